@@ -1,0 +1,64 @@
+//! Environments by name.
+
+use super::{Env, EnvError, Pendulum, TMaze, TimeLimit};
+
+/// Options of an environment: the table `[env]` of an experiment without its name and counts.
+pub type Options = toml::Table;
+
+/// One registered environment.
+#[derive(Clone)]
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// One line about it.
+    pub about: &'static str,
+    /// Makes it. Unknown options are an error.
+    pub make: fn(&Options) -> Result<Box<dyn Env>, EnvError>,
+}
+
+/// All environments that a program knows.
+pub struct Registry(Vec<Entry>);
+
+impl Registry {
+    /// The environments of this library.
+    pub fn new() -> Self {
+        Self(vec![
+            Entry {
+                name: "PendulumPOMDP-v1",
+                about: "swing up and balance a pendulum whose velocity is hidden",
+                make: |options| Ok(Box::new(TimeLimit::new(Pendulum::new(options)?))),
+            },
+            Entry {
+                name: "TMaze-v0",
+                about: "remember a cue through a corridor and turn to its side (option: corridor = 10)",
+                make: |options| Ok(Box::new(TMaze::new(options)?)),
+            },
+        ])
+    }
+
+    /// Adds environments.
+    pub fn extend(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        self.0.extend(entries);
+    }
+
+    /// All entries, in the order in which they were registered.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// Makes the environment called `name`.
+    pub fn make(&self, name: &str, options: &Options) -> Result<Box<dyn Env>, EnvError> {
+        let Some(entry) = self.0.iter().find(|e| e.name == name) else {
+            let names: Vec<_> = self.0.iter().map(|e| e.name).collect();
+            let what = format!("there is no such environment; there are {}", names.join(", "));
+            return Err(EnvError::Invalid { env: name.into(), what });
+        };
+        (entry.make)(options)
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,5 @@
+//! placeholder
+/// E
+pub struct Episode;
+/// V
+pub struct VecEnv;

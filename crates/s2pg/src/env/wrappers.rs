@@ -1,0 +1,62 @@
+//! Environments around environments.
+
+use super::{Env, EnvError, EnvSpec, Outcome, Shape};
+use crate::rng::Rng;
+
+/// Truncates an episode at the horizon of its spec.
+pub struct TimeLimit<E> {
+    env: E,
+    steps: usize,
+}
+
+impl<E: Env> TimeLimit<E> {
+    /// Around `env`.
+    pub fn new(env: E) -> Self {
+        Self { env, steps: 0 }
+    }
+}
+
+impl<E: Env> Env for TimeLimit<E> {
+    fn spec(&self) -> &EnvSpec {
+        self.env.spec()
+    }
+
+    fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError> {
+        self.steps = 0;
+        self.env.reset(rng)
+    }
+
+    fn step(&mut self, a: &[f32], rng: &mut Rng) -> Result<Outcome, EnvError> {
+        self.steps += 1;
+        let mut outcome = self.env.step(a, rng)?;
+        outcome.truncated |= self.steps >= self.env.spec().horizon;
+        Ok(outcome)
+    }
+
+    fn observe(&self, o: &mut [f32], s: &mut [f32]) {
+        self.env.observe(o, s);
+    }
+
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        self.env.metrics()
+    }
+
+    fn snapshot(&self) -> Vec<f64> {
+        let mut state = self.env.snapshot();
+        state.push(self.steps as f64);
+        state
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        let Some((steps, inner)) = state.split_last() else {
+            return super::check_snapshot(&self.spec().name, state, 1);
+        };
+        self.env.restore(inner)?;
+        self.steps = *steps as usize;
+        Ok(())
+    }
+
+    fn shapes(&self) -> Vec<Shape> {
+        self.env.shapes()
+    }
+}

@@ -1,0 +1,114 @@
+//! The one random generator. Every draw goes through a `&mut Rng`; there is no global one.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::state::{Data, State, Visitor};
+
+/// A ChaCha8 stream, split from a seed by name: the stream `"env/3"` of seed 7 is the same numbers on every
+/// machine, whatever else is drawn elsewhere.
+#[derive(Clone, Debug)]
+pub struct Rng(ChaCha8Rng);
+
+impl Rng {
+    /// The stream called `stream` of the experiment with this seed.
+    pub fn new(seed: u64, stream: &str) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..24].copy_from_slice(&xxhash_rust::xxh3::xxh3_128(stream.as_bytes()).to_le_bytes());
+        Self(ChaCha8Rng::from_seed(key))
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// Uniform in [0, 1), with 53 random bits.
+    pub fn uniform(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+
+    /// Uniform in [low, high).
+    pub fn range(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.uniform()
+    }
+
+    /// Uniform in 0..n. Unbiased, by rejection.
+    pub fn below(&mut self, n: usize) -> usize {
+        assert!(n > 0, "nothing to draw from: below(0)");
+        let n = n as u64;
+        loop {
+            let wide = self.bits() as u128 * n as u128;
+            if wide as u64 >= n.wrapping_neg() % n {
+                return (wide >> 64) as usize;
+            }
+        }
+    }
+
+    /// Standard normal.
+    pub fn normal(&mut self) -> f64 {
+        StandardNormal.sample(&mut self.0)
+    }
+
+    /// Puts `items` in random order (Fisher-Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
+}
+
+impl State for Rng {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self(chacha) = self;
+        let seed = chacha.get_seed();
+        let position = chacha.get_word_pos();
+        let mut words = [0; 6];
+        for (word, bytes) in words.iter_mut().zip(seed.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into().unwrap());
+        }
+        (words[4], words[5]) = (position as u64, (position >> 64) as u64);
+        v.item("rng", Data::U64(&mut words));
+        let mut seed = [0; 32];
+        for (bytes, word) in seed.chunks_exact_mut(8).zip(words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        *chacha = ChaCha8Rng::from_seed(seed);
+        chacha.set_word_pos(words[4] as u128 | (words[5] as u128) << 64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two streams of one seed, and one stream of two seeds, are different; the same stream repeats.
+    #[test]
+    fn streams_are_split_by_seed_and_name() {
+        let first = |seed, name: &str| Rng::new(seed, name).bits();
+        assert_eq!(first(1, "env/0"), first(1, "env/0"));
+        assert_ne!(first(1, "env/0"), first(1, "env/1"));
+        assert_ne!(first(1, "env/0"), first(2, "env/0"));
+    }
+
+    /// Uniform, bounded and normal draws have the moments of their distributions.
+    #[test]
+    fn draws_have_their_moments() {
+        let mut rng = Rng::new(0, "moments");
+        let n = 200_000;
+        let (mut u, mut z, mut z2, mut counts) = (0.0, 0.0, 0.0, [0; 7]);
+        for _ in 0..n {
+            u += rng.uniform();
+            let x = rng.normal();
+            z += x;
+            z2 += x * x;
+            counts[rng.below(7)] += 1;
+        }
+        let n = n as f64;
+        assert!((u / n - 0.5).abs() < 0.003);
+        assert!((z / n).abs() < 0.01 && (z2 / n - 1.0).abs() < 0.02);
+        assert!(counts.iter().all(|&c| (c as f64 / n - 1.0 / 7.0).abs() < 0.004));
+    }
+}
