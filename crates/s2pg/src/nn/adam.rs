@@ -1,0 +1,86 @@
+//! The optimiser.
+
+use super::backward::backward;
+use super::kernels::{self, simd};
+use super::{Params, Real, Tensor};
+use crate::state::{Data, State, Visitor};
+
+/// Adam with bias correction (Kingma and Ba, 2015): beta 0.9 and 0.999, epsilon 1e-8.
+///
+/// Moments below the smallest useful size are set to zero, since denormal numbers would slow every later step.
+#[derive(Clone, Debug)]
+pub struct Adam<T: Real = f32> {
+    /// Step size.
+    pub lr: f64,
+    /// Largest norm of the gradient; a longer one is scaled down to it.
+    pub max_norm: Option<f64>,
+    m: Vec<T>,
+    v: Vec<T>,
+    gradient: Vec<T>,
+    steps: u64,
+}
+
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+impl<T: Real> Adam<T> {
+    /// For a network of `network`'s size.
+    pub fn new(network: &impl Params<T>, lr: f64) -> Self {
+        let zeros = vec![T::ZERO; network.params().data().len()];
+        Self { lr, max_norm: None, m: zeros.clone(), v: zeros.clone(), gradient: zeros, steps: 0 }
+    }
+
+    /// One step down the gradient of `loss` with respect to `network`; returns the norm of the gradient.
+    ///
+    /// Consumes the graph of the loss. Parameters of other networks do not move.
+    pub fn minimize(&mut self, network: &mut impl Params<T>, loss: &Tensor<T>) -> f64 {
+        backward(loss, network.params(), &mut self.gradient);
+        let norm = kernels::sum(&self.gradient, |g| g * g).f64().sqrt();
+        let scale = match self.max_norm {
+            Some(max) if norm > max => max / norm,
+            _ => 1.0,
+        };
+        self.steps += 1;
+        let steps = self.steps as i32;
+        let step = T::of(self.lr / (1.0 - BETA1.powi(steps)));
+        let correction = T::of(1.0 / (1.0 - BETA2.powi(steps)).sqrt());
+        let (beta1, beta2, epsilon, scale) = (T::of(BETA1), T::of(BETA2), T::of(EPSILON), T::of(scale));
+        let (rest1, rest2) = (T::of(1.0 - BETA1), T::of(1.0 - BETA2));
+        let p = network.params_mut().data_mut();
+        simd(|| {
+            for (((p, m), v), g) in p.iter_mut().zip(&mut self.m).zip(&mut self.v).zip(&self.gradient) {
+                let g = *g * scale;
+                let m_next = beta1 * *m + rest1 * g;
+                let v_next = beta2 * *v + rest2 * g * g;
+                *m = if m_next.abs() > T::TINY { m_next } else { m_next * T::ZERO };
+                *v = if v_next > T::TINY { v_next } else { v_next * T::ZERO };
+                *p = *p - step * *m / (v.sqrt() * correction + epsilon);
+            }
+        });
+        norm
+    }
+
+    /// The gradient of the last step, in the order of the flat buffer, before any scaling.
+    pub fn gradient(&self) -> &[T] {
+        &self.gradient
+    }
+}
+
+impl<T: Real> State for Adam<T> {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        // The gradient is scratch: each step writes it before it is read.
+        let Self { lr, max_norm: _, m, v: second, gradient: _, steps } = self;
+        v.number("lr", lr);
+        T::visit("m", m, v);
+        T::visit("v", second, v);
+        v.item("steps", Data::U64(std::slice::from_mut(steps)));
+    }
+}
+
+/// The gradient of a loss with respect to a network, without a step. Consumes the graph.
+pub fn gradient<T: Real>(loss: &Tensor<T>, network: &impl Params<T>) -> Vec<T> {
+    let mut gradient = vec![T::ZERO; network.params().data().len()];
+    backward(loss, network.params(), &mut gradient);
+    gradient
+}

@@ -1,0 +1,59 @@
+//! Running standardisation of observations, a part of the model.
+
+use super::Real;
+use crate::state::{Data, State, Visitor};
+
+/// Running mean and variance of each entry, by Welford's method from one virtual sample of mean 0 and variance 1
+/// (spec 03 §0.1). The result is clipped to ±10.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standardiser {
+    n: f64,
+    mean: Vec<f64>,
+    sum: Vec<f64>,
+}
+
+impl Standardiser {
+    /// For observations of `size` entries.
+    pub fn new(size: usize) -> Self {
+        Self { n: 1.0, mean: vec![0.0; size], sum: vec![1.0; size] }
+    }
+
+    /// Takes one observation into the statistics.
+    pub fn observe<T: Real>(&mut self, o: &[T]) {
+        assert_eq!(o.len(), self.mean.len(), "observation of another size");
+        self.n += 1.0;
+        let alpha = 1.0 / self.n;
+        for ((mean, sum), o) in self.mean.iter_mut().zip(&mut self.sum).zip(o) {
+            let o = o.f64();
+            let before = *mean;
+            *mean = (1.0 - alpha) * before + alpha * o;
+            *sum += (o - before) * (o - *mean);
+        }
+    }
+
+    /// Replaces an observation by its standardised form; the statistics stay.
+    pub fn apply<T: Real>(&self, o: &mut [T]) {
+        for ((o, mean), sum) in o.iter_mut().zip(&self.mean).zip(&self.sum) {
+            *o = T::of(((o.f64() - mean) / (sum / self.n).sqrt()).clamp(-10.0, 10.0));
+        }
+    }
+
+    /// The mean of each entry.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// The standard deviation of each entry.
+    pub fn std(&self) -> Vec<f64> {
+        self.sum.iter().map(|sum| (sum / self.n).sqrt()).collect()
+    }
+}
+
+impl State for Standardiser {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { n, mean, sum } = self;
+        v.number("n", n);
+        v.item("mean", Data::F64(mean));
+        v.item("sum", Data::F64(sum));
+    }
+}

@@ -1,0 +1,307 @@
+//! Every operation, cell and loss agrees with central differences in f64.
+
+use s2pg::Rng;
+use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Tensor, gradient};
+use s2pg::nn::{Activation, Linear};
+
+type F = Tensor<f64>;
+
+/// A bag of parameters.
+#[derive(Clone)]
+struct Net(Parameters<f64>);
+
+impl Params<f64> for Net {
+    fn params(&self) -> &Parameters<f64> {
+        &self.0
+    }
+    fn params_mut(&mut self) -> &mut Parameters<f64> {
+        &mut self.0
+    }
+}
+
+impl Net {
+    fn get(&self, name: &str) -> F {
+        let slot = self.0.slots().iter().position(|s| s.name == name).unwrap();
+        F::param(&self.0, slot)
+    }
+}
+
+/// The largest error of the gradient, relative to its largest entry, over every parameter.
+fn worst_error(net: &Net, loss: impl Fn(&Net) -> F) -> f64 {
+    let exact = gradient(&loss(net), net);
+    let mut moved = net.clone();
+    let step = 1e-5;
+    let largest = exact.iter().fold(1e-3f64, |a, g| a.max(g.abs()));
+    let mut worst = 0.0f64;
+    for i in 0..exact.len() {
+        let mut at = |x: f64| {
+            moved.0.data_mut()[i] = net.0.data()[i] + x;
+            let y = loss(&moved).item();
+            moved.0.data_mut()[i] = net.0.data()[i];
+            y
+        };
+        let difference = (8.0 * (at(step) - at(-step)) - (at(2.0 * step) - at(-2.0 * step))) / (12.0 * step);
+        worst = worst.max((difference - exact[i]).abs() / largest);
+    }
+    worst
+}
+
+fn check(name: &str, net: &Net, loss: impl Fn(&Net) -> F) {
+    let error = worst_error(net, loss);
+    assert!(error < 1e-7, "{name}: the gradient is off by {error:e}");
+}
+
+fn matrices(seed: u64) -> Net {
+    let mut rng = Rng::new(seed, "gradients");
+    let mut b = Builder::new(&mut rng);
+    for (name, rows, cols) in [("a", 5, 4), ("b", 5, 4), ("row", 1, 4), ("col", 5, 1), ("one", 1, 1)] {
+        b.add(name, rows, cols, Init::Uniform(1.5));
+    }
+    Net(b.finish())
+}
+
+/// A weighting that makes every element of a result matter differently.
+fn weigh(x: &F) -> F {
+    let (rows, cols) = x.shape();
+    let w = F::with(rows, cols, |w| w.iter_mut().enumerate().for_each(|(i, w)| *w = (i as f64 * 0.7 + 0.3).sin()));
+    (x * w).sum()
+}
+
+/// Each elementwise operation, with its operand used twice.
+#[test]
+fn unary_operations() {
+    let operations: [(&str, fn(&F) -> F); 15] = [
+        ("exp", |x| x.exp()),
+        ("ln", |x| (x.square() + 0.5).ln()),
+        ("tanh", |x| x.tanh()),
+        ("sigmoid", |x| x.sigmoid()),
+        ("relu", |x| x.relu()),
+        ("softplus", |x| x.softplus()),
+        ("sin", |x| x.sin()),
+        ("cos", |x| x.cos()),
+        ("square", |x| x.square()),
+        ("sqrt", |x| (x.square() + 0.5).sqrt()),
+        ("abs", |x| x.abs()),
+        ("clip", |x| x.clip(-0.7, 0.4)),
+        ("affine", |x| (x * 3.0 - 1.0) / 2.0),
+        ("neg", |x| -x),
+        ("mean", |x| x.square().mean()),
+    ];
+    let net = matrices(1);
+    for (name, f) in operations {
+        check(name, &net, |n| {
+            let a = n.get("a");
+            weigh(&f(&a)) + weigh(&(&a * &f(&a))) * 0.3
+        });
+    }
+}
+
+/// Each operation of two operands, for every way of spreading one over the other, with an operand used twice.
+#[test]
+fn binary_operations() {
+    let operations: [(&str, fn(&F, &F) -> F); 6] = [
+        ("add", |a, b| a + b),
+        ("sub", |a, b| a - b),
+        ("mul", |a, b| a * b),
+        ("div", |a, b| a / (b.square() + 0.5)),
+        ("min", |a, b| a.min(b)),
+        ("max", |a, b| a.max(b)),
+    ];
+    let net = matrices(2);
+    for (name, f) in operations {
+        for (left, right) in [
+            ("a", "b"),
+            ("a", "row"),
+            ("row", "a"),
+            ("a", "col"),
+            ("col", "a"),
+            ("a", "one"),
+            ("one", "a"),
+            ("row", "col"),
+            ("col", "row"),
+            ("a", "a"),
+        ] {
+            check(&format!("{name} {left} {right}"), &net, |n| {
+                let (a, b) = (n.get(left), n.get(right));
+                weigh(&f(&a, &b)) + weigh(&a.square())
+            });
+        }
+    }
+}
+
+/// Cutting and joining.
+#[test]
+fn shapes() {
+    let net = matrices(3);
+    check("columns", &net, |n| {
+        let a = n.get("a");
+        weigh(&(a.columns(1..3).square() * a.columns(2..4)))
+    });
+    check("rows", &net, |n| {
+        let a = n.get("a");
+        weigh(&(a.rows_of(0..3).square() * a.rows_of(2..5)))
+    });
+    check("concat", &net, |n| {
+        let (a, b) = (n.get("a"), n.get("col"));
+        weigh(&F::concat(&[&a, &b, &a]).square())
+    });
+    check("stack", &net, |n| {
+        let (a, b) = (n.get("a"), n.get("row"));
+        weigh(&F::stack(&[&a, &b, &a]).square())
+    });
+    check("sum_columns", &net, |n| weigh(&n.get("a").square().sum_columns()));
+}
+
+fn data(rows: usize, cols: usize, seed: u64) -> F {
+    let mut rng = Rng::new(seed, "data");
+    F::with(rows, cols, |x| x.iter_mut().for_each(|x| *x = rng.normal()))
+}
+
+/// Linear layers with every activation, on an input of which only some columns lead to the network.
+#[test]
+fn layers() {
+    for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+        let mut rng = Rng::new(4, "layers");
+        let mut b = Builder::new(&mut rng);
+        let inner = Linear::new(&mut b, "inner", 3, 4, act, Init::Xavier(1.0));
+        let outer = Linear::new(&mut b, "outer", 9, 3, act, Init::Xavier(1.0));
+        let net = Net(b.finish());
+        let (x, left, right) = (data(6, 3, 1), data(6, 2, 2), data(6, 3, 3));
+        check(&format!("{act:?}"), &net, |n| {
+            let e = inner.forward(&n.0, &x);
+            weigh(&outer.forward(&n.0, &F::concat(&[&left, &e, &right]))) + weigh(&e.square())
+        });
+    }
+    let mut rng = Rng::new(5, "layers");
+    let mut b = Builder::new(&mut rng);
+    let mlp = Mlp::new(&mut b, &[3, 7, 5, 2], Activation::Relu, &[Init::FanIn; 3]);
+    let net = Net(b.finish());
+    check("mlp", &net, |n| weigh(&mlp.forward(&n.0, &data(6, 3, 4))));
+}
+
+/// Every cell, unrolled over three steps with the input half as one product.
+#[test]
+fn cells() {
+    for kind in [CellKind::Elman, CellKind::ElmanRelu, CellKind::Gru, CellKind::Lstm] {
+        let mut rng = Rng::new(6, "cells");
+        let mut b = Builder::new(&mut rng);
+        let cell = Cell::new(&mut b, "cell", kind, 3, 4);
+        let start = b.add("start", 5, cell.state_size(), Init::Uniform(1.0));
+        let net = Net(b.finish());
+        let x = data(15, 3, 5);
+        check(&format!("{kind:?}"), &net, |n| {
+            let gates = cell.input(&n.0, &x);
+            let mut state = F::param(&n.0, start);
+            for t in 0..3 {
+                state = cell.step(&n.0, &gates.rows_of(5 * t..5 * (t + 1)), &state);
+            }
+            weigh(&state) + weigh(&cell.output(&state).square())
+        });
+    }
+}
+
+/// Gaussian log-densities with one log-std for all rows and with one for each, and the squashed sample.
+#[test]
+fn densities() {
+    let mut rng = Rng::new(7, "densities");
+    let mut b = Builder::new(&mut rng);
+    for (name, rows) in [("x", 5), ("mean", 5), ("wide", 5), ("row", 1)] {
+        b.add(name, rows, 3, Init::Uniform(0.8));
+    }
+    let net = Net(b.finish());
+    for name in ["wide", "row"] {
+        check(name, &net, |n| weigh(&F::gaussian_log_prob(&n.get("x"), &n.get("mean"), &n.get(name))));
+    }
+    let noise = data(5, 3, 6);
+    check("squashed", &net, |n| weigh(&F::squashed_sample(&n.get("mean"), &n.get("wide"), &noise).square()));
+}
+
+/// The fused densities equal their definitions.
+#[test]
+fn densities_equal_their_definitions() {
+    let (mean, log_std, noise) = (data(4, 3, 1), data(4, 3, 2) * 0.3, data(4, 3, 3));
+    let q = &mean + log_std.exp() * &noise;
+    let normal = |q: &F| {
+        let z = (q - &mean) / log_std.exp();
+        (z.square() * -0.5 - &log_std - 0.5 * (2.0 * std::f64::consts::PI).ln()).sum_columns()
+    };
+    let fused = F::gaussian_log_prob(&q, &mean, &log_std);
+    let t = q.tanh();
+    let squashed = normal(&q) - (-t.square() + (1.0 + 1e-6)).ln().sum_columns();
+    let sample = F::squashed_sample(&mean, &log_std, &noise);
+    for i in 0..4 {
+        assert!((fused.data()[i] - normal(&q).data()[i]).abs() < 1e-12);
+        assert!((sample.data()[i * 4 + 3] - squashed.data()[i]).abs() < 1e-12);
+        for j in 0..3 {
+            assert!((sample.data()[i * 4 + j] - t.data()[i * 3 + j]).abs() < 1e-14);
+        }
+    }
+}
+
+/// Gradients go to the network that was asked for, even through its own clone, and other networks cost nothing.
+#[test]
+fn only_the_network_that_is_asked_for_moves() {
+    let net = matrices(8);
+    let target = net.clone();
+    let loss = || (net.get("a") * target.get("b")).sum();
+    let g = gradient(&loss(), &net);
+    let (a, b) = (net.0.slot("a").range(), net.0.slot("b").range());
+    assert_eq!(&g[a.clone()], &target.0.data()[b.clone()]);
+    assert!(g[b].iter().all(|&g| g == 0.0), "the clone's parameters are its own");
+}
+
+/// A second backward pass through one graph is refused.
+#[test]
+#[should_panic(expected = "an earlier backward pass has consumed")]
+fn a_graph_is_used_once() {
+    let net = matrices(9);
+    let a = net.get("a").square();
+    gradient(&a.sum(), &net);
+    gradient(&a.sum(), &net);
+}
+
+/// A loss that does not reach the network is refused.
+#[test]
+#[should_panic(expected = "does not depend on the network")]
+fn a_loss_must_reach_the_network() {
+    let (net, other) = (matrices(10), matrices(10));
+    gradient(&other.get("a").sum(), &net);
+}
+
+/// Adam's steps equal its definition, with and without clipping of the gradient's norm.
+#[test]
+fn adam_is_adam() {
+    for max_norm in [None, Some(0.5)] {
+        let mut net = matrices(11);
+        let mut adam = Adam::new(&net, 0.01);
+        adam.max_norm = max_norm;
+        let n = net.0.data().len();
+        let (mut p, mut m, mut v) = (net.0.data().to_vec(), vec![0.0; n], vec![0.0; n]);
+        for t in 1..=5 {
+            let loss = |n: &Net| (n.get("a") * n.get("b")).square().sum() + n.get("row").exp().sum();
+            let g = gradient(&loss(&net), &net);
+            let norm = { let l = loss(&net); adam.minimize(&mut net, &l) };
+            let exact: f64 = g.iter().map(|g| g * g).sum::<f64>().sqrt();
+            assert!((norm - exact).abs() < 1e-12);
+            let scale = max_norm.map_or(1.0, |max| (max / norm).min(1.0));
+            for i in 0..n {
+                let g = g[i] * scale;
+                m[i] = 0.9 * m[i] + 0.1 * g;
+                v[i] = 0.999 * v[i] + 0.001 * g * g;
+                let (mh, vh) = (m[i] / (1.0 - 0.9f64.powi(t)), v[i] / (1.0 - 0.999f64.powi(t)));
+                p[i] -= 0.01 * mh / (vh.sqrt() + 1e-8);
+                assert!((p[i] - net.0.data()[i]).abs() < 1e-12);
+            }
+        }
+    }
+}
+
+/// A chain of a hundred thousand steps is dropped without exhausting the stack.
+#[test]
+fn long_chains_drop() {
+    let mut x = F::zeros(1, 1);
+    for _ in 0..100_000 {
+        x = x + 1.0;
+    }
+    assert_eq!(x.item(), 100_000.0);
+}
