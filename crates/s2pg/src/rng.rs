@@ -20,6 +20,13 @@ impl Rng {
         Self(ChaCha8Rng::from_seed(key))
     }
 
+    /// A new stream, drawn from this one.
+    pub fn split(&mut self) -> Self {
+        let mut key = [0; 32];
+        self.0.fill_bytes(&mut key);
+        Self(ChaCha8Rng::from_seed(key))
+    }
+
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()

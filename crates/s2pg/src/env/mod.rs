@@ -9,9 +9,9 @@ mod vec;
 mod wrappers;
 
 pub use pendulum::Pendulum;
-pub use registry::{Entry, Options, Registry};
+pub use registry::{Entry, Options, Registry, check_options};
 pub use t_maze::TMaze;
-pub use vec::{Episode, VecEnv};
+pub use vec::{Episode, Step, VecEnv};
 pub use wrappers::TimeLimit;
 
 /// What an environment is: sizes, ranges, names.
@@ -55,6 +55,14 @@ pub enum EnvError {
         /// Steps since the reset.
         step: usize,
         /// What was seen.
+        what: String,
+    },
+    /// Too many steps were unstable: the run must stop.
+    #[error("{env}: {what}")]
+    Budget {
+        /// The environment.
+        env: String,
+        /// How many, and what to do.
         what: String,
     },
     /// The environment cannot be made or restored.

@@ -62,3 +62,10 @@ impl Default for Registry {
         Self::new()
     }
 }
+
+/// Refuses options other than the `known` ones.
+pub fn check_options(env: &str, options: &Options, known: &[&str]) -> Result<(), EnvError> {
+    let Some(unknown) = options.keys().find(|k| !known.contains(&k.as_str())) else { return Ok(()) };
+    let known = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
+    Err(EnvError::Invalid { env: env.into(), what: format!("there is no option `{unknown}`; {known}") })
+}

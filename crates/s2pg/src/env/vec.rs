@@ -1,5 +1,673 @@
-//! placeholder
-/// E
-pub struct Episode;
-/// V
-pub struct VecEnv;
+//! Many environments, stepped as one, on any number of threads with the same bits.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use super::{Env, EnvError, EnvSpec, Outcome};
+use crate::rng::Rng;
+use crate::state::{Data, State, Visitor};
+
+/// Unstable steps of one environment in a row beyond which the run stops.
+const IN_A_ROW: usize = 10;
+/// Unstable steps in all beyond which they may be no more than one in [`ONE_IN`].
+const IN_ALL: usize = 10;
+/// See [`IN_ALL`].
+const ONE_IN: usize = 10_000;
+
+/// An episode that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Episode {
+    /// The number of its environment.
+    pub env: usize,
+    /// Its return: the undiscounted sum of its rewards.
+    pub r: f64,
+    /// Its number of steps, without a dropped one.
+    pub length: usize,
+    /// The environment's figures at its end.
+    pub metrics: Vec<(&'static str, f64)>,
+    /// It ended because the simulation became unstable.
+    pub unstable: bool,
+}
+
+/// What one step of n environments brought: a row for each, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// Rewards [n].
+    pub r: Vec<f64>,
+    /// The task ended in this step [n].
+    pub terminated: Vec<bool>,
+    /// The episode was cut in this step [n]; also set where the row is dropped.
+    pub truncated: Vec<bool>,
+    /// The step was unstable and the environment was reset [n]: its transition must be dropped, and the one before it
+    /// is the last of its episode. Such a row has r = 0 and repeats in `next_o` and `next_s` the views before the step,
+    /// which are the true next views of that last transition.
+    pub dropped: Vec<bool>,
+    /// The policy's view after the step [n, o], before any reset: what a truncated episode is bootstrapped from.
+    pub next_o: Vec<f32>,
+    /// The critic's view after the step [n, s], before any reset.
+    pub next_s: Vec<f32>,
+    /// The policy's view of what comes next [n, o]: of a new episode where one ended.
+    pub o: Vec<f32>,
+    /// The critic's view of what comes next [n, s].
+    pub s: Vec<f32>,
+    /// The episodes that ended in this step, in the order of their environments.
+    pub episodes: Vec<Episode>,
+}
+
+impl Step {
+    fn new(n: usize, o: usize, s: usize) -> Self {
+        Self {
+            r: vec![0.0; n],
+            terminated: vec![false; n],
+            truncated: vec![false; n],
+            dropped: vec![false; n],
+            next_o: vec![0.0; n * o],
+            next_s: vec![0.0; n * s],
+            o: vec![0.0; n * o],
+            s: vec![0.0; n * s],
+            episodes: Vec::new(),
+        }
+    }
+
+    /// Writes the rows of `part` from row `row` on, and moves its episodes here.
+    fn collect(&mut self, row: usize, part: &mut Step) {
+        fn put<T: Copy>(to: &mut [T], row: usize, from: &[T], n: usize) {
+            let at = row * from.len() / n;
+            to[at..at + from.len()].copy_from_slice(from);
+        }
+        let n = part.r.len();
+        put(&mut self.r, row, &part.r, n);
+        put(&mut self.terminated, row, &part.terminated, n);
+        put(&mut self.truncated, row, &part.truncated, n);
+        put(&mut self.dropped, row, &part.dropped, n);
+        put(&mut self.next_o, row, &part.next_o, n);
+        put(&mut self.next_s, row, &part.next_s, n);
+        put(&mut self.o, row, &part.o, n);
+        put(&mut self.s, row, &part.s, n);
+        self.episodes.append(&mut part.episodes);
+    }
+}
+
+/// One environment, its generator and its running episode.
+struct Lane {
+    index: usize,
+    env: Box<dyn Env>,
+    rng: Rng,
+    r: f64,
+    length: usize,
+    /// Unstable steps in a row.
+    streak: usize,
+}
+
+impl Lane {
+    fn reset(&mut self, o: &mut [f32], s: &mut [f32]) -> Result<(), EnvError> {
+        (self.r, self.length) = (0.0, 0);
+        self.env.reset(&mut self.rng)?;
+        self.env.observe(o, s);
+        Ok(())
+    }
+
+    /// A step whose results are finite numbers.
+    fn step_finite(&mut self, a: &[f32], o: &mut [f32], s: &mut [f32]) -> Result<Outcome, EnvError> {
+        let outcome = self.env.step(a, &mut self.rng)?;
+        self.env.observe(o, s);
+        if outcome.r.is_finite() && o.iter().chain(&*s).all(|x| x.is_finite()) {
+            return Ok(outcome);
+        }
+        let what = "the reward or an observation is not a finite number".into();
+        Err(EnvError::Unstable { env: self.env.spec().name.clone(), step: self.length + 1, what })
+    }
+
+    /// Steps, and writes row `i` of `step`. Returns the complaint of an unstable step.
+    fn step(&mut self, a: &[f32], i: usize, step: &mut Step) -> Result<Option<EnvError>, EnvError> {
+        let n = step.r.len();
+        let row = |width: usize| i * width / n..(i + 1) * width / n;
+        let (row_o, row_s) = (row(step.o.len()), row(step.s.len()));
+        let (next_o, next_s) = (&mut step.next_o[row_o.clone()], &mut step.next_s[row_s.clone()]);
+        let (o, s) = (&mut step.o[row_o], &mut step.s[row_s]);
+        let (outcome, complaint) = match self.step_finite(a, next_o, next_s) {
+            Ok(outcome) => {
+                self.r += outcome.r;
+                self.length += 1;
+                self.streak = 0;
+                (outcome, None)
+            }
+            Err(unstable @ EnvError::Unstable { .. }) => {
+                self.streak += 1;
+                next_o.copy_from_slice(o);
+                next_s.copy_from_slice(s);
+                (Outcome { r: 0.0, terminated: false, truncated: true }, Some(unstable))
+            }
+            Err(other) => return Err(other),
+        };
+        step.r[i] = outcome.r;
+        step.terminated[i] = outcome.terminated;
+        step.truncated[i] = outcome.truncated;
+        step.dropped[i] = complaint.is_some();
+        if outcome.terminated || outcome.truncated {
+            step.episodes.push(Episode {
+                env: self.index,
+                r: self.r,
+                length: self.length,
+                metrics: self.env.metrics(),
+                unstable: complaint.is_some(),
+            });
+            self.reset(o, s)?;
+        } else {
+            o.copy_from_slice(next_o);
+            s.copy_from_slice(next_s);
+        }
+        match complaint {
+            Some(last) if self.streak > IN_A_ROW => {
+                let (env, index, streak) = (self.env.spec().name.clone(), self.index, self.streak);
+                let what =
+                    format!("{streak} steps in a row of environment {index} were unstable; the last one: {last}");
+                Err(EnvError::Budget { env, what })
+            }
+            complaint => Ok(complaint),
+        }
+    }
+}
+
+/// Neighbouring environments that one thread steps. It travels to the thread and back, so nothing is shared.
+struct Chunk {
+    lanes: Vec<Lane>,
+    actions: Vec<f32>,
+    step: Step,
+    complaint: Option<EnvError>,
+    error: Option<EnvError>,
+}
+
+impl Chunk {
+    fn step(&mut self) {
+        let Self { lanes, actions, step, complaint, error } = self;
+        let a = actions.len() / lanes.len();
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            match lane.step(&actions[i * a..(i + 1) * a], i, step) {
+                Ok(None) => {}
+                Ok(unstable) => *complaint = unstable,
+                Err(e) => drop(error.get_or_insert(e)),
+            }
+        }
+    }
+}
+
+/// A thread that steps the chunks it is sent until the sender is dropped.
+struct Worker {
+    to: Sender<Chunk>,
+    from: Receiver<Chunk>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    fn new() -> Self {
+        let (to, inbox) = channel::<Chunk>();
+        let (outbox, from) = channel();
+        let thread = std::thread::spawn(move || {
+            for mut chunk in inbox {
+                chunk.step();
+                if outbox.send(chunk).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { to, from, thread }
+    }
+}
+
+/// n environments, stepped as one.
+///
+/// Environment i draws from the stream `env/<i>` of the seed and is reset as soon as its episode ends. The results do
+/// not depend on the number of threads: one thread steps everything in place, k threads step k chunks of neighbours.
+pub struct VecEnv {
+    spec: EnvSpec,
+    chunks: Vec<Chunk>,
+    /// One for each chunk but the first, which is stepped by the caller's thread.
+    workers: Vec<Worker>,
+    step: Step,
+    steps: usize,
+    unstable: usize,
+    error: Option<EnvError>,
+}
+
+impl VecEnv {
+    /// Of at least one environment, all of one spec; `threads` is cut to 1..=n. [`Self::reset_all`] comes next, or a
+    /// saved state.
+    pub fn new(envs: Vec<Box<dyn Env>>, seed: u64, threads: usize) -> Self {
+        assert!(!envs.is_empty(), "a VecEnv of no environments");
+        let (spec, n) = (envs[0].spec().clone(), envs.len());
+        let threads = threads.clamp(1, n);
+        let mut lanes = envs.into_iter().enumerate().map(|(index, env)| {
+            assert!(*env.spec() == spec, "environments 0 and {index} differ: {spec:?} and {:?}", env.spec());
+            Lane { index, env, rng: Rng::new(seed, &format!("env/{index}")), r: 0.0, length: 0, streak: 0 }
+        });
+        let (o, s, a) = (spec.o.len(), spec.s.len(), spec.low.len());
+        let chunks: Vec<_> = (0..threads)
+            .map(|k| {
+                let n = (k + 1) * n / threads - k * n / threads;
+                Chunk {
+                    lanes: lanes.by_ref().take(n).collect(),
+                    actions: vec![0.0; n * a],
+                    step: Step::new(n, o, s),
+                    complaint: None,
+                    error: None,
+                }
+            })
+            .collect();
+        drop(lanes);
+        let workers = (1..threads).map(|_| Worker::new()).collect();
+        Self { spec, chunks, workers, step: Step::new(n, o, s), steps: 0, unstable: 0, error: None }
+    }
+
+    /// The spec of every environment.
+    pub fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    /// The number of environments.
+    #[expect(clippy::len_without_is_empty, reason = "there is always at least one")]
+    pub fn len(&self) -> usize {
+        self.step.r.len()
+    }
+
+    /// Environment `i`, for drawing.
+    pub fn env(&self, i: usize) -> &dyn Env {
+        let lane = self.chunks.iter().flat_map(|c| &c.lanes).nth(i);
+        &*lane.unwrap_or_else(|| panic!("environment {i} of {}", self.len())).env
+    }
+
+    /// Steps taken by all environments together, with the unstable ones.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Unstable steps so far.
+    pub fn unstable(&self) -> usize {
+        self.unstable
+    }
+
+    /// The policy's view now [n, o].
+    pub fn o(&self) -> &[f32] {
+        &self.step.o
+    }
+
+    /// The critic's view now [n, s].
+    pub fn s(&self) -> &[f32] {
+        &self.step.s
+    }
+
+    /// Starts an episode in every environment; running ones are abandoned without a trace.
+    pub fn reset_all(&mut self) -> Result<(), EnvError> {
+        self.check()?;
+        let (o, s) = (self.spec.o.len(), self.spec.s.len());
+        let mut row = 0;
+        for chunk in &mut self.chunks {
+            for (i, lane) in chunk.lanes.iter_mut().enumerate() {
+                lane.reset(&mut chunk.step.o[i * o..(i + 1) * o], &mut chunk.step.s[i * s..(i + 1) * s])?;
+            }
+            self.step.collect(row, &mut chunk.step);
+            row += chunk.lanes.len();
+        }
+        self.step.episodes.clear();
+        Ok(())
+    }
+
+    /// The same as [`Self::reset_all`], in the middle of a run: the generators go on, the counters stay.
+    pub fn restart(&mut self) -> Result<(), EnvError> {
+        self.reset_all()
+    }
+
+    /// Takes one step in every environment with `actions` [n, a].
+    ///
+    /// An unstable step ends its episode and is counted. An error is a fault of an environment, or
+    /// [`EnvError::Budget`]: more than 10 unstable steps in a row in one environment, or more than one in 10,000 once
+    /// there were more than 10.
+    pub fn step(&mut self, actions: &[f32]) -> Result<&Step, EnvError> {
+        self.check()?;
+        let a = self.spec.low.len();
+        assert_eq!(actions.len(), self.len() * a, "actions [{}] for [{}, {a}]", actions.len(), self.len());
+        let mut rest = actions;
+        for chunk in &mut self.chunks {
+            let (mine, others) = rest.split_at(chunk.actions.len());
+            chunk.actions.copy_from_slice(mine);
+            rest = others;
+        }
+        for (worker, chunk) in self.workers.iter().zip(self.chunks.drain(1..)) {
+            // A thread that has panicked takes no chunk; its panic is passed on below.
+            let _ = worker.to.send(chunk);
+        }
+        self.chunks[0].step();
+        for k in 0..self.workers.len() {
+            match self.workers[k].from.recv() {
+                Ok(chunk) => self.chunks.push(chunk),
+                Err(_) => match self.workers.swap_remove(k).thread.join() {
+                    Err(panic) => std::panic::resume_unwind(panic),
+                    Ok(()) => unreachable!("a thread stepped no chunk and did not panic"),
+                },
+            }
+        }
+        self.step.episodes.clear();
+        let (mut row, mut complaint, mut error) = (0, None, None);
+        for chunk in &mut self.chunks {
+            self.step.collect(row, &mut chunk.step);
+            row += chunk.lanes.len();
+            complaint = chunk.complaint.take().or(complaint);
+            error = error.or(chunk.error.take());
+        }
+        self.steps += row;
+        self.unstable += self.step.dropped.iter().filter(|&&d| d).count();
+        if let Some(error) = error {
+            return Err(error);
+        }
+        match complaint {
+            Some(last) if self.unstable > IN_ALL && self.unstable * ONE_IN > self.steps => {
+                let (env, unstable, steps) = (self.spec.name.clone(), self.unstable, self.steps);
+                let what =
+                    format!("{unstable} of {steps} steps were unstable, more than 1 in {ONE_IN}; the last one: {last}");
+                Err(EnvError::Budget { env, what })
+            }
+            _ => Ok(&self.step),
+        }
+    }
+
+    /// The first error of restoring an environment in a [`State::visit`], which itself cannot fail. The next reset or
+    /// step would return it too.
+    pub fn check(&mut self) -> Result<(), EnvError> {
+        self.error.take().map_or(Ok(()), Err)
+    }
+}
+
+impl State for VecEnv {
+    /// The names do not depend on the number of threads. What the last step brought is no state: only `o` and `s` are.
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { spec: _, chunks, workers: _, step, steps, unstable, error } = self;
+        v.count("steps", steps);
+        v.count("unstable", unstable);
+        let Step { r, terminated: _, truncated: _, dropped: _, next_o: _, next_s: _, o, s, episodes: _ } = step;
+        v.item("o", Data::F32(o));
+        v.item("s", Data::F32(s));
+        let (o_size, s_size) = (o.len() / r.len(), s.len() / r.len());
+        for chunk in chunks {
+            let Chunk { lanes, actions: _, step, complaint: _, error: _ } = chunk;
+            let (first, n) = (lanes[0].index, lanes.len());
+            step.o.copy_from_slice(&o[first * o_size..(first + n) * o_size]);
+            step.s.copy_from_slice(&s[first * s_size..(first + n) * s_size]);
+            for lane in lanes {
+                let Lane { index, env, rng, r, length, streak } = lane;
+                v.enter(&index.to_string());
+                let before = env.snapshot();
+                let mut after = before.clone();
+                v.item("env", Data::F64(&mut after));
+                // Saving must not disturb: an environment is restored only when the visitor wrote something else.
+                if before.iter().zip(&after).any(|(x, y)| x.to_bits() != y.to_bits())
+                    && let Err(e) = env.restore(&after)
+                {
+                    error.get_or_insert(e);
+                }
+                rng.visit(v);
+                v.number("r", r);
+                v.count("length", length);
+                v.count("streak", streak);
+                v.leave();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::{Options, Registry};
+    use crate::state::digest;
+
+    fn make(name: &str, n: usize, seed: u64, threads: usize) -> VecEnv {
+        let envs = (0..n).map(|_| Registry::new().make(name, &Options::new()).unwrap()).collect();
+        let mut envs = VecEnv::new(envs, seed, threads);
+        envs.reset_all().unwrap();
+        envs
+    }
+
+    fn actions(n: usize, t: usize) -> Vec<f32> {
+        (0..n).map(|i| 2.0 * (0.3 * t as f32 + i as f32).sin()).collect()
+    }
+
+    /// Saves every item, or writes the saved ones back.
+    #[derive(Default)]
+    struct Tape {
+        items: Vec<Vec<u64>>,
+        at: Option<usize>,
+    }
+
+    impl Tape {
+        fn each<T: Copy>(&mut self, x: &mut [T], save: fn(T) -> u64, load: fn(u64) -> T) {
+            let Some(at) = &mut self.at else {
+                return self.items.push(x.iter().map(|&x| save(x)).collect());
+            };
+            assert_eq!(x.len(), self.items[*at].len());
+            x.iter_mut().zip(&self.items[*at]).for_each(|(x, &y)| *x = load(y));
+            *at += 1;
+        }
+    }
+
+    impl Visitor for Tape {
+        fn item(&mut self, _: &str, data: Data<'_>) {
+            match data {
+                Data::F32(x) => self.each(x, |x| x.to_bits() as u64, |x| f32::from_bits(x as u32)),
+                Data::F64(x) => self.each(x, f64::to_bits, f64::from_bits),
+                Data::U64(x) => self.each(x, |x| x, |x| x),
+                Data::U8(x) => self.each(x, |x| x as u64, |x| x as u8),
+            }
+        }
+        fn enter(&mut self, _: &str) {}
+        fn leave(&mut self) {}
+    }
+
+    /// Drops the steps that its script of (unstable?) flags says; its observation counts the steps of the episode.
+    struct Scripted {
+        spec: EnvSpec,
+        unstable: fn(usize) -> bool,
+        total: usize,
+        t: usize,
+        nan: bool,
+    }
+
+    impl Scripted {
+        fn boxed(unstable: fn(usize) -> bool, nan: bool) -> Box<dyn Env> {
+            let mut spec = Registry::new().make("TMaze-v0", &Options::new()).unwrap().spec().clone();
+            (spec.name, spec.o, spec.s) = ("Scripted".into(), vec!["t".into()], vec!["t".into()]);
+            Box::new(Self { spec, unstable, total: 0, t: 0, nan })
+        }
+    }
+
+    impl Env for Scripted {
+        fn spec(&self) -> &EnvSpec {
+            &self.spec
+        }
+        fn reset(&mut self, _: &mut Rng) -> Result<(), EnvError> {
+            self.t = 0;
+            Ok(())
+        }
+        fn step(&mut self, _: &[f32], _: &mut Rng) -> Result<Outcome, EnvError> {
+            (self.total, self.t) = (self.total + 1, self.t + 1);
+            let (r, unstable) = (1.0, (self.unstable)(self.total));
+            if unstable && !self.nan {
+                return Err(EnvError::Unstable { env: "Scripted".into(), step: self.t, what: "as written".into() });
+            }
+            let r = if unstable { f64::NAN } else { r };
+            Ok(Outcome { r, terminated: false, truncated: self.t == 1000 })
+        }
+        fn observe(&self, o: &mut [f32], s: &mut [f32]) {
+            (o[0], s[0]) = (self.t as f32, self.t as f32);
+        }
+        fn snapshot(&self) -> Vec<f64> {
+            vec![self.total as f64, self.t as f64]
+        }
+        fn restore(&mut self, state: &[f64]) -> Result<(), EnvError> {
+            if state[1] < 0.0 {
+                return Err(EnvError::Invalid { env: "Scripted".into(), what: "time is negative".into() });
+            }
+            (self.total, self.t) = (state[0] as usize, state[1] as usize);
+            Ok(())
+        }
+    }
+
+    /// 1, 2, 3 and 8 threads give the same bits, in what a step returns and in the state.
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        for (name, n) in [("PendulumPOMDP-v1", 7), ("TMaze-v0", 5)] {
+            let run = |threads| {
+                let mut envs = make(name, n, 5, threads);
+                let steps: Vec<Step> = (0..450).map(|t| envs.step(&actions(n, t)).unwrap().clone()).collect();
+                (steps, digest(&mut envs))
+            };
+            let first = run(1);
+            assert!(first.0.iter().map(|s| s.episodes.len()).sum::<usize>() >= 2 * n);
+            for threads in [2, 3, 8] {
+                assert!(run(threads) == first, "{name} on {threads} threads");
+            }
+        }
+    }
+
+    /// Each environment has its own stream, and equals the same environment stepped alone.
+    #[test]
+    fn an_environment_does_not_see_its_neighbours() {
+        let mut envs = make("PendulumPOMDP-v1", 3, 9, 1);
+        for i in 0..3 {
+            let mut alone = Registry::new().make("PendulumPOMDP-v1", &Options::new()).unwrap();
+            alone.reset(&mut Rng::new(9, &format!("env/{i}"))).unwrap();
+            assert_eq!(alone.snapshot(), envs.env(i).snapshot());
+        }
+        assert_ne!(envs.env(0).snapshot(), envs.env(1).snapshot());
+        let (mut total, mut alone, mut rng) =
+            (0.0, Registry::new().make("PendulumPOMDP-v1", &Options::new()).unwrap(), Rng::new(9, "env/1"));
+        alone.reset(&mut rng).unwrap();
+        for t in 0..200 {
+            let step = envs.step(&actions(3, t)).unwrap();
+            let outcome = alone.step(&actions(3, t)[1..2], &mut rng).unwrap();
+            assert_eq!((step.r[1], step.truncated[1]), (outcome.r, outcome.truncated));
+            total += outcome.r;
+        }
+        let ended = Episode { env: 1, r: total, length: 200, metrics: vec![], unstable: false };
+        assert_eq!(envs.step.episodes[1], ended);
+    }
+
+    /// Where an episode ends, `next_o` is its true last view and `o` the first of the next episode; elsewhere they agree.
+    #[test]
+    fn an_automatic_reset_keeps_the_true_next_observation() {
+        let mut envs = make("TMaze-v0", 2, 0, 2);
+        for t in 1..=33 {
+            let step = envs.step(&[1.0, -1.0]).unwrap();
+            let ended = t % 11 == 0;
+            assert_eq!(step.terminated, [ended; 2]);
+            assert_eq!(step.episodes.len(), if ended { 2 } else { 0 });
+            for i in 0..2 {
+                let (next_o, o) = (&step.next_o[3 * i..][..3], &step.o[3 * i..][..3]);
+                if ended {
+                    assert_eq!(next_o, [0.0, 1.0, 1.0]);
+                    assert_eq!((o[0].abs(), &o[1..]), (1.0, &[0.0, 0.0][..]));
+                    assert_eq!(step.s[4 * i + 3], o[0]);
+                    let Episode { env, r, length, ref metrics, unstable } = step.episodes[i];
+                    assert_eq!((env, r, length, unstable), (i, step.r[i], 11, false));
+                    assert_eq!(metrics[..], [("success", (r > 0.0) as u8 as f64)]);
+                } else {
+                    assert_eq!(next_o, o);
+                }
+            }
+        }
+    }
+
+    /// Saved in the middle of an episode and restored elsewhere, on another number of threads, a run continues to the
+    /// bit; and saving does not disturb it.
+    #[test]
+    fn a_saved_run_continues_to_the_bit() {
+        for name in ["PendulumPOMDP-v1", "TMaze-v0"] {
+            let mut envs = make(name, 4, 1, 2);
+            (0..137).for_each(|t| drop(envs.step(&actions(4, t)).unwrap().clone()));
+            let mut tape = Tape::default();
+            envs.visit(&mut tape);
+            let run = |envs: &mut VecEnv| -> Vec<Step> {
+                (137..600).map(|t| envs.step(&actions(4, t)).unwrap().clone()).collect()
+            };
+            let mut other = make(name, 4, 2, 3);
+            (0..5).for_each(|t| drop(other.step(&actions(4, t)).unwrap().clone()));
+            tape.at = Some(0);
+            other.visit(&mut tape);
+            other.check().unwrap();
+            assert_eq!((other.o(), other.s(), other.steps()), (envs.o(), envs.s(), 4 * 137));
+            assert!(run(&mut other) == run(&mut envs), "{name}");
+            assert_eq!(digest(&mut other), digest(&mut envs));
+        }
+    }
+
+    /// A state that an environment refuses is reported by `check`, once.
+    #[test]
+    fn a_refused_state_is_reported() {
+        let mut envs = VecEnv::new(vec![Scripted::boxed(|_| false, false)], 0, 1);
+        envs.reset_all().unwrap();
+        let mut tape = Tape::default();
+        envs.visit(&mut tape);
+        tape.items.iter_mut().filter(|x| x.len() == 2).for_each(|x| x[1] = (-1f64).to_bits());
+        tape.at = Some(0);
+        envs.visit(&mut tape);
+        assert!(envs.step(&[0.0]).is_err_and(|e| e.to_string().contains("time is negative")));
+        envs.check().unwrap();
+    }
+
+    /// An unstable step, announced or seen by a number that is not finite, is dropped and counted, and its environment
+    /// starts again; its neighbours do not notice.
+    #[test]
+    fn an_unstable_step_is_dropped_and_counted() {
+        for nan in [false, true] {
+            let envs = vec![Scripted::boxed(|_| false, nan), Scripted::boxed(|t| t % 4 == 0, nan)];
+            let mut envs = VecEnv::new(envs, 0, 2);
+            envs.reset_all().unwrap();
+            for t in 1..=12 {
+                let step = envs.step(&[0.0; 2]).unwrap();
+                let dropped = t % 4 == 0;
+                assert_eq!(step.dropped, [false, dropped]);
+                assert_eq!((step.truncated[1], step.terminated[1]), (dropped, false));
+                assert_eq!(step.r, [1.0, !dropped as u8 as f64]);
+                assert_eq!(step.next_o, [t as f32, if dropped { 3.0 } else { (t % 4) as f32 }]);
+                assert_eq!(step.o, [t as f32, (t % 4) as f32]);
+                let episode = Episode { env: 1, r: 3.0, length: 3, metrics: vec![], unstable: true };
+                assert_eq!(step.episodes, if dropped { vec![episode] } else { vec![] });
+            }
+            assert_eq!((envs.unstable(), envs.steps()), (3, 24));
+        }
+    }
+
+    /// The budget: 10 unstable steps in a row pass and the 11th stops the run; one in 10,000 passes for ever; one in
+    /// 5,000 stops it as soon as there are 11.
+    #[test]
+    fn unstable_steps_have_a_budget() {
+        let stop = |unstable: fn(usize) -> bool, most: usize| {
+            let mut envs = VecEnv::new(vec![Scripted::boxed(unstable, false)], 0, 1);
+            envs.reset_all().unwrap();
+            (1..=most).find(|_| envs.step(&[0.0]).is_err_and(|e| matches!(e, EnvError::Budget { .. })))
+        };
+        assert_eq!(stop(|t| (5..15).contains(&t), 1000), None);
+        assert_eq!(stop(|t| (5..16).contains(&t), 1000), Some(15));
+        assert_eq!(stop(|t| t % 10_000 == 0, 300_000), None);
+        assert_eq!(stop(|t| t % 5_000 == 0, 300_000), Some(55_000));
+    }
+
+    /// Running episodes can be abandoned: every environment starts again and nothing is reported.
+    #[test]
+    fn a_restart_abandons_the_running_episodes() {
+        let mut envs = make("TMaze-v0", 3, 0, 2);
+        (0..4).for_each(|_| drop(envs.step(&[0.0; 3]).unwrap().clone()));
+        envs.restart().unwrap();
+        assert!(envs.o().chunks(3).all(|o| o[0] != 0.0 && o[2] == 0.0));
+        for t in 1..=11 {
+            assert_eq!(envs.step(&[0.5; 3]).unwrap().episodes.len(), if t == 11 { 3 } else { 0 });
+        }
+    }
+
+    /// A panic in an environment on another thread is the caller's panic.
+    #[test]
+    #[should_panic(expected = "as written")]
+    fn a_panic_is_passed_on() {
+        let envs = vec![Scripted::boxed(|_| false, false), Scripted::boxed(|_| panic!("as written"), false)];
+        let _ = VecEnv::new(envs, 0, 2).step(&[0.0; 2]);
+    }
+}

@@ -1,0 +1,39 @@
+//! Generalised advantage estimation.
+
+use crate::data::Rollout;
+
+/// What [`gae`] finds, for every row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gae {
+    /// A, not normalised.
+    pub advantages: Vec<f64>,
+    /// A + V: what the value function is fitted to.
+    pub targets: Vec<f64>,
+}
+
+/// A_k = δ_k + γ λ A_{k+1} with δ_k = r_k + γ V'_k - V_k; the sum stops where the chain of rows ends, and V' counts
+/// only where the task did not end (spec 03 §5).
+///
+/// `v` is V of every row's context, `v_next` of its true next context.
+pub fn gae(data: &Rollout, v: &[f64], v_next: &[f64], gamma: f64, lambda: f64) -> Gae {
+    let (n, envs) = (data.len(), data.shape().envs);
+    assert_eq!((v.len(), v_next.len()), (n, n), "a value and a next value for each of {n} rows");
+    let mut advantages = vec![0.0; n];
+    for k in (0..n).rev() {
+        let next = if data.terminated(k) { 0.0 } else { v_next[k] };
+        let rest = if data.is_end(k) { 0.0 } else { lambda * advantages[k + envs] };
+        advantages[k] = data.r()[k] - v[k] + gamma * (next + rest);
+    }
+    let targets = advantages.iter().zip(v).map(|(a, v)| a + v).collect();
+    Gae { advantages, targets }
+}
+
+/// (A - mean) / (std + 1e-8) over `rows`, with the population's std.
+pub fn normalise(advantages: &mut [f64], rows: &[usize]) {
+    let n = rows.len() as f64;
+    let mean = rows.iter().map(|&k| advantages[k]).sum::<f64>() / n;
+    let variance = rows.iter().map(|&k| (advantages[k] - mean).powi(2)).sum::<f64>() / n;
+    for a in advantages {
+        *a = (*a - mean) / (variance.sqrt() + 1e-8);
+    }
+}

@@ -1,0 +1,304 @@
+//! Proximal policy optimisation over the extended action (Lemma A.1; spec 03 §5).
+
+use serde::{Deserialize, Serialize};
+
+use super::gae::{gae, normalise};
+use super::{Algorithm, Metrics, Schedule};
+use crate::data::Rollout;
+use crate::nn::{Adam, Real, Tensor};
+use crate::policy::{Critic, StatefulPolicy};
+use crate::rng::Rng;
+use crate::state::{State, Visitor};
+
+/// The settings of PPO, with the values of the published HalfCheetah experiment as defaults (spec 05 §2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Transitions in an update, of all environments together.
+    pub steps: usize,
+    /// Passes of the policy over the transitions.
+    pub epochs: usize,
+    /// Passes of the value function over the transitions.
+    pub value_epochs: usize,
+    /// Transitions in a minibatch.
+    pub minibatch: usize,
+    /// Step size of the policy.
+    pub lr: f64,
+    /// Step size of the value function.
+    pub value_lr: f64,
+    /// Discount of future rewards.
+    pub gamma: f64,
+    /// Weight of longer advantages (GAE).
+    pub lambda: f64,
+    /// How far the ratio may move from 1.
+    pub clip: f64,
+    /// Weight of the entropy bonus.
+    pub entropy: f64,
+    /// Largest norm of a gradient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_grad_norm: Option<f64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            steps: 2000,
+            epochs: 10,
+            value_epochs: 10,
+            minibatch: 32,
+            lr: 5e-5,
+            value_lr: 5e-5,
+            gamma: 0.99,
+            lambda: 0.95,
+            clip: 0.2,
+            entropy: 0.0,
+            max_grad_norm: None,
+        }
+    }
+}
+
+/// PPO: a policy, a value function, and their optimisers.
+#[derive(Clone, Debug)]
+pub struct Ppo<P, V> {
+    policy: P,
+    value: V,
+    policy_optimiser: Adam,
+    value_optimiser: Adam,
+    settings: Settings,
+    updates: usize,
+    threads: usize,
+}
+
+/// Figures of one minibatch of the policy.
+#[derive(Clone, Copy, Debug, Default)]
+struct PolicyStep {
+    loss: f64,
+    kl: f64,
+    clipped: f64,
+    grad_norm: f64,
+}
+
+impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
+    /// With fresh optimisers. Two threads fit policy and value side by side; the result is the same on one.
+    pub fn new(policy: P, value: V, settings: Settings, threads: usize) -> Self {
+        let mut policy_optimiser = Adam::new(&policy, settings.lr);
+        let mut value_optimiser = Adam::new(&value, settings.value_lr);
+        policy_optimiser.max_norm = settings.max_grad_norm;
+        value_optimiser.max_norm = settings.max_grad_norm;
+        Self { policy, value, policy_optimiser, value_optimiser, settings, updates: 0, threads }
+    }
+
+    /// The value function.
+    pub fn value(&self) -> &V {
+        &self.value
+    }
+
+    /// V of every row, and of every row's true next context. Within a chain of rows the next context is the next row.
+    pub fn values(&self, data: &Rollout) -> (Vec<f64>, Vec<f64>) {
+        let f64s = |v: &Tensor| v.data().iter().map(|&v| v as f64).collect::<Vec<_>>();
+        let all: Vec<usize> = (0..data.len()).collect();
+        let ends: Vec<usize> = all.iter().copied().filter(|&k| data.is_end(k)).collect();
+        let v = f64s(&self.value.value(&data.context(&all), None));
+        let envs = data.shape().envs;
+        let mut v_next: Vec<f64> = all.iter().map(|&k| v.get(k + envs).copied().unwrap_or(0.0)).collect();
+        for (&k, v) in ends.iter().zip(f64s(&self.value.value(&data.next_context(&ends), None))) {
+            v_next[k] = v;
+        }
+        (v, v_next)
+    }
+
+    /// log pi(a, z' | x) of some rows, [rows, 1].
+    pub fn log_prob(&self, data: &Rollout, rows: &[usize]) -> Tensor {
+        self.policy.dist(&data.context(rows)).log_prob(&data.extended(rows)).joint()
+    }
+
+    /// One step of the value function on a minibatch; returns its loss.
+    pub fn value_step(&mut self, data: &Rollout, targets: &[f64], rows: &[usize]) -> f64 {
+        let Self { value, value_optimiser, .. } = self;
+        value_step(value, value_optimiser, data, targets, rows)
+    }
+
+    /// One step of the policy on a minibatch; returns its loss.
+    pub fn policy_step(&mut self, data: &Rollout, old: &[f64], advantages: &[f64], rows: &[usize]) -> f64 {
+        let Self { policy, policy_optimiser, settings, .. } = self;
+        policy_step(policy, policy_optimiser, settings, data, (old, advantages), rows).loss
+    }
+
+    /// The optimisers of policy and value.
+    pub fn optimisers(&self) -> (&Adam, &Adam) {
+        (&self.policy_optimiser, &self.value_optimiser)
+    }
+}
+
+fn value_step(value: &mut impl Critic, optimiser: &mut Adam, data: &Rollout, targets: &[f64], rows: &[usize]) -> f64 {
+    let target = column(targets, rows);
+    let loss = (value.value(&data.context(rows), None) - target).square().mean();
+    let result = loss.item() as f64;
+    optimiser.minimize(value, &loss);
+    result
+}
+
+fn policy_step(
+    policy: &mut impl StatefulPolicy,
+    optimiser: &mut Adam,
+    settings: &Settings,
+    data: &Rollout,
+    (old, advantages): (&[f64], &[f64]),
+    rows: &[usize],
+) -> PolicyStep {
+    let dist = policy.dist(&data.context(rows));
+    let log_prob = dist.log_prob(&data.extended(rows)).joint();
+    let mut loss = surrogate(&log_prob, &column(old, rows), &column(advantages, rows), settings.clip);
+    if settings.entropy != 0.0 {
+        loss = loss - dist.entropy() * settings.entropy;
+    }
+    let mut step = PolicyStep { loss: loss.item() as f64, ..PolicyStep::default() };
+    for (&k, &now) in rows.iter().zip(log_prob.data()) {
+        let log_ratio = now as f64 - old[k];
+        let ratio = log_ratio.exp();
+        step.kl += (ratio - 1.0 - log_ratio) / rows.len() as f64;
+        step.clipped += f64::from(u8::from((ratio - 1.0).abs() > settings.clip)) / rows.len() as f64;
+    }
+    step.grad_norm = optimiser.minimize(policy, &loss);
+    step
+}
+
+/// -mean min(ρ A, clip(ρ, 1 - ε, 1 + ε) A) with ρ = exp(log_prob - old): the ratio prices a and z' together.
+pub fn surrogate<T: Real>(log_prob: &Tensor<T>, old: &Tensor<T>, advantage: &Tensor<T>, clip: f64) -> Tensor<T> {
+    let ratio = (log_prob - old).exp();
+    let clipped = ratio.clip(1.0 - clip, 1.0 + clip);
+    -(ratio * advantage).min(&(clipped * advantage)).mean()
+}
+
+fn column(values: &[f64], rows: &[usize]) -> Tensor {
+    Tensor::with(rows.len(), 1, |x| x.iter_mut().zip(rows).for_each(|(x, &k)| *x = values[k] as f32))
+}
+
+impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
+    type Policy = P;
+    type Buffer = Rollout;
+
+    fn policy(&self) -> &P {
+        &self.policy
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule::OnPolicy { steps: self.settings.steps }
+    }
+
+    fn update(&mut self, data: &mut Rollout, rng: &mut Rng) -> Metrics {
+        let rows = data.rows();
+        let mut value_rng = rng.split();
+        let mut policy_rng = rng.split();
+
+        // 1. Value every context, and the true next context where a chain of rows ends.
+        let (v, v_next) = self.values(data);
+        // 2. Estimate advantages and value targets (GAE).
+        let gae = gae(data, &v, &v_next, self.settings.gamma, self.settings.lambda);
+        // 3. Normalise the advantages over the rollout.
+        let mut advantages = gae.advantages;
+        normalise(&mut advantages, &rows);
+        // 4. Remember the log-density of every (a, z') under the policy that drew it.
+        let all: Vec<usize> = (0..data.len()).collect();
+        let old: Vec<f64> = self.log_prob(data, &all).data().iter().map(|&l| l as f64).collect();
+
+        let data = &*data;
+        let Self { policy, value, policy_optimiser, value_optimiser, settings, .. } = self;
+        let s = &*settings;
+        // 5. Fit the value function to its targets, in shuffled minibatches.
+        let mut order = rows.clone();
+        let mut fit_value = || {
+            let mut losses = Mean::default();
+            for _ in 0..s.value_epochs {
+                value_rng.shuffle(&mut order);
+                for batch in order.chunks(s.minibatch) {
+                    losses.add(value_step(value, value_optimiser, data, &gae.targets, batch));
+                }
+            }
+            losses.get()
+        };
+        // 6. Improve the policy on the clipped ratio of (a, z'), in shuffled minibatches.
+        let mut order = rows.clone();
+        let mut fit_policy = || {
+            let mut steps: [Mean; 4] = Default::default();
+            for _ in 0..s.epochs {
+                policy_rng.shuffle(&mut order);
+                for batch in order.chunks(s.minibatch) {
+                    let step = policy_step(policy, policy_optimiser, s, data, (&old, &advantages), batch);
+                    let figures = [step.loss, step.kl, step.clipped, step.grad_norm];
+                    steps.iter_mut().zip(figures).for_each(|(mean, x)| mean.add(x));
+                }
+            }
+            steps.map(|m| m.get())
+        };
+        let (value_loss, [policy_loss, kl, clipped, grad_norm]) = if self.threads > 1 {
+            std::thread::scope(|scope| {
+                let value = scope.spawn(fit_value);
+                let policy = fit_policy();
+                (value.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), policy)
+            })
+        } else {
+            (fit_value(), fit_policy())
+        };
+
+        self.updates += self.settings.epochs;
+        let dist = self.policy.dist(&data.context(&rows[..1]));
+        let std = |log_std: &Tensor| log_std.exp().mean().item() as f64;
+        let entropy = dist.entropy().item() as f64;
+        let mut metrics = vec![
+            ("train/loss", policy_loss + value_loss),
+            ("train/policy_gradient_loss", policy_loss),
+            ("train/value_loss", value_loss),
+            ("train/entropy_loss", -entropy),
+            ("train/approx_kl", kl),
+            ("train/clip_fraction", clipped),
+            ("train/clip_range", self.settings.clip),
+            ("train/explained_variance", explained_variance(&rows, &v, &gae.targets)),
+            ("train/grad_norm", grad_norm),
+            ("train/learning_rate", self.settings.lr),
+            ("train/n_updates", self.updates as f64),
+            ("train/std", std(&dist.a.log_std)),
+        ];
+        if let Some(z) = &dist.z {
+            metrics.push(("train/state_std", std(&z.log_std)));
+        }
+        metrics
+    }
+}
+
+/// 1 - Var(target - v) / Var(target).
+fn explained_variance(rows: &[usize], v: &[f64], targets: &[f64]) -> f64 {
+    let variance = |f: &dyn Fn(usize) -> f64| {
+        let n = rows.len() as f64;
+        let mean = rows.iter().map(|&k| f(k)).sum::<f64>() / n;
+        rows.iter().map(|&k| (f(k) - mean).powi(2)).sum::<f64>() / n
+    };
+    1.0 - variance(&|k| targets[k] - v[k]) / variance(&|k| targets[k]).max(1e-12)
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    sum: f64,
+    n: usize,
+}
+
+impl Mean {
+    fn add(&mut self, x: f64) {
+        self.sum += x;
+        self.n += 1;
+    }
+    fn get(self) -> f64 {
+        self.sum / self.n.max(1) as f64
+    }
+}
+
+impl<P: StatefulPolicy, V: Critic> State for Ppo<P, V> {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { policy, value, policy_optimiser, value_optimiser, settings: _, updates, threads: _ } = self;
+        v.child("policy", policy);
+        v.child("value", value);
+        v.child("policy_optimiser", policy_optimiser);
+        v.child("value_optimiser", value_optimiser);
+        v.count("updates", updates);
+    }
+}

@@ -1,0 +1,108 @@
+//! Policies over the extended action u = (a, z'), and critics of the extended state x = (s, z).
+
+use std::ops::Range;
+
+use crate::nn::{Params, Real, Tensor};
+use crate::state::State;
+
+mod actor;
+mod dist;
+mod value;
+
+pub use actor::{Actor, ActorShape, Body};
+pub use dist::{Dist, Gaussian};
+pub use value::{Value, ValueShape, View};
+
+/// What a policy remembers, and how its training sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Nothing: the action depends on the observation alone.
+    None,
+    /// S2PG: the next state z' is drawn with the action, one step per sample.
+    Stochastic {
+        /// Size of z.
+        z: usize,
+    },
+    /// The last observations of the episode, end-padded with zeros.
+    Window {
+        /// Observations in the window.
+        len: usize,
+    },
+    /// Backpropagation through time: the state is recomputed over the last `len` steps.
+    Bptt {
+        /// Size of h.
+        h: usize,
+        /// Steps that a gradient goes back.
+        len: usize,
+    },
+}
+
+/// What a policy and a critic see: x. For B samples, every tensor has B rows; windows stack their steps below each
+/// other (time-major, L times B rows), with the length of each window.
+#[derive(Clone, Debug)]
+pub struct Context<T: Real = f32> {
+    /// The policy's observation, [L B, n_o].
+    pub o: Tensor<T>,
+    /// The critic's view, [B, n_s]; None where it sees the observation.
+    pub s: Option<Tensor<T>>,
+    /// The previous action, zero at the start of an episode, [L B, n_a].
+    pub a_prev: Option<Tensor<T>>,
+    /// The random state of the extended process, [B, n_z].
+    pub z: Option<Tensor<T>>,
+    /// The cached state of a recurrent network at the start of the window, [B, n_h].
+    pub h: Option<Tensor<T>>,
+    /// Steps in each window.
+    pub lengths: Option<Vec<usize>>,
+}
+
+/// The extended action u = (a, z').
+#[derive(Clone, Debug)]
+pub struct Extended<T: Real = f32> {
+    /// The action, [B, n_a].
+    pub a: Tensor<T>,
+    /// The next state, [B, n_z].
+    pub z: Option<Tensor<T>>,
+}
+
+/// log pi(a, z' | x), in its two parts, each [B, 1].
+#[derive(Clone, Debug)]
+pub struct LogProb<T: Real = f32> {
+    /// The action's part.
+    pub a: Tensor<T>,
+    /// The next state's part.
+    pub z: Option<Tensor<T>>,
+}
+
+impl<T: Real> LogProb<T> {
+    /// The log-density of the pair, [B, 1].
+    pub fn joint(&self) -> Tensor<T> {
+        match &self.z {
+            Some(z) => &self.a + z,
+            None => self.a.clone(),
+        }
+    }
+}
+
+/// A policy with (or without) memory: (a, z') ~ pi(., . | o, z).
+pub trait StatefulPolicy<T: Real = f32>: Params<T> + State + Clone + Send + Sync {
+    /// What it remembers.
+    fn memory(&self) -> Memory;
+    /// Numbers in its state; 0 without one.
+    fn state_size(&self) -> usize {
+        match self.memory() {
+            Memory::Stochastic { z } => z,
+            Memory::Bptt { h, .. } => h,
+            Memory::None | Memory::Window { .. } => 0,
+        }
+    }
+    /// Where the state may lie, if it is bounded.
+    fn state_range(&self) -> Option<Range<f64>>;
+    /// The distribution of (a, z'): the only thing that an algorithm asks.
+    fn dist(&self, x: &Context<T>) -> Dist<T>;
+}
+
+/// V(x), or Q(x, u).
+pub trait Critic<T: Real = f32>: Params<T> + State + Clone + Send + Sync {
+    /// The value of each sample, [B, 1].
+    fn value(&self, x: &Context<T>, u: Option<&Extended<T>>) -> Tensor<T>;
+}

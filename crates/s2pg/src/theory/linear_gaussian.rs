@@ -1,0 +1,441 @@
+//! The scalar linear-Gaussian task with a scalar memory: the objective and its gradient in closed form, and the
+//! estimators of that gradient from sampled trajectories.
+//!
+//! State s' = A s + B a + w, observation o = s + v, reward r = -(Q s^2 + R a^2), policy
+//! a ~ N(W_a o + U_a z, Sigma) and z' ~ N(W_z o + U_z z, Upsilon), z_0 = 0. Everything is in f64.
+
+use std::ops::{Add, Mul, Sub};
+
+use crate::rng::Rng;
+
+/// The parameters (W_a, U_a, W_z, U_z) of the policy, or a gradient for them.
+pub type Theta = [f64; 4];
+
+type Matrix = [[f64; 2]; 2];
+
+/// Trajectories that share a stream of random numbers. The cut is made by the data, so that any number of threads adds
+/// up the same sums.
+const CHUNK: usize = 10_000;
+
+/// The task, and the noise of the policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearGaussian {
+    /// A: how the state decays.
+    pub a: f64,
+    /// B: how the action moves the state.
+    pub b: f64,
+    /// Variance of the state's noise w.
+    pub w: f64,
+    /// Variance of the observation's noise v; 0 where the state is observed.
+    pub v: f64,
+    /// Cost of the state.
+    pub q: f64,
+    /// Cost of the action.
+    pub r: f64,
+    /// Discount factor.
+    pub gamma: f64,
+    /// Mean and variance of s_0.
+    pub start: (f64, f64),
+    /// Sigma: variance of the action.
+    pub sigma: f64,
+    /// Upsilon: variance of the next memory z'; 0 is the deterministic kernel.
+    pub upsilon: f64,
+}
+
+impl Default for LinearGaussian {
+    /// The partially observed task whose gradients the tests know.
+    fn default() -> Self {
+        Self {
+            a: 0.9,
+            b: 0.5,
+            w: 0.01,
+            v: 0.04,
+            q: 1.0,
+            r: 0.1,
+            gamma: 0.95,
+            start: (1.0, 0.25),
+            sigma: 0.09,
+            upsilon: 0.04,
+        }
+    }
+}
+
+/// One moment of a trajectory.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moment {
+    /// The observation o_t.
+    pub o: f64,
+    /// The memory z_t.
+    pub z: f64,
+    /// The action a_t.
+    pub a: f64,
+    /// The next memory z_{t+1}.
+    pub z_next: f64,
+    /// The reward r_t.
+    pub r: f64,
+}
+
+/// A sample mean and its uncertainty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate<const K: usize> {
+    /// The mean.
+    pub mean: [f64; K],
+    /// The variance of a single sample, component by component; the sum is the trace of its covariance.
+    pub variance: [f64; K],
+    /// The standard error of the mean.
+    pub standard_error: [f64; K],
+}
+
+/// The infinite horizon with an observed state (V is taken as 0), for one policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stationary {
+    /// P of the value V(x) = -x'Px - c with x = (s, z).
+    pub p: [[f64; 2]; 2],
+    /// The constant c of the value.
+    pub c: f64,
+    /// X: the second moment of x under the discounted state distribution.
+    pub x: [[f64; 2]; 2],
+    /// The objective J.
+    pub j: f64,
+    /// Its gradient by the policy-gradient theorem: Theorem 2.2 with noise, Theorem 2.3 without.
+    pub gradient: Theta,
+}
+
+impl LinearGaussian {
+    /// The objective J over `horizon` steps and its exact gradient, by the recursion of the second moments of (s, z).
+    pub fn objective(&self, theta: Theta, horizon: usize) -> (f64, Theta) {
+        let c = Dual::constant;
+        let [wa, ua, wz, uz] = std::array::from_fn(|i| Dual::variable(theta[i], i));
+        // One step is (s, z) <- phi (s, z) + noise; the three moments are E[s^2], E[s z], E[z^2].
+        let phi = [[c(self.a) + c(self.b) * wa, c(self.b) * ua], [wz, uz]];
+        let action_noise = wa * wa * c(self.v) + c(self.sigma);
+        let noise = [
+            c(self.b * self.b) * action_noise + c(self.w),
+            c(self.b * self.v) * wa * wz,
+            wz * wz * c(self.v) + c(self.upsilon),
+        ];
+        let square = |[x, y]: [Dual; 2], [ss, sz, zz]: [Dual; 3]| x * x * ss + c(2.0) * x * y * sz + y * y * zz;
+        let mut m = [c(self.start.0 * self.start.0 + self.start.1), c(0.0), c(0.0)];
+        let (mut j, mut discount) = (c(0.0), 1.0);
+        for _ in 0..horizon {
+            let cost = c(self.q) * m[0] + c(self.r) * (square([wa, ua], m) + action_noise);
+            j = j - c(discount) * cost;
+            discount *= self.gamma;
+            let [[a, b], [d, e]] = phi;
+            let cross = a * d * m[0] + (a * e + b * d) * m[1] + b * e * m[2];
+            m = [square(phi[0], m) + noise[0], cross + noise[1], square(phi[1], m) + noise[2]];
+        }
+        (j.x, j.d)
+    }
+
+    /// Draws one trajectory of `path.len()` moments.
+    pub fn sample(&self, theta: Theta, path: &mut [Moment], rng: &mut Rng) {
+        let [wa, ua, wz, uz] = theta;
+        let [start, w, v, sigma, upsilon] = [self.start.1, self.w, self.v, self.sigma, self.upsilon].map(f64::sqrt);
+        let (mut s, mut z) = (self.start.0 + start * rng.normal(), 0.0);
+        for moment in path {
+            let o = s + v * rng.normal();
+            let a = wa * o + ua * z + sigma * rng.normal();
+            let z_next = wz * o + uz * z + upsilon * rng.normal();
+            *moment = Moment { o, z, a, z_next, r: -(self.q * s * s + self.r * a * a) };
+            s = self.a * s + self.b * a + w * rng.normal();
+            z = z_next;
+        }
+    }
+
+    /// The return: the discounted sum of the rewards of a trajectory.
+    pub fn discounted(&self, path: &[Moment]) -> f64 {
+        path.iter().rev().fold(0.0, |g, x| x.r + self.gamma * g)
+    }
+
+    /// The score: the gradient of log pi(a, z' | o, z), with partial derivatives only. Needs Upsilon > 0.
+    pub fn score(&self, theta: Theta, x: &Moment) -> Theta {
+        let [wa, ua, wz, uz] = theta;
+        let a = (x.a - wa * x.o - ua * x.z) / self.sigma;
+        let z = (x.z_next - wz * x.o - uz * x.z) / self.upsilon;
+        [a * x.o, a * x.z, z * x.o, z * x.z]
+    }
+
+    /// The S2PG estimate from one trajectory: the sum of its scores times its return (Lemma 2.1; Corollary 2.4 where
+    /// V > 0). No derivative crosses a time step.
+    pub fn s2pg(&self, theta: Theta, path: &[Moment]) -> Theta {
+        let g = self.discounted(path);
+        let mut sum = [0.0; 4];
+        for x in path {
+            let score = self.score(theta, x);
+            sum = std::array::from_fn(|i| sum[i] + score[i]);
+        }
+        sum.map(|x| x * g)
+    }
+
+    /// The estimate from one trajectory by backpropagation through time, for the deterministic kernel (eqs. 1 and 22):
+    /// the derivative of z goes back over the last `len` moments, and is exact where that is all of them.
+    pub fn bptt(&self, theta: Theta, path: &[Moment], len: usize) -> Theta {
+        let [wa, ua, _, uz] = theta;
+        let g = self.discounted(path);
+        let mut sum = [0.0; 4];
+        for (t, x) in path.iter().enumerate() {
+            let mut dz = [0.0; 4];
+            for past in &path[(t + 1).saturating_sub(len)..t] {
+                let direct = [0.0, 0.0, past.o, past.z];
+                dz = std::array::from_fn(|i| direct[i] + uz * dz[i]);
+            }
+            let direct = [x.o, x.z, 0.0, 0.0];
+            let error = (x.a - wa * x.o - ua * x.z) / self.sigma;
+            sum = std::array::from_fn(|i| sum[i] + error * (direct[i] + ua * dz[i]));
+        }
+        sum.map(|x| x * g)
+    }
+
+    /// The mean of `f` over `n` trajectories of `horizon` moments, drawn from streams of `seed`. Any number of threads
+    /// gives the same bits.
+    pub fn estimate<const K: usize>(
+        &self,
+        theta: Theta,
+        horizon: usize,
+        n: usize,
+        (seed, threads): (u64, usize),
+        f: impl Fn(&[Moment]) -> [f64; K] + Sync,
+    ) -> Estimate<K> {
+        assert!(n > 1, "a standard error needs two trajectories at least, not {n}");
+        let mut sums = vec![([0.0; K], [0.0; K]); n.div_ceil(CHUNK)];
+        let share = sums.len().div_ceil(threads.max(1));
+        std::thread::scope(|scope| {
+            for (k, part) in sums.chunks_mut(share).enumerate() {
+                let f = &f;
+                scope.spawn(move || {
+                    let mut path = vec![Moment::default(); horizon];
+                    for (i, (sum, squares)) in part.iter_mut().enumerate() {
+                        let chunk = k * share + i;
+                        let mut rng = Rng::new(seed, &format!("trajectories/{chunk}"));
+                        for _ in 0..CHUNK.min(n - chunk * CHUNK) {
+                            self.sample(theta, &mut path, &mut rng);
+                            let x = f(&path);
+                            *sum = std::array::from_fn(|i| sum[i] + x[i]);
+                            *squares = std::array::from_fn(|i| squares[i] + x[i] * x[i]);
+                        }
+                    }
+                });
+            }
+        });
+        let (mut sum, mut squares) = ([0.0; K], [0.0; K]);
+        for part in &sums {
+            sum = std::array::from_fn(|i| sum[i] + part.0[i]);
+            squares = std::array::from_fn(|i| squares[i] + part.1[i]);
+        }
+        let n = n as f64;
+        let mean = sum.map(|x| x / n);
+        let variance = std::array::from_fn(|i| ((squares[i] - n * mean[i] * mean[i]) / (n - 1.0)).max(0.0));
+        Estimate { mean, variance, standard_error: variance.map(|x| (x / n).sqrt()) }
+    }
+
+    /// The infinite horizon with an observed state: value, discounted second moment, objective and gradient.
+    ///
+    /// Needs a policy under which gamma Phi'.Phi contracts; elsewhere the numbers are not finite.
+    pub fn stationary(&self, theta: Theta) -> Stationary {
+        let (phi, cost, noise) = self.closed_loop(theta);
+        let gamma = self.gamma;
+        let p = series(transposed(phi), gamma, cost);
+        let c = (gamma * trace(product(p, noise)) + self.r * self.sigma) / (1.0 - gamma);
+        let start = [[self.start.0 * self.start.0 + self.start.1, 0.0], [0.0, 0.0]];
+        let x = series(phi, gamma, sum(start, scaled(noise, gamma / (1.0 - gamma))));
+        let j = -trace(product(p, start)) - c;
+        let future = scaled(product(p, phi), gamma);
+        let [wa, ua, ..] = theta;
+        let by_action = [self.r * wa + self.b * future[0][0], self.r * ua + self.b * future[0][1]];
+        let [da, dz] = product(scaled([by_action, future[1]], -2.0), x);
+        Stationary { p, c, x, j, gradient: [da[0], da[1], dz[0], dz[1]] }
+    }
+
+    /// J(pi) - J(q) by the performance-difference lemma (Lemma A.1): the advantage of q's value function, summed over the
+    /// discounted state distribution of pi. Infinite horizon, observed state, the same noise in both.
+    pub fn performance_difference(&self, pi: Theta, q: Theta) -> f64 {
+        let (phi, cost, noise) = self.closed_loop(pi);
+        let (gamma, of_pi, of_q) = (self.gamma, self.stationary(pi), self.stationary(q));
+        let next = scaled(product(transposed(phi), product(of_q.p, phi)), -gamma);
+        let advantage = sum(of_q.p, sum(scaled(cost, -1.0), next));
+        let constant = of_q.c - self.r * self.sigma - gamma * (trace(product(of_q.p, noise)) + of_q.c);
+        trace(product(advantage, of_pi.x)) + constant / (1.0 - gamma)
+    }
+
+    /// With an observed state: Phi of x' = Phi x + noise, the cost x'Cx, and the covariance of the noise.
+    fn closed_loop(&self, [wa, ua, wz, uz]: Theta) -> (Matrix, Matrix, Matrix) {
+        let phi = [[self.a + self.b * wa, self.b * ua], [wz, uz]];
+        let cost = [[self.q + self.r * wa * wa, self.r * wa * ua], [self.r * wa * ua, self.r * ua * ua]];
+        let noise = [[self.b * self.b * self.sigma + self.w, 0.0], [0.0, self.upsilon]];
+        (phi, cost, noise)
+    }
+}
+
+/// The sum over k >= 0 of gamma^k Phi^k M Phi'^k, by doubling: 2^40 terms.
+fn series(phi: Matrix, gamma: f64, m: Matrix) -> Matrix {
+    let (mut x, mut power) = (m, scaled(phi, gamma.sqrt()));
+    for _ in 0..40 {
+        x = sum(x, product(power, product(x, transposed(power))));
+        power = product(power, power);
+    }
+    x
+}
+
+fn product(x: Matrix, y: Matrix) -> Matrix {
+    std::array::from_fn(|i| std::array::from_fn(|j| x[i][0] * y[0][j] + x[i][1] * y[1][j]))
+}
+
+fn sum(x: Matrix, y: Matrix) -> Matrix {
+    std::array::from_fn(|i| std::array::from_fn(|j| x[i][j] + y[i][j]))
+}
+
+fn scaled(x: Matrix, by: f64) -> Matrix {
+    x.map(|row| row.map(|x| x * by))
+}
+
+fn transposed(x: Matrix) -> Matrix {
+    [[x[0][0], x[1][0]], [x[0][1], x[1][1]]]
+}
+
+fn trace(x: Matrix) -> f64 {
+    x[0][0] + x[1][1]
+}
+
+/// A number and its derivatives by theta: forward-mode differentiation.
+#[derive(Clone, Copy)]
+struct Dual {
+    x: f64,
+    d: Theta,
+}
+
+impl Dual {
+    fn constant(x: f64) -> Self {
+        Self { x, d: [0.0; 4] }
+    }
+
+    fn variable(x: f64, i: usize) -> Self {
+        Self { x, d: std::array::from_fn(|k| (k == i) as u8 as f64) }
+    }
+}
+
+impl Add for Dual {
+    type Output = Self;
+    fn add(self, y: Self) -> Self {
+        Self { x: self.x + y.x, d: std::array::from_fn(|i| self.d[i] + y.d[i]) }
+    }
+}
+
+impl Sub for Dual {
+    type Output = Self;
+    fn sub(self, y: Self) -> Self {
+        Self { x: self.x - y.x, d: std::array::from_fn(|i| self.d[i] - y.d[i]) }
+    }
+}
+
+impl Mul for Dual {
+    type Output = Self;
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "the product rule")]
+    fn mul(self, y: Self) -> Self {
+        Self { x: self.x * y.x, d: std::array::from_fn(|i| self.d[i] * y.x + self.x * y.d[i]) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Policies drawn at random around the tests' one.
+    fn policies() -> impl Iterator<Item = Theta> {
+        let mut rng = Rng::new(0, "policies");
+        (0..20).map(move |_| [-0.3, -0.2, 0.4, 0.5].map(|x| x + 0.1 * rng.normal()))
+    }
+
+    /// The worst difference of `gradient` and the central differences of `j`, relative to 1 + |gradient|.
+    fn worst(theta: Theta, gradient: Theta, j: impl Fn(Theta) -> f64) -> f64 {
+        let h = 1e-5;
+        let error = |i: usize| {
+            let shifted = |h| j(std::array::from_fn(|k| theta[k] + if k == i { h } else { 0.0 }));
+            (gradient[i] - (shifted(h) - shifted(-h)) / (2.0 * h)).abs() / (1.0 + gradient[i].abs())
+        };
+        (0..4).map(error).fold(0.0, f64::max)
+    }
+
+    /// The gradient of the finite horizon and that of the theorem for the infinite one agree with central differences,
+    /// with and without noise in the memory.
+    #[test]
+    fn gradients_agree_with_central_differences() {
+        for upsilon in [0.04, 0.0] {
+            let task = LinearGaussian { upsilon, ..Default::default() };
+            for theta in policies() {
+                for horizon in [0, 1, 6, 40] {
+                    let error = worst(theta, task.objective(theta, horizon).1, |x| task.objective(x, horizon).0);
+                    assert!(error < 1e-8, "{error:e} for {theta:?}, {horizon} steps");
+                }
+                let error = worst(theta, task.stationary(theta).gradient, |x| task.stationary(x).j);
+                assert!(error < 1e-8, "{error:e} for {theta:?}, infinite horizon");
+            }
+        }
+    }
+
+    /// With an observed state, the finite objective and gradient go to the infinite ones.
+    #[test]
+    fn a_long_horizon_is_the_infinite_one() {
+        let task = LinearGaussian { v: 0.0, ..Default::default() };
+        for theta in policies() {
+            let (j, gradient) = task.objective(theta, 1000);
+            let infinite = task.stationary(theta);
+            assert!((j - infinite.j).abs() < 1e-10);
+            assert!((0..4).all(|i| (gradient[i] - infinite.gradient[i]).abs() < 1e-10));
+        }
+    }
+
+    /// The score is the gradient of the joint log-density of (a, z').
+    #[test]
+    fn the_score_is_the_gradient_of_the_log_density() {
+        let task = LinearGaussian::default();
+        let mut path = [Moment::default(); 6];
+        for theta in policies() {
+            task.sample(theta, &mut path, &mut Rng::new(0, "score"));
+            for x in &path {
+                let log_density = |[wa, ua, wz, uz]: Theta| {
+                    let (a, z) = (x.a - wa * x.o - ua * x.z, x.z_next - wz * x.o - uz * x.z);
+                    -0.5 * (a * a / task.sigma + z * z / task.upsilon)
+                };
+                assert!(worst(theta, task.score(theta, x), log_density) < 1e-8);
+            }
+        }
+    }
+
+    /// The BPTT estimate is the gradient of the log-density of all actions, the memory unrolled; one of length 1 never
+    /// moves the memory's parameters.
+    #[test]
+    fn bptt_is_the_gradient_of_the_unrolled_log_density() {
+        let task = LinearGaussian { upsilon: 0.0, ..Default::default() };
+        let mut path = [Moment::default(); 6];
+        for theta in policies() {
+            task.sample(theta, &mut path, &mut Rng::new(1, "bptt"));
+            let g = task.discounted(&path);
+            let unrolled = |[wa, ua, wz, uz]: Theta| {
+                let mut z = 0.0;
+                let mut sum = 0.0;
+                for x in &path {
+                    let a = x.a - wa * x.o - ua * z;
+                    sum -= 0.5 * g * a * a / task.sigma;
+                    z = wz * x.o + uz * z;
+                }
+                sum
+            };
+            assert!(worst(theta, task.bptt(theta, &path, 6), unrolled) < 1e-7);
+            assert_eq!(task.bptt(theta, &path, 1)[2..], [0.0, 0.0]);
+            assert_ne!(task.bptt(theta, &path, 2)[2..], [0.0, 0.0]);
+        }
+    }
+
+    /// 1, 2, 3 and 5 threads give the same bits, for a number of trajectories that no chunk divides.
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        let task = LinearGaussian::default();
+        let theta = [-0.3, -0.2, 0.4, 0.5];
+        let run = |threads| task.estimate(theta, 6, 5 * CHUNK + 7, (3, threads), |path| task.s2pg(theta, path));
+        let first = run(1);
+        for threads in [2, 3, 5] {
+            assert_eq!(run(threads), first);
+        }
+    }
+}
