@@ -8,6 +8,7 @@ pub mod policy;
 pub mod rng;
 pub mod state;
 pub mod theory;
+pub mod train;
 
 pub use env::{Env, EnvError, EnvSpec, Outcome};
 pub use rng::Rng;

@@ -74,7 +74,7 @@ pub fn chart(title: &str, panels: &[Panel]) -> Canvas {
     let name_width = names.iter().map(|name| text_width(name, TEXT)).fold(0.0, f32::max);
     let left = |y: &Axis| y.labels().map(|(_, label)| text_width(&label, TEXT)).fold(0.0, f32::max) + 46.0;
     let widths: Vec<f32> = axes.iter().map(|[_, y]| left(y) + PLOT[0] + 22.0).collect();
-    let width = widths.iter().sum::<f32>() + if direct { name_width + 18.0 } else { 0.0 };
+    let width = widths.iter().sum::<f32>() + if direct { name_width + 22.0 } else { 0.0 };
 
     let mut canvas = Canvas::new(width.max(text_width(title, 16.0) + 32.0), 0.0);
     let indent = axes.first().map_or(16.0, |[_, y]| left(y));
@@ -128,7 +128,7 @@ pub fn chart(title: &str, panels: &[Panel]) -> Canvas {
             canvas.text(middle, 14.0, Anchor::Middle, PALE_INK, "no data yet");
         }
     }
-    if let (true, Some(panel), Some([x, y])) = (direct, panels.last(), axes.last()) {
+    if let (true, Some(panel), Some([_, y])) = (direct, panels.last(), axes.last()) {
         let right = edge - 22.0;
         let mut ends: Vec<(f32, usize)> = panel
             .series
@@ -140,11 +140,10 @@ pub fn chart(title: &str, panels: &[Panel]) -> Canvas {
             .collect();
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));
         let wanted: Vec<f32> = ends.iter().map(|(y, _)| *y).collect();
-        let end = right - PLOT[0] * (1.0 - x.share(f64::INFINITY));
         for ((from, i), to) in ends.iter().zip(spread(&wanted, TEXT + 4.0, top, top + PLOT[1])) {
             let (colour, dash) = style(*i);
-            canvas.marks.push(Mark::Line { points: vec![[end + 5.0, *from], [end + 14.0, to]], width: 2.0, dash, colour });
-            canvas.text([end + 20.0, to + 4.0], TEXT, Anchor::Start, INK, names[*i]);
+            canvas.marks.push(Mark::Line { points: vec![[right + 5.0, *from], [right + 18.0, to]], width: 2.0, dash, colour });
+            canvas.text([right + 24.0, to + 4.0], TEXT, Anchor::Start, INK, names[*i]);
         }
     }
     canvas
@@ -153,17 +152,17 @@ pub fn chart(title: &str, panels: &[Panel]) -> Canvas {
 /// The grid, the frame's lower line, and all numbers and words around one plot.
 fn draw_axes(canvas: &mut Canvas, panel: &Panel, x: &Axis, y: &Axis, [left, bottom]: [f32; 2], label: f32) {
     let (right, top) = (left + PLOT[0], bottom - PLOT[1]);
-    for (value, text) in y.labels() {
-        let at = bottom - PLOT[1] * y.share(value);
-        let colour = if value == 0.0 && y.low < 0.0 { AXIS } else { GRID };
-        canvas.line(&[[left, at], [right, at]], 1.0, colour);
-        canvas.text([left - 8.0, at + 0.36 * TEXT], TEXT, Anchor::End, PALE_INK, &text);
-    }
     for (value, text) in x.labels() {
         let at = left + PLOT[0] * x.share(value);
         canvas.line(&[[at, top], [at, bottom]], 1.0, GRID);
         canvas.line(&[[at, bottom], [at, bottom + 5.0]], 1.0, AXIS);
         canvas.text([at, bottom + 19.0], TEXT, Anchor::Middle, PALE_INK, &text);
+    }
+    for (value, text) in y.labels() {
+        let at = bottom - PLOT[1] * y.share(value);
+        let colour = if value == 0.0 && y.low < 0.0 { AXIS } else { GRID };
+        canvas.line(&[[left, at], [right, at]], 1.0, colour);
+        canvas.text([left - 8.0, at + 0.36 * TEXT], TEXT, Anchor::End, PALE_INK, &text);
     }
     canvas.line(&[[left, bottom], [right, bottom]], 1.0, AXIS);
     canvas.text([left + 0.5 * PLOT[0], bottom + 41.0], TEXT + 1.0, Anchor::Middle, INK, &panel.x_label);
@@ -235,7 +234,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// Around the finite ones of the values. An upright axis ends on ticks; the other one ends with the data.
+    /// Around the finite ones of the values. An upright axis leaves some room; the other one ends with the data.
     fn across(values: impl Iterator<Item = f64>, upright: bool) -> Self {
         let finite = values.filter(|v| v.is_finite());
         let (mut low, mut high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
@@ -250,16 +249,17 @@ impl Axis {
             let room = if low == 0.0 { 1.0 } else { 0.5 * low.abs() };
             (low, high) = (low - room, high + room);
         }
-        let step = nice((high - low) / if upright { 5.0 } else { 6.0 });
+        let step = nice((high - low) / if upright { 5.0 } else { 7.0 });
         if upright {
-            (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
+            let room = 0.04 * (high - low);
+            (low, high) = (if low == 0.0 { 0.0 } else { low - room }, high + room);
         }
         Self { low, high, step, empty }
     }
 
     /// Where a value lies between the ends of the axis, from 0 to 1.
     fn share(&self, value: f64) -> f32 {
-        ((value.min(self.high) - self.low) / (self.high - self.low)) as f32
+        ((value - self.low) / (self.high - self.low)) as f32
     }
 
     /// The ticks, with their numbers in thousands (k) or millions (M) where the axis goes far enough.
@@ -274,17 +274,14 @@ impl Axis {
                 v if far && v >= 999.5 => (1e3, "k"),
                 _ => (1.0, ""),
             };
-            // The fewest decimals that write the number exactly, up to those of the step.
-            let exact = |digits: &i32| {
-                let scaled = value / unit * 10f64.powi(*digits);
-                (scaled - scaled.round()).abs() < 1e-6 * scaled.abs().max(1.0)
-            };
+            // Plain numbers have the decimals of the step; thousands and millions those that they need.
             let digits = if unit == 1.0 {
-                (0..12).find(|d| (self.step * 10f64.powi(*d)).fract().abs() < 1e-6 || self.step * 10f64.powi(*d) > 0.999)
+                (-(self.step.log10() + 1e-9).floor()).max(0.0) as usize
             } else {
-                (0..6).find(exact)
+                let tail = |digits: usize| (value / unit * 10f64.powi(digits as i32) + 0.5).rem_euclid(1.0) - 0.5;
+                (0..5).find(|digits| tail(*digits).abs() < 1e-6).unwrap_or(5)
             };
-            let text = format!("{:.*}{suffix}", digits.unwrap_or(0) as usize, value / unit);
+            let text = format!("{:.*}{suffix}", digits, value / unit);
             (value, text.replace('-', "\u{2212}"))
         })
     }
@@ -294,4 +291,116 @@ impl Axis {
 fn nice(x: f64) -> f64 {
     let power = 10f64.powf(x.log10().floor());
     [1.0, 2.0, 5.0].into_iter().map(|m| m * power).find(|step| *step >= x * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(name: &str, end: f64, height: f64) -> Series {
+        let x: Vec<f64> = (0..=50).map(|i| end * i as f64 / 50.0).collect();
+        let y: Vec<f64> = x.iter().map(|x| height * (x / end).sqrt()).collect();
+        let band = (y.iter().map(|y| y - 0.1 * height).collect(), y.iter().map(|y| y + 0.1 * height).collect());
+        Series { name: name.into(), x, y, band: Some(band) }
+    }
+
+    fn panel(x_label: &str, series: Vec<Series>) -> Panel {
+        Panel { x_label: x_label.into(), y_label: "return".into(), series }
+    }
+
+    fn words(canvas: &Canvas) -> Vec<(String, [f32; 4])> {
+        let bounds = |mark: &Mark| match mark {
+            Mark::Text { at: [x, y], size, anchor, turned: false, text, .. } => {
+                let width = text_width(text, *size);
+                let left = match anchor {
+                    Anchor::Start => *x,
+                    Anchor::Middle => x - 0.5 * width,
+                    Anchor::End => x - width,
+                };
+                Some((text.clone(), [left, y - size, left + width, y + 0.25 * size]))
+            }
+            _ => None,
+        };
+        canvas.marks.iter().filter_map(bounds).collect()
+    }
+
+    /// Steps are 1, 2 or 5 times a power of ten, numbers far out are in k and M, and a minus is a minus sign.
+    #[test]
+    fn ticks_are_round_numbers() {
+        let labels = |values: [f64; 2], upright| {
+            Axis::across(values.into_iter(), upright).labels().map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(labels([0.0, 5e6], false), "0 1M 2M 3M 4M 5M");
+        assert_eq!(labels([1000.0, 1.2e6], false), "0 200k 400k 600k 800k 1M 1.2M");
+        assert_eq!(labels([0.0, 2.9], false), "0.0 0.5 1.0 1.5 2.0 2.5");
+        assert_eq!(labels([-212.0, 4780.0], true), "0 1000 2000 3000 4000");
+        assert_eq!(labels([0.0, 980.0], true), "0 200 400 600 800 1000");
+        assert_eq!(labels([-0.03, 0.011], true), "−0.03 −0.02 −0.01 0.00 0.01");
+        assert_eq!(labels([-12_500.0, -2400.0], true), "−12k −10k −8k −6k −4k −2k");
+        assert_eq!(labels([3.0, 3.0], true), "2 3 4");
+        assert_eq!(labels([f64::NAN, f64::INFINITY], true), "0.0 0.2 0.4 0.6 0.8 1.0");
+    }
+
+    /// No word lies on a plot, on another word, or beyond the sheet, whether the names stand beside the curves, where
+    /// they would collide, or above the panels.
+    #[test]
+    fn words_cover_nothing() {
+        let close = || (0..9).map(|i| series(&format!("series {i}"), 1e6, 1000.0 + 3.0 * i as f64)).collect::<Vec<_>>();
+        let times = vec![series("SAC-RS", 1.5, 9.0), series("SAC-BPTT-32", 9.0, 8.0), series("vanilla", 0.7, 4.0)];
+        let charts = [
+            chart("Close ends", &[panel("steps", close())]),
+            chart("One panel against time", &[panel("hours", times.clone())]),
+            chart("Two panels", &[panel("steps", times.clone()), panel("hours", close())]),
+            chart("Nothing", &[panel("steps", vec![])]),
+        ];
+        for canvas in charts {
+            let words = words(&canvas);
+            let plots: Vec<[f32; 4]> = canvas
+                .marks
+                .iter()
+                .filter_map(|mark| match mark {
+                    Mark::Line { points, colour: AXIS, .. } if points[1][0] - points[0][0] == PLOT[0] => {
+                        Some([points[0][0], points[0][1] - PLOT[1], points[1][0], points[1][1]])
+                    }
+                    _ => None,
+                })
+                .collect();
+            assert!(!plots.is_empty());
+            let apart = |a: &[f32; 4], b: &[f32; 4]| a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
+            for (i, (word, at)) in words.iter().enumerate().filter(|(_, (word, _))| word != "no data yet") {
+                assert!(at[0] >= 0.0 && at[1] >= 0.0 && at[2] <= canvas.width && at[3] <= canvas.height, "{word} {at:?}");
+                assert!(plots.iter().all(|plot| apart(plot, at)), "{word} at {at:?} on a plot {plots:?}");
+                let other = words[..i].iter().find(|(_, other)| !apart(other, at));
+                assert!(other.is_none(), "{word} at {at:?} on {other:?}");
+            }
+        }
+    }
+
+    /// A curve stays inside of its plot; what is not finite is a gap, and a point alone is a dot.
+    #[test]
+    fn gaps_are_gaps() {
+        let y = vec![1.0, 2.0, f64::NAN, 4.0, f64::INFINITY, 3.0, 5.0];
+        let x = (0..7).map(f64::from).collect();
+        let canvas = chart("Gaps", &[panel("steps", vec![Series { name: "Gaps".into(), x, y, band: None }])]);
+        let (blue, _) = style(0);
+        let curve: Vec<usize> = canvas
+            .marks
+            .iter()
+            .filter_map(|mark| match mark {
+                Mark::Line { points, width: 2.0, colour, .. } if *colour == blue => Some(points.len()),
+                Mark::Disc { colour, .. } if *colour == blue => Some(1),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(curve, [2, 1, 2, 2], "two points, one, two, and the mark of the name");
+    }
+
+    /// A series whose columns differ in length is a mistake of the caller, told with all lengths.
+    #[test]
+    #[should_panic(expected = "odd: 51 x, 51 y, a band of 3 and 51")]
+    fn columns_have_one_length() {
+        let mut odd = series("odd", 1.0, 1.0);
+        odd.band.as_mut().unwrap().0.truncate(3);
+        chart("Odd", &[panel("steps", vec![odd])]);
+    }
 }

@@ -32,6 +32,8 @@ pub trait Algorithm: State + Send {
 
     /// The policy as it is now.
     fn policy(&self) -> &Self::Policy;
+    /// The same, to be loaded.
+    fn policy_mut(&mut self) -> &mut Self::Policy;
     /// When `update` is due.
     fn schedule(&self) -> Schedule;
     /// Learns from the buffer.

@@ -182,27 +182,31 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         &self.policy
     }
 
+    fn policy_mut(&mut self) -> &mut P {
+        &mut self.policy
+    }
+
     fn schedule(&self) -> Schedule {
         Schedule::OnPolicy { steps: self.settings.steps }
     }
 
-    fn update(&mut self, data: &mut Rollout, rng: &mut Rng) -> Metrics {
-        let rows = data.rows();
+    fn update(&mut self, rollout: &mut Rollout, rng: &mut Rng) -> Metrics {
+        let rows = rollout.rows();
         let mut value_rng = rng.split();
         let mut policy_rng = rng.split();
 
         // 1. Value every context, and the true next context where a chain of rows ends.
-        let (v, v_next) = self.values(data);
+        let (v, v_next) = self.values(rollout);
         // 2. Estimate advantages and value targets (GAE).
-        let gae = gae(data, &v, &v_next, self.settings.gamma, self.settings.lambda);
+        let gae = gae(rollout, &v, &v_next, self.settings.gamma, self.settings.lambda);
         // 3. Normalise the advantages over the rollout.
         let mut advantages = gae.advantages;
         normalise(&mut advantages, &rows);
         // 4. Remember the log-density of every (a, z') under the policy that drew it.
-        let all: Vec<usize> = (0..data.len()).collect();
-        let old: Vec<f64> = self.log_prob(data, &all).data().iter().map(|&l| l as f64).collect();
+        let all: Vec<usize> = (0..rollout.len()).collect();
+        let old: Vec<f64> = self.log_prob(rollout, &all).data().iter().map(|&l| l as f64).collect();
 
-        let data = &*data;
+        let data = &*rollout;
         let Self { policy, value, policy_optimiser, value_optimiser, settings, .. } = self;
         let s = &*settings;
         // 5. Fit the value function to its targets, in shuffled minibatches.
@@ -262,6 +266,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         if let Some(z) = &dist.z {
             metrics.push(("train/state_std", std(&z.log_std)));
         }
+        rollout.clear();
         metrics
     }
 }

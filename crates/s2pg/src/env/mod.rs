@@ -12,7 +12,7 @@ pub use pendulum::Pendulum;
 pub use registry::{Entry, Options, Registry, check_options};
 pub use t_maze::TMaze;
 pub use vec::{Episode, Step, VecEnv};
-pub use wrappers::TimeLimit;
+pub use wrappers::{Oracle, TimeLimit};
 
 /// What an environment is: sizes, ranges, names.
 #[derive(Clone, Debug, PartialEq)]

@@ -60,3 +60,53 @@ impl<E: Env> Env for TimeLimit<E> {
         self.env.shapes()
     }
 }
+
+/// Shows the policy what the critic sees: the upper reference of every comparison.
+pub struct Oracle<E> {
+    env: E,
+    spec: EnvSpec,
+}
+
+impl<E: Env> Oracle<E> {
+    /// Around `env`.
+    pub fn new(env: E) -> Self {
+        let spec = EnvSpec { o: env.spec().s.clone(), ..env.spec().clone() };
+        Self { env, spec }
+    }
+}
+
+impl<E: Env> Env for Oracle<E> {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError> {
+        self.env.reset(rng)
+    }
+
+    fn step(&mut self, a: &[f32], rng: &mut Rng) -> Result<Outcome, EnvError> {
+        self.env.step(a, rng)
+    }
+
+    fn observe(&self, o: &mut [f32], s: &mut [f32]) {
+        // The critic's view is as long as this policy's view, which holds the hidden one for a moment.
+        self.env.observe(&mut o[..self.env.spec().o.len()], s);
+        o.copy_from_slice(s);
+    }
+
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        self.env.metrics()
+    }
+
+    fn snapshot(&self) -> Vec<f64> {
+        self.env.snapshot()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        self.env.restore(state)
+    }
+
+    fn shapes(&self) -> Vec<Shape> {
+        self.env.shapes()
+    }
+}

@@ -1,0 +1,374 @@
+//! An experiment: everything that decides a run, as a TOML file.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::algo::ppo;
+use crate::nn::CellKind;
+use crate::policy::View;
+
+/// Which estimator of the gradient: the one switch that the paper's comparison turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Estimator {
+    /// Recurrent stochastic: the method of the paper.
+    Rs,
+    /// No memory.
+    Vanilla,
+    /// No memory, but the policy sees the critic's view.
+    Oracle,
+}
+
+impl Display for Estimator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rs => "rs",
+            Self::Vanilla => "vanilla",
+            Self::Oracle => "oracle",
+        })
+    }
+}
+
+impl FromStr for Estimator {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "rs" => Ok(Self::Rs),
+            "vanilla" => Ok(Self::Vanilla),
+            "oracle" => Ok(Self::Oracle),
+            _ => Err(format!("there is no estimator `{s}`; there are rs, vanilla and oracle")),
+        }
+    }
+}
+
+impl Serialize for Estimator {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Estimator {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Which algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlgorithmName {
+    /// Proximal policy optimisation.
+    Ppo,
+}
+
+/// Whether errors of the published code are repeated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compat {
+    /// None of them.
+    #[default]
+    Correct,
+    /// All of them, so that published curves can be compared like with like.
+    Official,
+}
+
+/// Single deviations of the published code; each overrides `compat`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// True: the previous action is zero at the start of an episode. The published code keeps that of the episode
+    /// before while acting (D13).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_prev_action: Option<bool>,
+    /// True: an episode goes on over an evaluation. The published code abandons it there, and does not mark the cut
+    /// (D30).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flag_epoch_cut_as_last: Option<bool>,
+    /// True: a deterministic evaluation takes the means. The published code draws samples there for policies without
+    /// memory (D19).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub det_eval_really_deterministic: Option<bool>,
+}
+
+/// The environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnvSettings {
+    /// Its registered name.
+    pub name: String,
+    /// Environments that are stepped together.
+    #[serde(default = "one")]
+    pub parallel: usize,
+    /// Options of the environment itself.
+    #[serde(flatten)]
+    pub options: toml::Table,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// Sizes and start values of the networks (spec 02).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// Width of embeddings and hidden layers of the policy.
+    pub features: usize,
+    /// Width of the hidden layers of the critic.
+    pub critic_features: usize,
+    /// Units of the recurrent cell.
+    pub hidden: usize,
+    /// Which recurrent cell.
+    pub cell: CellKind,
+    /// Initial standard deviation of the action.
+    pub std: f64,
+    /// Initial standard deviation of the next state z'.
+    pub state_std: f64,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self { features: 128, critic_features: 128, hidden: 128, cell: CellKind::Gru, std: 0.5, state_std: 0.5 }
+    }
+}
+
+/// When and how the policy is evaluated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationSettings {
+    /// Steps between evaluations; 0 for none.
+    pub every: usize,
+    /// Episodes of each kind, stochastic and deterministic.
+    pub episodes: usize,
+}
+
+impl Default for EvaluationSettings {
+    fn default() -> Self {
+        Self { every: 50_000, episodes: 10 }
+    }
+}
+
+/// When the run is saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointSettings {
+    /// Steps between checkpoints; 0 for only the last.
+    pub every: usize,
+}
+
+impl Default for CheckpointSettings {
+    fn default() -> Self {
+        Self { every: 50_000 }
+    }
+}
+
+/// Everything that decides a run: with the same binary, the same experiment gives the same bits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Which algorithm.
+    pub algorithm: AlgorithmName,
+    /// Which estimator.
+    pub estimator: Estimator,
+    /// Of all random streams.
+    #[serde(default)]
+    pub seed: u64,
+    /// Environment steps of the whole run.
+    pub steps: usize,
+    /// What the critic sees.
+    #[serde(default = "observation")]
+    pub critic: View,
+    /// Whether observations are standardised as they come.
+    #[serde(default = "yes")]
+    pub standardise: bool,
+    /// Whether errors of the published code are repeated.
+    #[serde(default)]
+    pub compat: Compat,
+    /// The environment.
+    pub env: EnvSettings,
+    /// Sizes of the networks.
+    #[serde(default)]
+    pub network: NetworkSettings,
+    /// Settings of PPO.
+    #[serde(default)]
+    pub ppo: ppo::Settings,
+    /// When it is evaluated.
+    #[serde(default)]
+    pub evaluation: EvaluationSettings,
+    /// When it is saved.
+    #[serde(default)]
+    pub checkpoint: CheckpointSettings,
+    /// Single deviations of the published code.
+    #[serde(default)]
+    pub switches: Switches,
+}
+
+fn observation() -> View {
+    View::Observation
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What is wrong with an experiment, in one sentence.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct ExperimentError(pub String);
+
+impl Experiment {
+    /// Reads an experiment from TOML text and applies overrides such as `ppo.clip=0.1`. `file` is named in errors.
+    pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, ExperimentError> {
+        let complain = |e: toml::de::Error| {
+            let line = e.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            ExperimentError(format!("{file}:{line}: {}", one_line(e.message())))
+        };
+        let experiment: Self = toml::from_str(text).map_err(complain)?;
+        if overrides.is_empty() {
+            experiment.check().map_err(|e| ExperimentError(format!("{file}: {e}")))?;
+            return Ok(experiment);
+        }
+        let mut table: toml::Table = toml::from_str(text).map_err(complain)?;
+        for assignment in overrides {
+            set(&mut table, assignment)?;
+            let refuse = |e: &dyn Display| {
+                ExperimentError(format!("override `{assignment}`: {}", one_line(&e.to_string())))
+            };
+            let changed: Self = table.clone().try_into().map_err(|e: toml::de::Error| refuse(&e.message()))?;
+            drop(changed);
+        }
+        let experiment: Self = table.try_into().map_err(|e: toml::de::Error| ExperimentError(one_line(e.message())))?;
+        experiment.check().map_err(|e| ExperimentError(format!("{file} with {}: {e}", overrides.join(" "))))?;
+        Ok(experiment)
+    }
+
+    /// The experiment as TOML, every key written out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("an experiment is plain data")
+    }
+
+    /// The value of a switch: its own, or what `compat` says.
+    pub fn is_correct(&self, switch: Option<bool>) -> bool {
+        switch.unwrap_or(self.compat == Compat::Correct)
+    }
+
+    /// Refuses values out of range.
+    fn check(&self) -> Result<(), String> {
+        let at_least_one = [
+            ("steps", self.steps),
+            ("env.parallel", self.env.parallel),
+            ("network.features", self.network.features),
+            ("network.critic_features", self.network.critic_features),
+            ("network.hidden", self.network.hidden),
+            ("ppo.steps", self.ppo.steps),
+            ("ppo.minibatch", self.ppo.minibatch),
+            ("ppo.epochs", self.ppo.epochs),
+            ("ppo.value_epochs", self.ppo.value_epochs),
+            ("evaluation.episodes", self.evaluation.episodes),
+        ];
+        for (key, value) in at_least_one {
+            if value == 0 {
+                return Err(format!("`{key}` is 0; it must be at least 1"));
+            }
+        }
+        let positive = [
+            ("network.std", self.network.std),
+            ("network.state_std", self.network.state_std),
+            ("ppo.lr", self.ppo.lr),
+            ("ppo.value_lr", self.ppo.value_lr),
+            ("ppo.clip", self.ppo.clip),
+            ("ppo.max_grad_norm", self.ppo.max_grad_norm.unwrap_or(1.0)),
+        ];
+        for (key, value) in positive {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(format!("`{key}` is {value}; it must be a number above 0"));
+            }
+        }
+        for (key, value) in [("ppo.gamma", self.ppo.gamma), ("ppo.lambda", self.ppo.lambda)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("`{key}` is {value}; it must be between 0 and 1"));
+            }
+        }
+        if !(self.ppo.entropy >= 0.0 && self.ppo.entropy.is_finite()) {
+            return Err(format!("`ppo.entropy` is {}; it must be 0 or more", self.ppo.entropy));
+        }
+        if !self.ppo.steps.is_multiple_of(self.env.parallel) {
+            let (steps, parallel) = (self.ppo.steps, self.env.parallel);
+            return Err(format!(
+                "`ppo.steps` = {steps} transitions cannot be shared by `env.parallel` = {parallel} environments; \
+                 take a multiple"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Applies `a.b.c=value`; a value that is not TOML is taken as a string.
+fn set(table: &mut toml::Table, assignment: &str) -> Result<(), ExperimentError> {
+    let Some((path, value)) = assignment.split_once('=') else {
+        return Err(ExperimentError(format!("override `{assignment}` has no `=`; write it as key=value")));
+    };
+    let value = format!("x = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("x"));
+    let value = value.unwrap_or_else(|| toml::Value::String(assignment[path.len() + 1..].to_string()));
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let last = keys.pop().unwrap_or_default();
+    let mut table = table;
+    for key in keys {
+        let entry = table.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let Some(inner) = entry.as_table_mut() else {
+            return Err(ExperimentError(format!("override `{assignment}`: `{key}` is not a table")));
+        };
+        table = inner;
+    }
+    table.insert(last.to_string(), value);
+    Ok(())
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "algorithm = \"ppo\"\nestimator = \"rs\"\nsteps = 100\n[env]\nname = \"TMaze-v0\"\n";
+
+    fn parse(text: &str, overrides: &[&str]) -> Result<Experiment, String> {
+        let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
+        Experiment::parse("x.toml", text, &overrides).map_err(|e| e.to_string())
+    }
+
+    /// An experiment that is written out is read back the same.
+    #[test]
+    fn round_trip() {
+        let experiment = parse(TEXT, &["ppo.clip=0.1", "env.corridor=5", "estimator=oracle"]).unwrap();
+        assert_eq!(experiment.ppo.clip, 0.1);
+        assert_eq!(experiment.estimator, Estimator::Oracle);
+        assert_eq!(experiment.env.options["corridor"].as_integer(), Some(5));
+        assert_eq!(parse(&experiment.to_toml(), &[]).unwrap(), experiment);
+    }
+
+    /// A mistake gets one sentence that names the file and line, or the override, and the key.
+    #[test]
+    fn mistakes_are_named() {
+        let message = |text: &str, overrides: &[&str]| parse(text, overrides).unwrap_err();
+        let with = |line: &str| format!("{TEXT}{line}\n");
+        for (got, parts) in [
+            (message(&with("[ppo]\nclap = 0.1"), &[]), ["x.toml:7", "clap"]),
+            (message(&with("[ppo]\nclip = -0.1"), &[]), ["x.toml", "`ppo.clip` is -0.1"]),
+            (message(&TEXT.replace("rs", "lstm"), &[]), ["x.toml:2", "no estimator `lstm`"]),
+            (message("steps = [", &[]), ["x.toml:1", ""]),
+            (message(&TEXT.replace("steps = 100\n", ""), &[]), ["x.toml", "steps"]),
+            (message(TEXT, &["ppo.clip"]), ["`ppo.clip` has no `=`", "key=value"]),
+            (message(TEXT, &["ppo.clip=high"]), ["override `ppo.clip=high`", "string"]),
+            (message(TEXT, &["steps.x=1"]), ["override `steps.x=1`", "not a table"]),
+            (message(TEXT, &["gamma=0.9"]), ["override `gamma=0.9`", "gamma"]),
+            (message(TEXT, &["ppo.gamma=1.5"]), ["`ppo.gamma` is 1.5", "between 0 and 1"]),
+            (message(TEXT, &["steps=0"]), ["`steps` is 0", "at least 1"]),
+            (message(TEXT, &["env.parallel=3"]), ["`ppo.steps` = 2000", "`env.parallel` = 3"]),
+        ] {
+            assert!(parts.iter().all(|p| got.contains(p)) && !got.contains('\n'), "{got}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Training: the loop, experiments, evaluation, checkpoints, logs.
+
+mod build;
+mod experiment;
+mod recall;
+mod trainer;
+mod training;
+
+pub use build::build;
+pub use experiment::{
+    AlgorithmName, CheckpointSettings, Compat, EnvSettings, Estimator, EvaluationSettings, Experiment, ExperimentError,
+    NetworkSettings, Switches,
+};
+pub use recall::Recall;
+pub use trainer::{MakeEnv, Parts, Trainer};
+pub use training::{Episodes, Evaluation, Model, TrainError, Training};
