@@ -57,7 +57,9 @@ fn library() -> Result<PathBuf, String> {
     let var = |name| env::var(name).unwrap();
     let name = format!("{}-{}", var("CARGO_CFG_TARGET_OS"), var("CARGO_CFG_TARGET_ARCH"));
     let Some(platform) = PLATFORMS.iter().find(|p| p.name == name) else {
-        return Err(format!("MuJoCo {VERSION} is not set up for {name}; there are linux-x86_64, linux-aarch64, macos-aarch64"));
+        return Err(format!(
+            "MuJoCo {VERSION} is not set up for {name}; there are linux-x86_64, linux-aarch64, macos-aarch64"
+        ));
     };
     if let Some(dir) = env::var_os("S2PG_MUJOCO_DIR").filter(|dir| !dir.is_empty()) {
         let dir = fs::canonicalize(&dir).unwrap_or(dir.into());
@@ -116,7 +118,8 @@ fn unpack(platform: &Platform, temporary: &Path) -> Result<PathBuf, String> {
     python(pip, &[&options[..], &[temporary, "-r".as_ref(), &requirements]].concat())?;
     let files = fs::read_dir(temporary).map_err(at)?.flatten().map(|file| file.path());
     let mut wheels = files.filter(|path| path.extension().is_some_and(|e| e == "whl"));
-    let wheel = wheels.find(|path| has_hash(path, platform.wheel)).ok_or("pip did not bring the wheel that was expected")?;
+    let wheel =
+        wheels.find(|path| has_hash(path, platform.wheel)).ok_or("pip did not bring the wheel that was expected")?;
     python("-m zipfile -e", &[&wheel, temporary])?;
     let licences = format!("mujoco-{VERSION}.dist-info/licenses");
     for (from, to) in [("mujoco", platform.library), (&licences, "LICENSE"), (&licences, "LICENSES_THIRD_PARTY.md")] {

@@ -4,9 +4,7 @@ use std::cell::RefCell;
 use std::sync::Once;
 
 use mujoco_rs::mujoco_c::{mjtDisableBit, mjtState};
-use mujoco_rs::wrappers::{
-    MjData, MjLogMessage, MjModel, MjtGeomBase, MjtLogLevel, log_config, set_log_config,
-};
+use mujoco_rs::wrappers::{MjData, MjLogMessage, MjModel, MjtGeomBase, MjtLogLevel, log_config, set_log_config};
 use s2pg::env::Shape;
 
 const STATE: u32 = mjtState::mjSTATE_INTEGRATION as u32;
@@ -103,7 +101,13 @@ impl Body {
 
     /// Goes back to a snapshot, of which the length must be right.
     pub fn restore(&mut self, state: &[f64]) {
-        assert_eq!(state.len(), self.snapshot_len(), "a snapshot of {} numbers, not {}", state.len(), self.snapshot_len());
+        assert_eq!(
+            state.len(),
+            self.snapshot_len(),
+            "a snapshot of {} numbers, not {}",
+            state.len(),
+            self.snapshot_len()
+        );
         // The reset clears the warnings, the kinematics place the shapes.
         self.data.reset();
         self.data.set_state(state, STATE).expect("the length was checked");
@@ -116,15 +120,16 @@ impl Body {
         let model = self.data.model();
         let geoms = model.geom_type().iter().zip(model.geom_size()).zip(model.geom_bodyid());
         let placed = geoms.zip(self.data.geom_xpos()).zip(self.data.geom_xmat());
-        let draw = |((((kind, size), body), centre), axes): ((((&MjtGeomBase, &[f64; 3]), &i32), &[f64; 3]), &[f64; 9])| {
-            let half = match kind {
-                MjtGeomBase::mjGEOM_CAPSULE => size[1],
-                MjtGeomBase::mjGEOM_SPHERE => 0.0,
-                _ => return None,
+        let draw =
+            |((((kind, size), body), centre), axes): ((((&MjtGeomBase, &[f64; 3]), &i32), &[f64; 3]), &[f64; 9])| {
+                let half = match kind {
+                    MjtGeomBase::mjGEOM_CAPSULE => size[1],
+                    MjtGeomBase::mjGEOM_SPHERE => 0.0,
+                    _ => return None,
+                };
+                let end = |half: f64| [centre[0] + half * axes[2], centre[2] + half * axes[8]];
+                Some(Shape { from: end(-half), to: end(half), radius: size[0], part: *body as usize })
             };
-            let end = |half: f64| [centre[0] + half * axes[2], centre[2] + half * axes[8]];
-            Some(Shape { from: end(-half), to: end(half), radius: size[0], part: *body as usize })
-        };
         placed.filter_map(draw).collect()
     }
 }
@@ -156,4 +161,83 @@ fn log_to_recorder() {
             set_log_config(log_config().with_topics(0));
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::SafeTensors;
+
+    /// The memory of plain numbers, flags and enumerations without padding.
+    #[allow(unsafe_code)]
+    fn bytes<T>(x: &[T]) -> &[u8] {
+        // SAFETY: the slice is initialised memory of this many bytes, and its types here have no padding.
+        unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), size_of_val(x)) }
+    }
+
+    /// Without underscores and in lower case, so that `mapM2M` and `map_m2_m` are the same name.
+    fn plain(name: &str) -> String {
+        name.replace('_', "").to_lowercase()
+    }
+
+    /// The compiled cheetah equals Gymnasium's in every recorded number: bodies, joints, geoms, motors, options.
+    #[test]
+    fn the_cheetah_is_gymnasiums() {
+        let model = MjModel::from_xml_string(include_str!("../models/half_cheetah.xml")).unwrap();
+        let (opt, stat) = (model.opt(), model.stat());
+        let mut ours: Vec<(String, &[u8])> = Vec::new();
+        macro_rules! arrays {
+            ($($name:ident)*) => { $(ours.push((plain(concat!("model.", stringify!($name))), bytes(model.$name())));)* };
+        }
+        macro_rules! numbers {
+            ($of:ident: $($name:ident)*) => {
+                $(ours.push((plain(concat!(stringify!($of.), stringify!($name))), bytes(std::slice::from_ref(&$of.$name))));)*
+            };
+        }
+        arrays! {
+            actuator_acc0 actuator_actadr actuator_actearly actuator_actlimited actuator_actnum actuator_actrange
+            actuator_armature actuator_biasprm actuator_biastype actuator_cranklength actuator_ctrladr actuator_ctrllimited
+            actuator_ctrlnum actuator_ctrlrange actuator_ctrlspec actuator_damping actuator_dampingpoly actuator_delay
+            actuator_dynprm actuator_dyntype actuator_forcelimited actuator_forcerange actuator_gainprm actuator_gaintype
+            actuator_gear actuator_history actuator_historyadr actuator_length0 actuator_lengthrange actuator_outadr
+            actuator_outnum actuator_trnid actuator_trntype b_colind b_rowadr b_rownnz body_bvhadr body_bvhnum
+            body_conaffinity body_contype body_dofadr body_dofnum body_geomadr body_geomnum body_gravcomp body_inertia
+            body_invweight0 body_ipos body_iquat body_jntadr body_jntnum body_margin body_mass body_mocapid body_parentid
+            body_pos body_quat body_rootid body_sameframe body_simple body_subtreemass body_treeid body_weldid bvh_aabb
+            bvh_child bvh_depth bvh_nodeid d_colind d_diag d_rowadr d_rownnz dof_armature dof_bodyid dof_damping
+            dof_dampingpoly dof_frictionloss dof_invweight0 dof_jntid dof_length dof_m0 dof_madr dof_parentid dof_simplenum
+            dof_solimp dof_solref dof_treeid geom_aabb geom_adhesion geom_bodyid geom_conaffinity geom_condim geom_contype
+            geom_dataid geom_fluid geom_friction geom_gap geom_margin geom_pos geom_priority geom_quat geom_rbound
+            geom_sameframe geom_size geom_solimp geom_solmix geom_solref geom_surfacevel geom_type jnt_actfrclimited
+            jnt_actfrcrange jnt_actgravcomp jnt_actuatorid jnt_axis jnt_bodyid jnt_dofadr jnt_limited jnt_margin jnt_pos
+            jnt_qposadr jnt_range jnt_solimp jnt_solref jnt_stiffness jnt_stiffnesspoly jnt_type m_colind m_rowadr m_rownnz
+            map_d2_m map_m2_d map_m2_m qpos0 qpos_spring tree_bodyadr tree_bodynum tree_dofadr tree_dofnum
+            tree_sleep_policy
+        }
+        numbers! { opt:
+            ccd_iterations ccd_tolerance cone density disableactuator disableflags enableflags gravity impratio integrator
+            iterations jacobian ls_iterations ls_tolerance magnetic noslip_iterations noslip_tolerance o_friction o_margin
+            o_solimp o_solref sdf_initpoints sdf_iterations sleep_tolerance solver timestep tolerance viscosity wind
+        }
+        numbers! { stat: center extent meaninertia meanmass meansize }
+
+        let file = include_bytes!("../tests/golden/half_cheetah.safetensors");
+        let golden = SafeTensors::deserialize(file).unwrap();
+        let theirs: Vec<_> = golden.tensors().into_iter().filter(|(name, _)| name.contains('.')).collect();
+        assert_eq!(theirs.len(), ours.len());
+        for (name, tensor) in theirs {
+            let (_, ours) = ours.iter().find(|(ours, _)| *ours == plain(&name)).unwrap_or_else(|| panic!("no {name}"));
+            assert!(*ours == tensor.data(), "{name} is different");
+        }
+    }
+
+    /// A text that is no model is one sentence, and MuJoCo leaves no file behind.
+    #[test]
+    fn a_bad_model_is_a_sentence() {
+        let error = Body::new("<mujoco><worldbody><geom size='-1'/></worldbody></mujoco>").err().unwrap();
+        assert!(error.contains("geom"), "{error}");
+        let refers = r#"<mujoco><include file="/nowhere.xml"/></mujoco>"#;
+        assert!(Body::new(refers).err().unwrap().contains("nowhere.xml"));
+        assert!(!std::path::Path::new("MUJOCO_LOG.TXT").exists());
+    }
 }

@@ -55,9 +55,7 @@ const HALF_CHEETAH: Task = Task {
     xml: include_str!("../models/half_cheetah.xml"),
     frame_skip: 5,
     positions: &["rootz", "rooty", "bthigh", "bshin", "bfoot", "fthigh", "fshin", "ffoot"],
-    velocities: &[
-        "v_rootx", "v_rootz", "v_rooty", "v_bthigh", "v_bshin", "v_bfoot", "v_fthigh", "v_fshin", "v_ffoot",
-    ],
+    velocities: &["v_rootx", "v_rootz", "v_rooty", "v_bthigh", "v_bshin", "v_bfoot", "v_fthigh", "v_fshin", "v_ffoot"],
     hidden: false,
     clip: f64::INFINITY,
     noise: 0.1,
@@ -258,5 +256,43 @@ impl Bare {
     pub fn step(&mut self, a: &[f32]) {
         self.body.advance(a, self.frame_skip);
         self.body.forces();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sums below eight go from left to right, longer ones over eight accumulators: the order changes the bits.
+    #[test]
+    fn sums_have_the_order_of_numpy() {
+        assert_eq!(sum_of_squares::<f32>(&[]), 0.0);
+        let x = [4096.0f32, 1.0, -1.0, 1.0, 3.0];
+        assert_eq!(sum_of_squares(&x), x.iter().fold(0.0, |sum, x| sum + x * x));
+        // One accumulator would lose each of the ones.
+        let mut x = [1.0f32; 21];
+        x[0] = 4096.0;
+        assert_eq!(sum_of_squares(&x), (((16777218.0 + 2.0) + 4.0) + (4.0 + 4.0)) + 5.0 - 4.0);
+    }
+
+    /// A body that can fall terminates where it leaves its bounds, and is paid for the fall by `v3` only.
+    #[test]
+    fn a_fall_terminates() {
+        let healthy = Healthy { reward: 2.0, always: false, height: (-0.05, 0.4), angle: (-1.0, 1.0), state: 100.0 };
+        let run = |always, height: f64, state| {
+            let task = Task { healthy: Some(Healthy { always, state, ..healthy }), ..HALF_CHEETAH };
+            let mut gym = Gym::of(Box::leak(Box::new(task)), &Options::new()).unwrap();
+            let mut snapshot = gym.snapshot();
+            snapshot[2] = height;
+            gym.restore(&snapshot).unwrap();
+            let x = gym.x();
+            let Outcome { r, terminated, truncated } = gym.step(&[0.0; 6], &mut Rng::new(0, "fall")).unwrap();
+            assert!(!truncated);
+            (terminated, r - (gym.x() - x) / 0.05)
+        };
+        assert_eq!(run(false, 0.3, 100.0), (false, 2.0));
+        assert_eq!(run(false, 0.6, 100.0), (true, 0.0));
+        assert_eq!(run(true, 0.6, 100.0), (true, 2.0));
+        assert_eq!(run(false, 0.3, 0.01), (true, 0.0));
     }
 }

@@ -11,7 +11,14 @@ fn main() {
         if let Some(m) = t.step().unwrap() {
             if t.steps() - last >= e.steps / 20 {
                 last = t.steps();
-                println!("{} {:?} {:.2}s kl {:.4} std {:.3}", t.steps(), t.episodes().means(), clock.elapsed().as_secs_f64(), m.iter().find(|m| m.0 == "train/approx_kl").unwrap().1, m.iter().find(|m| m.0 == "train/std").unwrap().1);
+                println!(
+                    "{} {:?} {:.2}s kl {:.4} std {:.3}",
+                    t.steps(),
+                    t.episodes().mean_return(),
+                    clock.elapsed().as_secs_f64(),
+                    m.iter().find(|m| m.0 == "train/approx_kl").unwrap().1,
+                    m.iter().find(|m| m.0 == "train/std").unwrap().1
+                );
             }
         }
     }

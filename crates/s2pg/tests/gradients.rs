@@ -1,8 +1,8 @@
 //! Every operation, cell and loss agrees with central differences in f64.
 
 use s2pg::Rng;
-use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Tensor, gradient};
 use s2pg::nn::{Activation, Linear};
+use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Tensor, gradient};
 
 type F = Tensor<f64>;
 
@@ -280,7 +280,10 @@ fn adam_is_adam() {
         for t in 1..=5 {
             let loss = |n: &Net| (n.get("a") * n.get("b")).square().sum() + n.get("row").exp().sum();
             let g = gradient(&loss(&net), &net);
-            let norm = { let l = loss(&net); adam.minimize(&mut net, &l) };
+            let norm = {
+                let l = loss(&net);
+                adam.minimize(&mut net, &l)
+            };
             let exact: f64 = g.iter().map(|g| g * g).sum::<f64>().sqrt();
             assert!((norm - exact).abs() < 1e-12);
             let scale = max_norm.map_or(1.0, |max| (max / norm).min(1.0));

@@ -31,6 +31,7 @@ const TEXT: f32 = 12.0;
 const INK: Colour = [51, 51, 51, 255];
 const PALE_INK: Colour = [110, 110, 110, 255];
 const GRID: Colour = [230, 230, 230, 255];
+const ZERO: Colour = [170, 170, 170, 255];
 const AXIS: Colour = [150, 150, 150, 255];
 /// Okabe and Ito's colours, which colour-blind readers can tell apart, without the yellow that white paper swallows.
 const COLOURS: [[u8; 3]; 7] =
@@ -160,7 +161,7 @@ fn draw_axes(canvas: &mut Canvas, panel: &Panel, x: &Axis, y: &Axis, [left, bott
     }
     for (value, text) in y.labels() {
         let at = bottom - PLOT[1] * y.share(value);
-        let colour = if value == 0.0 && y.low < 0.0 { AXIS } else { GRID };
+        let colour = if value == 0.0 && y.low < 0.0 { ZERO } else { GRID };
         canvas.line(&[[left, at], [right, at]], 1.0, colour);
         canvas.text([left - 8.0, at + 0.36 * TEXT], TEXT, Anchor::End, PALE_INK, &text);
     }
@@ -249,7 +250,7 @@ impl Axis {
             let room = if low == 0.0 { 1.0 } else { 0.5 * low.abs() };
             (low, high) = (low - room, high + room);
         }
-        let step = nice((high - low) / if upright { 5.0 } else { 7.0 });
+        let step = nice((high - low) / if upright { 5.0 } else { 6.0 });
         if upright {
             let room = 0.04 * (high - low);
             (low, high) = (if low == 0.0 { 0.0 } else { low - room }, high + room);
@@ -287,10 +288,12 @@ impl Axis {
     }
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that is at least `x`.
+/// Of 1, 2 and 5 times the powers of ten, the one whose ratio to `x` is nearest to 1.
 fn nice(x: f64) -> f64 {
     let power = 10f64.powf(x.log10().floor());
-    [1.0, 2.0, 5.0].into_iter().map(|m| m * power).find(|step| *step >= x * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+    let mantissa = x / power;
+    let nearest = [(2f64, 1.0), (10.0, 2.0), (50.0, 5.0)].into_iter().find(|(square, _)| mantissa * mantissa < *square);
+    power * nearest.map_or(10.0, |(_, step)| step)
 }
 
 #[cfg(test)]
@@ -317,7 +320,7 @@ mod tests {
                     Anchor::Middle => x - 0.5 * width,
                     Anchor::End => x - width,
                 };
-                Some((text.clone(), [left, y - size, left + width, y + 0.25 * size]))
+                Some((text.clone(), [left, y - 0.8 * size, left + width, y + 0.25 * size]))
             }
             _ => None,
         };
@@ -337,7 +340,7 @@ mod tests {
         assert_eq!(labels([0.0, 980.0], true), "0 200 400 600 800 1000");
         assert_eq!(labels([-0.03, 0.011], true), "−0.03 −0.02 −0.01 0.00 0.01");
         assert_eq!(labels([-12_500.0, -2400.0], true), "−12k −10k −8k −6k −4k −2k");
-        assert_eq!(labels([3.0, 3.0], true), "2 3 4");
+        assert_eq!(labels([3.0, 3.0], true), "1.5 2.0 2.5 3.0 3.5 4.0 4.5");
         assert_eq!(labels([f64::NAN, f64::INFINITY], true), "0.0 0.2 0.4 0.6 0.8 1.0");
     }
 

@@ -141,10 +141,7 @@ impl Rollout {
     /// u = (a, z') of some rows.
     pub fn extended(&self, rows: &[usize]) -> Extended {
         let shape = &self.shape;
-        Extended {
-            a: gather(&self.a, shape.a, rows),
-            z: (shape.z > 0).then(|| gather(&self.z_next, shape.z, rows)),
-        }
+        Extended { a: gather(&self.a, shape.a, rows), z: (shape.z > 0).then(|| gather(&self.z_next, shape.z, rows)) }
     }
 }
 

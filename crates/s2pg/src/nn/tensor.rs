@@ -72,20 +72,73 @@ pub(super) enum Op<T: Real> {
     Leaf,
     /// A graph that backward has consumed.
     Spent,
-    Param { p: Arc<Store<T>>, slot: usize },
-    Linear { x: Tensor<T>, p: Arc<Store<T>>, w: usize, b: Option<usize>, act: Activation },
-    Unary { x: Tensor<T>, f: Unary<T> },
-    Binary { a: Tensor<T>, b: Tensor<T>, f: Binary },
-    Columns { x: Tensor<T>, from: usize },
-    Rows { x: Tensor<T>, from: usize },
-    Concat { parts: Vec<Tensor<T>> },
-    Stack { parts: Vec<Tensor<T>> },
-    Sum { x: Tensor<T>, scale: T },
-    SumColumns { x: Tensor<T> },
-    Gru { gi: Tensor<T>, h: Tensor<T>, p: Arc<Store<T>>, w: usize, b: usize, saved: Buffer<T> },
-    Lstm { gi: Tensor<T>, state: Tensor<T>, p: Arc<Store<T>>, w: usize, b: usize, saved: Buffer<T> },
-    LogProb { x: Tensor<T>, mean: Tensor<T>, log_std: Tensor<T> },
-    Squash { mean: Tensor<T>, log_std: Tensor<T>, noise: Tensor<T> },
+    Param {
+        p: Arc<Store<T>>,
+        slot: usize,
+    },
+    Linear {
+        x: Tensor<T>,
+        p: Arc<Store<T>>,
+        w: usize,
+        b: Option<usize>,
+        act: Activation,
+    },
+    Unary {
+        x: Tensor<T>,
+        f: Unary<T>,
+    },
+    Binary {
+        a: Tensor<T>,
+        b: Tensor<T>,
+        f: Binary,
+    },
+    Columns {
+        x: Tensor<T>,
+        from: usize,
+    },
+    Rows {
+        x: Tensor<T>,
+        from: usize,
+    },
+    Concat {
+        parts: Vec<Tensor<T>>,
+    },
+    Stack {
+        parts: Vec<Tensor<T>>,
+    },
+    Sum {
+        x: Tensor<T>,
+        scale: T,
+    },
+    SumColumns {
+        x: Tensor<T>,
+    },
+    Gru {
+        gi: Tensor<T>,
+        h: Tensor<T>,
+        p: Arc<Store<T>>,
+        w: usize,
+        b: usize,
+        saved: Buffer<T>,
+    },
+    Lstm {
+        gi: Tensor<T>,
+        state: Tensor<T>,
+        p: Arc<Store<T>>,
+        w: usize,
+        b: usize,
+        saved: Buffer<T>,
+    },
+    LogProb {
+        x: Tensor<T>,
+        mean: Tensor<T>,
+        log_std: Tensor<T>,
+    },
+    Squash {
+        mean: Tensor<T>,
+        log_std: Tensor<T>,
+        noise: Tensor<T>,
+    },
 }
 
 impl<T: Real> Op<T> {

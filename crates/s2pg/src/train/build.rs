@@ -12,11 +12,7 @@ use crate::policy::{Actor, ActorShape, StatefulPolicy, Value, ValueShape, View};
 use crate::rng::Rng;
 
 /// Makes the run of an experiment, at its first step, on this many threads.
-pub fn build(
-    experiment: &Experiment,
-    registry: Arc<Registry>,
-    threads: usize,
-) -> Result<Box<dyn Training>, EnvError> {
+pub fn build(experiment: &Experiment, registry: Arc<Registry>, threads: usize) -> Result<Box<dyn Training>, EnvError> {
     let env = experiment.env.clone();
     let oracle = experiment.estimator == Estimator::Oracle;
     let make_env: MakeEnv = Arc::new(move || -> Result<Box<dyn Env>, EnvError> {

@@ -231,9 +231,8 @@ impl Experiment {
         let mut table: toml::Table = toml::from_str(text).map_err(complain)?;
         for assignment in overrides {
             set(&mut table, assignment)?;
-            let refuse = |e: &dyn Display| {
-                ExperimentError(format!("override `{assignment}`: {}", one_line(&e.to_string())))
-            };
+            let refuse =
+                |e: &dyn Display| ExperimentError(format!("override `{assignment}`: {}", one_line(&e.to_string())));
             let changed: Self = table.clone().try_into().map_err(|e: toml::de::Error| refuse(&e.message()))?;
             drop(changed);
         }

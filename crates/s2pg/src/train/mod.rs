@@ -1,6 +1,8 @@
 //! Training: the loop, experiments, evaluation, checkpoints, logs.
 
 mod build;
+pub mod checkpoint;
+pub mod disk;
 mod experiment;
 mod recall;
 mod trainer;

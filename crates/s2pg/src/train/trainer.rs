@@ -85,8 +85,12 @@ impl<A: Algorithm> Trainer<A> {
         let (n_o, n_s) = (env.spec().o.len(), env.spec().s.len());
         let standardisers =
             parts.standardise.then(|| Standardisers { o: Standardiser::new(n_o), s: Standardiser::new(n_s) });
-        let recall =
-            Recall::new(env.len(), parts.algorithm.policy().state_size(), env.spec().low.len(), parts.reset_prev_action);
+        let recall = Recall::new(
+            env.len(),
+            parts.algorithm.policy().state_size(),
+            env.spec().low.len(),
+            parts.reset_prev_action,
+        );
         let mut trainer = Self {
             o: env.o().to_vec(),
             s: env.s().to_vec(),
@@ -96,12 +100,12 @@ impl<A: Algorithm> Trainer<A> {
             buffer: parts.buffer,
             standardisers,
             recall,
+            finished: Episodes::new(&env.env(0).metrics()),
             env,
             explore: Rng::new(parts.seed, "exploration"),
             learn: Rng::new(parts.seed, "batches"),
             steps: 0,
             since_update: 0,
-            finished: Episodes::new(),
             make_env: parts.make_env,
             seed: parts.seed,
             threads: parts.threads,

@@ -24,23 +24,29 @@ pub enum TrainError {
 /// The last hundred finished episodes: what `rollout/ep_rew_mean` is the mean of.
 #[derive(Clone, Debug)]
 pub struct Episodes {
-    r: Vec<f64>,
-    length: Vec<f64>,
+    /// Return, length, and the environment's own figures, by name.
+    names: Vec<String>,
+    /// [KEPT, names].
+    rows: Vec<f64>,
     count: usize,
 }
 
 const KEPT: usize = 100;
 
 impl Episodes {
-    /// None yet.
-    pub fn new() -> Self {
-        Self { r: vec![0.0; KEPT], length: vec![0.0; KEPT], count: 0 }
+    /// None yet, of an environment with these figures.
+    pub fn new(metrics: &[(&'static str, f64)]) -> Self {
+        let own = ["rollout/ep_rew_mean", "rollout/ep_len_mean"].map(String::from);
+        let names: Vec<String> = own.into_iter().chain(metrics.iter().map(|m| format!("rollout/{}", m.0))).collect();
+        Self { rows: vec![0.0; KEPT * names.len()], names, count: 0 }
     }
 
     /// One more.
     pub fn add(&mut self, episode: &Episode) {
-        self.r[self.count % KEPT] = episode.r;
-        self.length[self.count % KEPT] = episode.length as f64;
+        let n = self.names.len();
+        let row = &mut self.rows[self.count % KEPT * n..][..n];
+        (row[0], row[1]) = (episode.r, episode.length as f64);
+        row[2..].iter_mut().zip(&episode.metrics).for_each(|(x, m)| *x = m.1);
         self.count += 1;
     }
 
@@ -49,25 +55,23 @@ impl Episodes {
         self.count
     }
 
-    /// Mean return and mean length of the last hundred; None before the first.
-    pub fn means(&self) -> Option<(f64, f64)> {
-        let n = self.count.min(KEPT);
-        let mean = |x: &[f64]| x[..n].iter().sum::<f64>() / n as f64;
-        (n > 0).then(|| (mean(&self.r), mean(&self.length)))
+    /// Means over the last hundred, by name; NaN before the first.
+    pub fn means(&self) -> impl Iterator<Item = (&str, f64)> {
+        let (n, rows) = (self.names.len(), self.count.min(KEPT));
+        let mean = move |j: usize| (0..rows).map(|i| self.rows[i * n + j]).sum::<f64>() / rows as f64;
+        self.names.iter().enumerate().map(move |(j, name)| (name.as_str(), mean(j)))
     }
-}
 
-impl Default for Episodes {
-    fn default() -> Self {
-        Self::new()
+    /// Mean return of the last hundred; None before the first.
+    pub fn mean_return(&self) -> Option<f64> {
+        self.means().next().map(|m| m.1).filter(|_| self.count > 0)
     }
 }
 
 impl State for Episodes {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { r, length, count } = self;
-        v.item("r", Data::F64(r));
-        v.item("length", Data::F64(length));
+        let Self { names: _, rows, count } = self;
+        v.item("rows", Data::F64(rows));
         v.count("count", count);
     }
 }

@@ -1,0 +1,42 @@
+//! What an environment costs above its bare simulation: the median ratio of 20 interleaved pairs of runs.
+
+use std::time::Instant;
+
+use s2pg::env::{Env, Options};
+use s2pg::rng::Rng;
+use s2pg_mujoco::{Bare, Gym};
+
+const STEPS: usize = 20_000;
+
+fn seconds(mut step: impl FnMut(&[f32])) -> f64 {
+    let mut rng = Rng::new(0, "overhead");
+    let start = Instant::now();
+    for _ in 0..STEPS {
+        let a: [f32; 6] = std::array::from_fn(|_| rng.range(-1.0, 1.0) as f32);
+        step(&a);
+    }
+    start.elapsed().as_secs_f64()
+}
+
+fn main() {
+    let name = "HalfCheetahPOMDP-v3";
+    let (mut env, mut bare) = (Gym::new(name, &Options::new()).unwrap(), Bare::new(name).unwrap());
+    let (mut rng, mut o, mut s) = (Rng::new(0, "unused"), [0.0; 8], [0.0; 17]);
+    let start = env.snapshot();
+    let mut pair = || {
+        env.restore(&start).unwrap();
+        bare.body().restore(&start[..start.len() - 2]);
+        let ours = seconds(|a| {
+            env.step(a, &mut rng).unwrap();
+            env.observe(&mut o, &mut s);
+        });
+        (ours, seconds(|a| bare.step(a)))
+    };
+    pair();
+    let mut pairs: Vec<_> = (0..20).map(|_| pair()).collect();
+    let least = |x: fn(&(f64, f64)) -> f64, pairs: &[(f64, f64)]| pairs.iter().map(x).fold(f64::INFINITY, f64::min);
+    let rate = |seconds| STEPS as f64 / seconds / 1000.0;
+    println!("{name}: {:.1} k steps/s, bare {:.1}", rate(least(|x| x.0, &pairs)), rate(least(|x| x.1, &pairs)));
+    pairs.sort_by(|x, y| (x.0 / x.1).total_cmp(&(y.0 / y.1)));
+    println!("ratio {:.3} (median of 20 pairs)", pairs[10].0 / pairs[10].1);
+}

@@ -1,0 +1,47 @@
+//! A counting allocator, in a binary of its own.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use s2pg::env::{Env, Options};
+use s2pg::rng::Rng;
+use s2pg_mujoco::Gym;
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Steps and observations allocate nothing on the heap.
+#[test]
+fn a_step_allocates_nothing() {
+    let mut env = Gym::new("HalfCheetahPOMDP-v3", &Options::new()).unwrap();
+    let (mut rng, mut o, mut s) = (Rng::new(0, "allocation"), [0.0; 8], [0.0; 17]);
+    env.reset(&mut rng).unwrap();
+    let before = COUNT.get();
+    assert!(before > 0);
+    for _ in 0..1000 {
+        let a: [f32; 6] = std::array::from_fn(|_| rng.range(-1.0, 1.0) as f32);
+        env.step(&a, &mut rng).unwrap();
+        env.observe(&mut o, &mut s);
+    }
+    assert_eq!(COUNT.get(), before);
+}

@@ -1,0 +1,632 @@
+//! A checkpoint: one safetensors file that holds a whole [`State`], written so that a crash at any instant leaves the
+//! old one or the new one, and verified before a single number of it is used.
+//!
+//! Every item is a one-dimensional tensor of type F32, F64, U64 or U8, named by its scopes and its name joined with
+//! `/`. Items with larger numbers come first (and keep the order of the walk otherwise), so that every number is
+//! aligned. `__metadata__` begins with `xxh3`, the XXH3 hash of every byte of the file but its own sixteen digits, and
+//! `format`, the version of this layout; the caller's pairs follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, Metadata as Layout, TensorInfo};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::disk::{Disk, DiskError, RealDisk, failed, replace, sweep};
+use crate::state::{Data, State, Visitor};
+
+/// The version of the layout that this program writes and reads.
+pub const FORMAT: &str = "s2pg/1";
+/// The name of the checkpoint that a run resumes from.
+pub const LATEST: &str = "latest";
+/// The name under which [`Checkpoints::save`] keeps the former [`LATEST`].
+pub const PREVIOUS: &str = "previous";
+/// The name under which an unreadable [`LATEST`] is set aside.
+pub const DAMAGED: &str = "damaged";
+
+/// The longest header in bytes, written or read: some ten thousand items. Parsing one takes at most 16 MB.
+const HEADER_LIMIT: usize = 1 << 20;
+/// What every header begins with, in every version: the sixteen digits of the hash follow.
+const PREFIX: &str = r#"{"__metadata__":{"xxh3":""#;
+/// Digits of the hash.
+const DIGITS: usize = 16;
+
+/// What the caller stores beside the state: the experiment, the number of steps, ...
+pub type Metadata = BTreeMap<String, String>;
+
+/// Why a checkpoint cannot be saved or loaded. Nothing of a file with an error has entered the state.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// There is no file.
+    #[error("{path}: there is no such checkpoint")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file ends too early.
+    #[error("{path}: truncated: it has {present} bytes of {expected}")]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        present: u64,
+        /// The length in bytes that it should have.
+        expected: u64,
+    },
+    /// The file is not what was written.
+    #[error("{path}: damaged: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The file is sound, but of another layout.
+    #[error("{path}: its format is {found:?} and this program reads {FORMAT:?}: use the program that wrote it")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: String,
+    },
+    /// The file is sound, but lacks an item: it is of another experiment.
+    #[error("{path}: misses the item {item:?}: is it of another experiment?")]
+    Misses {
+        /// The file.
+        path: PathBuf,
+        /// The item's name.
+        item: String,
+    },
+    /// The file is sound, but holds an item more: it is of another experiment.
+    #[error("{path}: holds the item {item:?}, which has no place here: is it of another experiment?")]
+    Holds {
+        /// The file.
+        path: PathBuf,
+        /// The item's name.
+        item: String,
+    },
+    /// The file is sound, but an item has another type or length: it is of another experiment.
+    #[error("{path}: the item {item:?} is {found} and should be {expected}: is it of another experiment?")]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The item's name.
+        item: String,
+        /// Type and length in the file, such as `F32[12]`.
+        found: String,
+        /// Type and length in the state.
+        expected: String,
+    },
+    /// Neither of the two generations can be used.
+    #[error("{latest}; nor does the checkpoint before it help: {previous}")]
+    Neither {
+        /// What is wrong with the latest.
+        latest: Box<CheckpointError>,
+        /// What is wrong with the one before.
+        previous: Box<CheckpointError>,
+    },
+    /// The names and the metadata do not fit into a header.
+    #[error("{path}: not saved: its header would have {len} bytes, more than {HEADER_LIMIT}")]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the header.
+        len: usize,
+    },
+    /// Two walks over the state saw different numbers.
+    #[error("{path}: not saved: the state changed while it was written, so a `visit` is not repeatable")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk refused while saving.
+    #[error("{path}: not saved: {source}; what was saved before can still be loaded")]
+    NotSaved {
+        /// The file.
+        path: PathBuf,
+        /// The call that failed.
+        source: DiskError,
+    },
+    /// The disk refused otherwise.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl CheckpointError {
+    /// Whether the file itself is at fault, so that an older one may be used instead. A file of another format or
+    /// another experiment is not: going on with an older one would hide a mistake.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Truncated { .. } | Self::Damaged { .. } | Self::Disk(_))
+    }
+}
+
+/// The directory of a run's checkpoints.
+pub struct Checkpoints {
+    dir: PathBuf,
+    disk: Box<dyn Disk>,
+    /// Whether this is the process that writes here.
+    owner: bool,
+}
+
+/// What [`Checkpoints::load_latest`] found.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The caller's pairs, as they were saved.
+    pub metadata: Metadata,
+    /// Why the latest checkpoint could not be used, if the one before it was: a reason to warn.
+    pub fell_back: Option<CheckpointError>,
+}
+
+impl Checkpoints {
+    /// Opens `dir` for the one process that writes there: makes it if need be, and sweeps what killed writers left.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
+        Self::open_on(Box::new(RealDisk), dir)
+    }
+
+    /// [`Checkpoints::open`] on another disk.
+    pub fn open_on(disk: Box<dyn Disk>, dir: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
+        let dir = dir.into();
+        disk.create_dir(&dir).map_err(failed("create the directory", &dir))?;
+        sweep(&*disk, &dir)?;
+        Ok(Self { dir, disk, owner: true })
+    }
+
+    /// Looks at `dir` from outside, perhaps while a run writes there: changes nothing.
+    pub fn view(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), disk: Box::new(RealDisk), owner: false }
+    }
+
+    /// The file of the checkpoint called `name`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.safetensors"))
+    }
+
+    /// Saves `state` as the checkpoint called `name`, durably, and tells its length in bytes. The former [`LATEST`]
+    /// becomes [`PREVIOUS`]. After an error the directory still holds what it held.
+    pub fn save(&self, name: &str, state: &mut dyn State, metadata: &Metadata) -> Result<u64, CheckpointError> {
+        let former = (name == LATEST).then(|| self.path(PREVIOUS));
+        save_keeping(&*self.disk, &self.path(name), former.as_deref(), state, metadata)
+    }
+
+    /// The caller's pairs of the checkpoint called `name`, after the whole file has been verified.
+    pub fn metadata(&self, name: &str) -> Result<Metadata, CheckpointError> {
+        Ok(read(&*self.disk, &self.path(name), None)?.metadata)
+    }
+
+    /// Loads the checkpoint called `name` into `state`, which after an error is what it was.
+    pub fn load(&self, name: &str, state: &mut dyn State) -> Result<Metadata, CheckpointError> {
+        load(&*self.disk, &self.path(name), state)
+    }
+
+    /// Loads the latest checkpoint, or the one before it if the latest is missing or damaged. `None` if there is
+    /// neither.
+    ///
+    /// The process that writes here then sets the damaged file aside as [`DAMAGED`]: the next save must not make it
+    /// the former checkpoint in place of the sound one.
+    pub fn load_latest(&self, state: &mut dyn State) -> Result<Option<Loaded>, CheckpointError> {
+        let error = match self.load(LATEST, state) {
+            Ok(metadata) => return Ok(Some(Loaded { metadata, fell_back: None })),
+            Err(error) if error.is_damage() => error,
+            Err(error) => return Err(error),
+        };
+        let missing = matches!(error, CheckpointError::Missing { .. });
+        match self.load(PREVIOUS, state) {
+            Ok(metadata) => {
+                if self.owner && !missing {
+                    // Where nothing can be renamed, nothing will be saved either.
+                    let _ = self.disk.rename(&self.path(LATEST), &self.path(DAMAGED));
+                    let _ = self.disk.sync_dir(&self.dir);
+                }
+                Ok(Some(Loaded { metadata, fell_back: Some(error) }))
+            }
+            Err(CheckpointError::Missing { .. }) if missing => Ok(None),
+            Err(CheckpointError::Missing { .. }) => Err(error),
+            Err(previous) => Err(CheckpointError::Neither { latest: Box::new(error), previous: Box::new(previous) }),
+        }
+    }
+}
+
+/// Saves `state` as the file `path`, atomically and durably, and tells its length in bytes.
+///
+/// The state is walked, never copied. Panics if two items have one name, or if `metadata` uses a key of the format.
+pub fn save(disk: &dyn Disk, path: &Path, state: &mut dyn State, metadata: &Metadata) -> Result<u64, CheckpointError> {
+    save_keeping(disk, path, None, state, metadata)
+}
+
+/// Loads the file `path` into `state`, which after an error is what it was.
+///
+/// Takes as much memory as the file has bytes, and 16 MB; a file that does not fit the state is never held at all.
+pub fn load(disk: &dyn Disk, path: &Path, state: &mut dyn State) -> Result<Metadata, CheckpointError> {
+    let file = read(disk, path, Some(&items(state)))?;
+    walk(state, &mut |name, data| {
+        let info = file.layout.info(name).unwrap_or_else(|| panic!("the item {name} was not in the walk before"));
+        let bytes = &file.payload[info.data_offsets.0..info.data_offsets.1];
+        match data {
+            Data::F32(x) => fill(name, x, bytes, f32::from_le_bytes),
+            Data::F64(x) => fill(name, x, bytes, f64::from_le_bytes),
+            Data::U64(x) => fill(name, x, bytes, u64::from_le_bytes),
+            Data::U8(x) => fill(name, x, bytes, u8::from_le_bytes),
+        }
+    });
+    Ok(file.metadata)
+}
+
+/// Every item in which two states differ to the bit, and how.
+pub fn differences(a: &mut dyn State, b: &mut dyn State) -> Vec<String> {
+    let mut left = BTreeMap::new();
+    walk(a, &mut |name, data| {
+        let mut bytes = Vec::new();
+        stream(&data, &mut |part| bytes.extend_from_slice(part));
+        left.insert(name.to_owned(), (dtype(&data), bytes));
+    });
+    let mut found = Vec::new();
+    walk(b, &mut |name, data| {
+        let kind = dtype(&data);
+        let mut bytes = Vec::new();
+        stream(&data, &mut |part| bytes.extend_from_slice(part));
+        let Some((a_kind, a_bytes)) = left.remove(name) else {
+            return found.push(format!("{name}: only in the second"));
+        };
+        let size = kind.bitsize() / 8;
+        if (a_kind, a_bytes.len()) != (kind, bytes.len()) {
+            let len = a_bytes.len() / (a_kind.bitsize() / 8);
+            return found.push(format!("{name}: {a_kind}[{len}] and {kind}[{}]", bytes.len() / size));
+        }
+        let pairs = a_bytes.chunks_exact(size).zip(bytes.chunks_exact(size)).enumerate();
+        let mut differ = pairs.filter(|(_, (a, b))| a != b);
+        if let Some((i, (a, b))) = differ.next() {
+            let (n, of) = (1 + differ.count(), bytes.len() / size);
+            found.push(format!("{name}: {n} of {of} differ, first [{i}]: {} and {}", number(kind, a), number(kind, b)));
+        }
+    });
+    found.extend(left.into_keys().map(|name| format!("{name}: only in the first")));
+    found
+}
+
+/// A number and its bits, for people.
+fn number(kind: Dtype, bytes: &[u8]) -> String {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    let bits = u64::from_le_bytes(word);
+    match kind {
+        Dtype::F32 => format!("{:e} ({bits:#010x})", f32::from_bits(bits as u32)),
+        Dtype::F64 => format!("{:e} ({bits:#018x})", f64::from_bits(bits)),
+        _ => bits.to_string(),
+    }
+}
+
+/// A visitor that knows where it is.
+struct Walk<'a> {
+    /// The open scopes, each with a `/` behind it.
+    path: String,
+    /// The lengths of `path` before each of them was opened.
+    lengths: Vec<usize>,
+    f: &'a mut dyn FnMut(&str, Data<'_>),
+}
+
+impl Visitor for Walk<'_> {
+    fn item(&mut self, name: &str, data: Data<'_>) {
+        let len = self.path.len();
+        self.path.push_str(name);
+        (self.f)(&self.path, data);
+        self.path.truncate(len);
+    }
+
+    fn enter(&mut self, name: &str) {
+        self.lengths.push(self.path.len());
+        self.path.push_str(name);
+        self.path.push('/');
+    }
+
+    fn leave(&mut self) {
+        self.path.truncate(self.lengths.pop().expect("a scope is left that was not entered"));
+    }
+}
+
+/// Shows every item of `state` to `f`, with its full name.
+fn walk(state: &mut dyn State, f: &mut dyn FnMut(&str, Data<'_>)) {
+    state.visit(&mut Walk { path: String::new(), lengths: Vec::new(), f });
+}
+
+/// What a state expects of one item.
+struct Item {
+    name: String,
+    dtype: Dtype,
+    len: usize,
+}
+
+/// The items of a state in the order of the file. Panics if two have one name.
+fn items(state: &mut dyn State) -> Vec<Item> {
+    let mut items = Vec::new();
+    walk(state, &mut |name, data| {
+        let len = match &data {
+            Data::F32(x) => x.len(),
+            Data::F64(x) => x.len(),
+            Data::U64(x) => x.len(),
+            Data::U8(x) => x.len(),
+        };
+        items.push(Item { name: name.to_owned(), dtype: dtype(&data), len });
+    });
+    let mut names = BTreeSet::from(["__metadata__"]);
+    for item in &items {
+        assert!(names.insert(&item.name), "two items of the state are called {}", item.name);
+    }
+    items.sort_by_key(|item| std::cmp::Reverse(item.dtype.bitsize()));
+    items
+}
+
+/// The type of an item's numbers.
+fn dtype(data: &Data<'_>) -> Dtype {
+    match data {
+        Data::F32(_) => Dtype::F32,
+        Data::F64(_) => Dtype::F64,
+        Data::U64(_) => Dtype::U64,
+        Data::U8(_) => Dtype::U8,
+    }
+}
+
+/// Shows the bytes of an item to `sink`, piece by piece.
+fn stream(data: &Data<'_>, sink: &mut dyn FnMut(&[u8])) {
+    fn pieces<T: Copy, const N: usize>(x: &[T], bytes: impl Fn(T) -> [u8; N], sink: &mut dyn FnMut(&[u8])) {
+        let mut piece = [0; 16 << 10];
+        for part in x.chunks(piece.len() / N) {
+            for (to, &x) in piece.as_chunks_mut::<N>().0.iter_mut().zip(part) {
+                *to = bytes(x);
+            }
+            sink(&piece[..part.len() * N]);
+        }
+    }
+    match data {
+        Data::F32(x) => pieces(x, f32::to_le_bytes, sink),
+        Data::F64(x) => pieces(x, f64::to_le_bytes, sink),
+        Data::U64(x) => pieces(x, u64::to_le_bytes, sink),
+        Data::U8(x) => sink(x),
+    }
+}
+
+/// Overwrites an item with the bytes of the file.
+fn fill<T, const N: usize>(name: &str, x: &mut [T], bytes: &[u8], number: impl Fn([u8; N]) -> T) {
+    assert_eq!(x.len() * N, bytes.len(), "the bytes of the item {name} were another number in the walk before");
+    for (x, &bytes) in x.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *x = number(bytes);
+    }
+}
+
+/// Shows every byte behind the header to `sink`: one walk for the numbers of each size, the largest first.
+fn payload(state: &mut dyn State, sink: &mut dyn FnMut(&[u8])) {
+    for bits in [64, 32, 8] {
+        walk(state, &mut |_, data| {
+            if dtype(&data).bitsize() == bits {
+                stream(&data, sink);
+            }
+        });
+    }
+}
+
+/// [`save`], which keeps the file that it replaces as `former`.
+fn save_keeping(
+    disk: &dyn Disk,
+    path: &Path,
+    former: Option<&Path>,
+    state: &mut dyn State,
+    metadata: &Metadata,
+) -> Result<u64, CheckpointError> {
+    let (tail, data_len) = header_tail(&items(state), metadata);
+    let len = PREFIX.len() + DIGITS + tail.len();
+    if len > HEADER_LIMIT {
+        return Err(CheckpointError::Header { path: path.to_owned(), len });
+    }
+    let mut hash = Xxh3::new();
+    hash.update(&(len as u64).to_le_bytes());
+    hash.update(PREFIX.as_bytes());
+    hash.update(tail.as_bytes());
+    let mut again = hash.clone();
+    payload(state, &mut |bytes| hash.update(bytes));
+    let hash = hash.digest();
+    let mut changed = false;
+    replace(disk, path, former, &mut |file| {
+        file.write_all(&(len as u64).to_le_bytes())?;
+        write!(file, "{PREFIX}{hash:016x}{tail}")?;
+        let mut written = Ok(());
+        payload(state, &mut |bytes| {
+            again.update(bytes);
+            if written.is_ok() {
+                written = file.write_all(bytes);
+            }
+        });
+        written?;
+        changed = again.digest() != hash;
+        if changed { Err(ErrorKind::InvalidData.into()) } else { Ok(()) }
+    })
+    .map_err(|source| match changed {
+        true => CheckpointError::Changed { path: path.to_owned() },
+        false => CheckpointError::NotSaved { path: path.to_owned(), source },
+    })?;
+    Ok((8 + len + data_len) as u64)
+}
+
+/// The header behind the hash, padded with spaces so that the numbers begin at a multiple of 8 bytes; and the number
+/// of bytes that follow it.
+fn header_tail(items: &[Item], metadata: &Metadata) -> (String, usize) {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut tail = format!(r#"","format":"{FORMAT}""#);
+    for (key, value) in metadata {
+        assert!(!["xxh3", "format"].contains(&key.as_str()), "the key {key} of the metadata belongs to the format");
+        tail += &format!(",{}:{}", quoted(key), quoted(value));
+    }
+    tail.push('}');
+    let mut start = 0;
+    for Item { name, dtype, len } in items {
+        let end = start + len * dtype.bitsize() / 8;
+        let name = quoted(name);
+        tail += &format!(r#",{name}:{{"dtype":"{dtype}","shape":[{len}],"data_offsets":[{start},{end}]}}"#);
+        start = end;
+    }
+    tail.push('}');
+    let len = PREFIX.len() + DIGITS + tail.len();
+    tail.extend(std::iter::repeat_n(' ', len.next_multiple_of(8) - len));
+    (tail, start)
+}
+
+/// A header as it stands in a file. Parsed without the detour of a generic tree, whose size nothing would bound.
+#[derive(Default)]
+struct Header {
+    metadata: Metadata,
+    items: Vec<(String, TensorInfo)>,
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> serde::de::Visitor<'de> for Entries {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map of tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+                let mut header = Header::default();
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "__metadata__" => header.metadata = map.next_value()?,
+                        _ => header.items.push((name, map.next_value()?)),
+                    }
+                }
+                Ok(header)
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+/// A verified file.
+struct Verified {
+    metadata: Metadata,
+    layout: Layout,
+    /// The bytes behind the header, if they were asked for.
+    payload: Vec<u8>,
+}
+
+/// Reads and verifies the file `path`. With `items`, it must hold these and no others, and its numbers are kept; they
+/// are read into memory only when the lengths in the file's header and the file's own length agree with them.
+fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified, CheckpointError> {
+    let damaged = |what: String| CheckpointError::Damaged { path: path.to_owned(), what };
+    let truncated = |present, expected| CheckpointError::Truncated { path: path.to_owned(), present, expected };
+    let (mut file, present) = disk.open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => CheckpointError::Missing { path: path.to_owned() },
+        _ => failed("open", path)(error).into(),
+    })?;
+    let mut take = |bytes: &mut [u8]| {
+        file.read_exact(bytes).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => damaged("it became shorter while it was read".into()),
+            _ => failed("read", path)(error).into(),
+        })
+    };
+
+    let mut length = [0; 8];
+    if present < 8 {
+        return Err(truncated(present, 8));
+    }
+    take(&mut length)?;
+    let header_len = u64::from_le_bytes(length);
+    if header_len > HEADER_LIMIT as u64 {
+        return Err(damaged(format!("it claims a header of {header_len} bytes, and {HEADER_LIMIT} are the most")));
+    }
+    if present < 8 + header_len {
+        return Err(truncated(present, 8 + header_len));
+    }
+    let mut header = vec![0; header_len as usize];
+    take(&mut header)?;
+    let (Some(rest), true) = (header.get(PREFIX.len() + DIGITS..), header.starts_with(PREFIX.as_bytes())) else {
+        return Err(damaged("it does not begin as a checkpoint of this program does".into()));
+    };
+    let mut hash = Xxh3::new();
+    hash.update(&length);
+    hash.update(PREFIX.as_bytes());
+    hash.update(rest);
+    let claimed = header[PREFIX.len()..][..DIGITS].to_vec();
+
+    let unreadable = |error: &dyn std::fmt::Display| {
+        damaged(format!("its header is unreadable ({})", short(&error.to_string().escape_debug().to_string())))
+    };
+    let Header { mut metadata, items: entries } = serde_json::from_slice(&header).map_err(|e| unreadable(&e))?;
+    drop(header);
+    let count = entries.len();
+    let layout = Layout::new(None, entries).map_err(|error| unreadable(&error))?;
+    let data_len = layout.data_len() as u64;
+    match (8 + header_len).checked_add(data_len) {
+        Some(expected) if expected < present => {
+            return Err(damaged(format!("it has {} bytes too many", present - expected)));
+        }
+        Some(expected) if expected == present => {}
+        expected => return Err(truncated(present, expected.unwrap_or(u64::MAX))),
+    }
+
+    // A file that does not fit is hashed all the same: if it is damaged, that is the better sentence.
+    let fits = items.map(|items| fit(path, items, &layout, count));
+    let mut payload = Vec::new();
+    if let Some(Ok(())) = fits {
+        payload = vec![0; data_len as usize];
+        take(&mut payload)?;
+        hash.update(&payload);
+    } else {
+        let mut piece = [0; 16 << 10];
+        let mut left = data_len;
+        while left > 0 {
+            let part = &mut piece[..left.min(16 << 10) as usize];
+            take(part)?;
+            hash.update(part);
+            left -= part.len() as u64;
+        }
+    }
+    if claimed != format!("{:016x}", hash.digest()).as_bytes() {
+        return Err(damaged("its hash differs from the one that was written".into()));
+    }
+    let found = metadata.remove("format").unwrap_or_default();
+    if found != FORMAT {
+        return Err(CheckpointError::Version { path: path.to_owned(), found: short(&found) });
+    }
+    metadata.remove("xxh3");
+    fits.transpose()?;
+    Ok(Verified { metadata, layout, payload })
+}
+
+/// Whether a file with this layout holds `items` and nothing else; `count` is the number of entries in its header.
+fn fit(path: &Path, items: &[Item], layout: &Layout, count: usize) -> Result<(), CheckpointError> {
+    for Item { name, dtype, len } in items {
+        let item = short(name);
+        let Some(info) = layout.info(name) else {
+            return Err(CheckpointError::Misses { path: path.to_owned(), item });
+        };
+        if info.dtype != *dtype || info.shape != [*len] {
+            let found = short(&format!("{}{:?}", info.dtype, info.shape));
+            return Err(CheckpointError::Shape {
+                path: path.to_owned(),
+                item,
+                found,
+                expected: format!("{dtype}[{len}]"),
+            });
+        }
+    }
+    if count == items.len() {
+        return Ok(());
+    }
+    let names: BTreeSet<&str> = items.iter().map(|item| item.name.as_str()).collect();
+    let extra = layout.offset_keys().into_iter().find(|name| !names.contains(name.as_str()));
+    Err(match extra {
+        Some(name) => CheckpointError::Holds { path: path.to_owned(), item: short(&name) },
+        None => CheckpointError::Damaged { path: path.to_owned(), what: "it names an item twice".into() },
+    })
+}
+
+/// A text from a file that may be anybody's, short enough for a sentence.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(120) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
