@@ -66,7 +66,11 @@ fn library() -> Result<PathBuf, String> {
         println!("cargo::rerun-if-changed={}", dir.join(platform.library).display());
         return match dir.join(platform.library).is_file() {
             true => Ok(dir),
-            false => Err(format!("S2PG_MUJOCO_DIR: there is no {} in {}", platform.library, dir.display())),
+            false => Err(format!(
+                "S2PG_MUJOCO_DIR: there is no {} in {}; name a directory that holds it, or unset the variable",
+                platform.library,
+                dir.display()
+            )),
         };
     }
     let root = Path::new(&var("CARGO_MANIFEST_DIR")).join("../..");

@@ -1,2 +1,5 @@
 //! The command line
+
+#[allow(dead_code, unused_imports)]
+mod picture;
 fn main(){}

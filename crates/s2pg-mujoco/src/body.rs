@@ -23,8 +23,7 @@ pub struct Body {
 impl Body {
     /// Compiles a model from the text of an MJCF file. It may not refer to other files. An error is MuJoCo's sentence.
     pub fn new(xml: &str) -> Result<Self, String> {
-        log_to_recorder();
-        let mut model = Box::new(MjModel::from_xml_string(xml).map_err(|e| e.to_string())?);
+        let mut model = compile(xml)?;
         model.opt_mut().disableflags |= mjtDisableBit::mjDSBL_AUTORESET as i32;
         Ok(Self { data: MjData::try_new(model).map_err(|e| e.to_string())? })
     }
@@ -65,9 +64,11 @@ impl Body {
     /// Takes `n` simulation steps with the controls `a`, which MuJoCo clamps to their range. Where MuJoCo warned, or a
     /// number is not finite or too large, the error says so; only a reset or a restore leads out of it.
     pub fn step(&mut self, a: &[f32], n: usize) -> Result<(), String> {
+        MESSAGE.with_borrow_mut(String::clear);
         self.advance(a, n);
         if self.data.warning().iter().any(|warning| warning.number > 0) {
-            return Err(MESSAGE.with_borrow(String::clone));
+            let what = MESSAGE.with_borrow(String::clone);
+            return Err(if what.is_empty() { "it was unstable before, and was not reset".into() } else { what });
         }
         let sound = |x: &[f64]| x.iter().all(|x| x.abs() <= LARGEST);
         match sound(self.data.qpos()) && sound(self.data.qvel()) && sound(self.data.qacc()) {
@@ -118,30 +119,37 @@ impl Body {
     /// of the body in the model, from 1.
     pub fn shapes(&self) -> Vec<Shape> {
         let model = self.data.model();
-        let geoms = model.geom_type().iter().zip(model.geom_size()).zip(model.geom_bodyid());
-        let placed = geoms.zip(self.data.geom_xpos()).zip(self.data.geom_xmat());
-        let draw =
-            |((((kind, size), body), centre), axes): ((((&MjtGeomBase, &[f64; 3]), &i32), &[f64; 3]), &[f64; 9])| {
-                let half = match kind {
-                    MjtGeomBase::mjGEOM_CAPSULE => size[1],
-                    MjtGeomBase::mjGEOM_SPHERE => 0.0,
-                    _ => return None,
-                };
-                let end = |half: f64| [centre[0] + half * axes[2], centre[2] + half * axes[8]];
-                Some(Shape { from: end(-half), to: end(half), radius: size[0], part: *body as usize })
+        let draw = |i: usize| {
+            let (size, centre, axes) = (model.geom_size()[i], self.data.geom_xpos()[i], self.data.geom_xmat()[i]);
+            let half = match model.geom_type()[i] {
+                MjtGeomBase::mjGEOM_CAPSULE => size[1],
+                MjtGeomBase::mjGEOM_SPHERE => 0.0,
+                _ => return None,
             };
-        placed.filter_map(draw).collect()
+            let end = |half: f64| [centre[0] + half * axes[2], centre[2] + half * axes[8]];
+            Some(Shape { from: end(-half), to: end(half), radius: size[0], part: model.geom_bodyid()[i] as usize })
+        };
+        (0..model.geom_type().len()).filter_map(draw).collect()
     }
 }
 
+fn compile(xml: &str) -> Result<Box<MjModel>, String> {
+    log_to_recorder();
+    MjModel::from_xml_string(xml).map(Box::new).map_err(|e| e.to_string())
+}
+
 thread_local! {
-    /// What MuJoCo said last on this thread.
+    /// What MuJoCo said first on this thread since this was cleared.
     static MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// MuJoCo's messages are kept here, not written to the terminal and a file in the working directory.
 fn record(message: &MjLogMessage) {
-    MESSAGE.with_borrow_mut(|last| message.subject().clone_into(last));
+    MESSAGE.with_borrow_mut(|first| {
+        if first.is_empty() {
+            message.subject().clone_into(first);
+        }
+    });
     if message.level() == MjtLogLevel::mjLOG_ERROR {
         // MuJoCo cannot go on after an error, and unwinding must not cross it: the last checkpoint stands.
         eprintln!("MuJoCo: {}", message.subject());
@@ -183,7 +191,7 @@ mod tests {
     /// The compiled cheetah equals Gymnasium's in every recorded number: bodies, joints, geoms, motors, options.
     #[test]
     fn the_cheetah_is_gymnasiums() {
-        let model = MjModel::from_xml_string(include_str!("../models/half_cheetah.xml")).unwrap();
+        let model = compile(include_str!("../models/half_cheetah.xml")).unwrap();
         let (opt, stat) = (model.opt(), model.stat());
         let mut ours: Vec<(String, &[u8])> = Vec::new();
         macro_rules! arrays {

@@ -121,11 +121,13 @@ fn a_restore_repeats_to_the_bit() {
             state[VELOCITIES].iter_mut().for_each(|v| *v = 10.0 * rng.normal());
             env.restore(&state).unwrap();
         }
-        (0..rng.below(40)).for_each(|_| drop(env.step(&action(&mut rng), &mut Rng::new(0, "unused")).unwrap()));
+        for _ in 0..rng.below(40) {
+            env.step(&action(&mut rng), &mut Rng::new(0, "unused")).unwrap();
+        }
         let start = env.snapshot();
         let actions: Vec<_> = (0..100).map(|_| action(&mut rng)).collect();
         let run = |env: &mut Gym| -> Vec<Vec<u64>> {
-            let step = |a| {
+            let step = |a: &[f32; 6]| {
                 let r = env.step(a, &mut Rng::new(0, "unused")).unwrap().r;
                 bits(&[&env.snapshot()[..], &[r]].concat())
             };
@@ -151,12 +153,12 @@ fn an_unstable_simulation_is_an_error() {
         Err(EnvError::Unstable { step, what, .. }) => assert!(step > 0 && what.contains(part), "{step}: {what}"),
         other => panic!("{other:?} in place of {part}"),
     };
-    for (at, huge, part) in [(1, 1e11, "QPOS"), (12, -1e12, "QVEL"), (12, f64::NAN, "QVEL"), (11, 1e9, "")] {
+    for (at, huge, part) in [(1, 1e11, "QPOS"), (12, -1e12, "QVEL"), (12, f64::NAN, "QVEL"), (14, 9e9, "")] {
         let mut state = sound.clone();
         state[at] = huge;
         env.restore(&state).unwrap();
         expect(&mut env, &[0.0; 6], part);
-        expect(&mut env, &[0.0; 6], "");
+        expect(&mut env, &[0.0; 6], "was not reset");
         env.restore(&sound).unwrap();
         env.step(&[0.0; 6], &mut rng).unwrap();
     }
@@ -165,6 +167,39 @@ fn an_unstable_simulation_is_an_error() {
         env.reset(&mut rng).unwrap();
         env.step(&[0.0; 6], &mut rng).unwrap();
     }
+}
+
+/// A million steps with extreme actions from extreme states: each is an error, or everything that it brings is finite.
+#[test]
+#[ignore = "half a minute"]
+fn a_million_extreme_steps_are_sound_or_errors() {
+    let (mut env, mut rng) = (gym(NAMES[0]), Rng::new(0, "extreme"));
+    let (mut unstable, mut o, mut s) = (0, [0.0; 17], [0.0; 17]);
+    let extreme = |rng: &mut Rng| rng.normal() * 10f64.powf(rng.range(-3.0, 14.0));
+    env.reset(&mut rng).unwrap();
+    for _ in 0..1_000_000 {
+        if rng.below(20) == 0 {
+            env.reset(&mut rng).unwrap();
+            let mut state = env.snapshot();
+            let at = 1 + rng.below(18);
+            state[at] = if rng.below(50) == 0 { f64::NAN } else { extreme(&mut rng) };
+            env.restore(&state).unwrap();
+        }
+        let a: [f32; 6] = std::array::from_fn(|_| extreme(&mut rng) as f32);
+        match env.step(&a, &mut rng) {
+            Ok(outcome) => {
+                env.observe(&mut o, &mut s);
+                assert!(outcome.r.is_finite() && s.iter().all(|x| x.is_finite()));
+            }
+            Err(EnvError::Unstable { .. }) => {
+                unstable += 1;
+                env.reset(&mut rng).unwrap();
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(unstable > 10_000);
+    println!("{unstable} of 1,000,000 steps were unstable");
 }
 
 /// Unknown names and options, and a snapshot of another length, are one sentence each.
@@ -181,7 +216,12 @@ fn nonsense_is_refused() {
 fn the_drawing_is_the_body() {
     let mut env = gym(NAMES[0]);
     let shapes = env.shapes();
-    assert_eq!(shapes[0], Shape { from: [-0.5, 0.7], to: [0.5, 0.7], radius: 0.046, part: 1 });
+    let Shape { from, to, radius, .. } = shapes[0];
+    for (seen, expected) in
+        [(from[0].abs(), 0.5), (from[0] + to[0], 0.0), (from[1], 0.7), (to[1], 0.7), (radius, 0.046)]
+    {
+        assert!((seen - expected).abs() < 1e-12, "{:?}", shapes[0]);
+    }
     assert_eq!(shapes.iter().map(|s| s.part).collect::<Vec<_>>(), [1, 1, 2, 3, 4, 5, 6, 7]);
     let mut state = env.snapshot();
     (state[1], state[2]) = (3.0, 0.25);

@@ -80,7 +80,8 @@ pub fn animation(task: &str, dt: f64, frames: &[Frame]) -> Result<Vec<u8>, Strin
             None => hundredths(PAUSE),
         };
         let dispose = gif::DisposalMethod::Keep;
-        let frame = gif::Frame { width, height, delay, dispose, transparent: Some(CLEAR), buffer, ..Default::default() };
+        let frame =
+            gif::Frame { width, height, delay, dispose, transparent: Some(CLEAR), buffer, ..Default::default() };
         encoder.write_frame(&frame).map_err(told)?;
         before = now;
     }
@@ -164,7 +165,8 @@ impl Scene {
             canvas.area(block(ground, SIZE[1]), FLOOR);
             canvas.line(&[[-2.0, ground], [SIZE[0] + 2.0, ground]], 1.5, TICK);
             let half = 0.5 * SIZE[0] as f64 / self.scale;
-            let metres = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0].into_iter().find(|m| m * self.scale >= 40.0).unwrap_or(100.0);
+            let metres =
+                [1.0, 2.0, 5.0, 10.0, 20.0, 50.0].into_iter().find(|m| m * self.scale >= 40.0).unwrap_or(100.0);
             for k in ((self.x[i] - half) / metres).floor() as i64 - 1..=((self.x[i] + half) / metres).ceil() as i64 {
                 let x = place([k as f64 * metres, 0.0])[0];
                 let middle = x + (0.5 * metres * self.scale) as f32;

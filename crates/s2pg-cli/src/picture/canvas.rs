@@ -269,7 +269,8 @@ mod tests {
     fn text_stays_in_its_box() {
         let (text, size) = ("Return − 10⁴ & γπστλ", 12.0);
         let width = text_width(text, size);
-        for (anchor, turned) in [(Anchor::Start, false), (Anchor::Middle, false), (Anchor::End, false), (Anchor::Middle, true)]
+        for (anchor, turned) in
+            [(Anchor::Start, false), (Anchor::Middle, false), (Anchor::End, false), (Anchor::Middle, true)]
         {
             let path = outline(text, [200.0, 100.0], size, anchor, turned).unwrap().bounds();
             let start = match anchor {

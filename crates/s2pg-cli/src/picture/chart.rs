@@ -57,7 +57,8 @@ pub fn chart(title: &str, panels: &[Panel]) -> Canvas {
     let axes: Vec<[Axis; 2]> = panels
         .iter()
         .map(|panel| {
-            let x = panel.series.iter().flat_map(|s| s.x.iter().zip(&s.y).filter(|(_, y)| y.is_finite()).map(|(x, _)| *x));
+            let x =
+                panel.series.iter().flat_map(|s| s.x.iter().zip(&s.y).filter(|(_, y)| y.is_finite()).map(|(x, _)| *x));
             let same = panels.iter().filter(|other| other.y_label == panel.y_label).flat_map(|other| &other.series);
             let y = same.flat_map(|s| s.y.iter().chain(s.band.iter().flat_map(|(low, high)| low.iter().chain(high))));
             [Axis::across(x, false), Axis::across(y.copied(), true)]
@@ -143,7 +144,12 @@ pub fn chart(title: &str, panels: &[Panel]) -> Canvas {
         let wanted: Vec<f32> = ends.iter().map(|(y, _)| *y).collect();
         for ((from, i), to) in ends.iter().zip(spread(&wanted, TEXT + 4.0, top, top + PLOT[1])) {
             let (colour, dash) = style(*i);
-            canvas.marks.push(Mark::Line { points: vec![[right + 5.0, *from], [right + 18.0, to]], width: 2.0, dash, colour });
+            canvas.marks.push(Mark::Line {
+                points: vec![[right + 5.0, *from], [right + 18.0, to]],
+                width: 2.0,
+                dash,
+                colour,
+            });
             canvas.text([right + 24.0, to + 4.0], TEXT, Anchor::Start, INK, names[*i]);
         }
     }
@@ -196,7 +202,8 @@ fn runs(n: usize, keep: impl Fn(usize) -> bool) -> Vec<std::ops::Range<usize>> {
     runs
 }
 
-/// Moves ascending places apart until they have `gap` between them, as little as a sweep down and one up can.
+/// Moves ascending places apart until they have `gap` between them, with the least squared motion, then into
+/// top..bottom.
 fn spread(wanted: &[f32], gap: f32, top: f32, bottom: f32) -> Vec<f32> {
     // Blocks of touching labels: a block sits at the mean of what its members want, and swallows those it would touch.
     let mut blocks: Vec<(f32, usize)> = Vec::new();
@@ -266,7 +273,8 @@ impl Axis {
     /// The ticks, with their numbers in thousands (k) or millions (M) where the axis goes far enough.
     fn labels(&self) -> impl Iterator<Item = (f64, String)> {
         let slack = 1e-6;
-        let (first, last) = ((self.low / self.step - slack).ceil() as i64, (self.high / self.step + slack).floor() as i64);
+        let (first, last) =
+            ((self.low / self.step - slack).ceil() as i64, (self.high / self.step + slack).floor() as i64);
         let far = self.low.abs().max(self.high.abs()) >= 10_000.0;
         (first..=last).map(move |i| {
             let value = i as f64 * self.step;
@@ -371,7 +379,10 @@ mod tests {
             assert!(!plots.is_empty());
             let apart = |a: &[f32; 4], b: &[f32; 4]| a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
             for (i, (word, at)) in words.iter().enumerate().filter(|(_, (word, _))| word != "no data yet") {
-                assert!(at[0] >= 0.0 && at[1] >= 0.0 && at[2] <= canvas.width && at[3] <= canvas.height, "{word} {at:?}");
+                assert!(
+                    at[0] >= 0.0 && at[1] >= 0.0 && at[2] <= canvas.width && at[3] <= canvas.height,
+                    "{word} {at:?}"
+                );
                 assert!(plots.iter().all(|plot| apart(plot, at)), "{word} at {at:?} on a plot {plots:?}");
                 let other = words[..i].iter().find(|(_, other)| !apart(other, at));
                 assert!(other.is_none(), "{word} at {at:?} on {other:?}");

@@ -1,7 +1,7 @@
 //! The optimiser.
 
 use super::backward::backward;
-use super::kernels::{self, simd};
+use super::kernels::{self, kernel};
 use super::{Params, Real, Tensor};
 use crate::state::{Data, State, Visitor};
 
@@ -36,34 +36,53 @@ impl<T: Real> Adam<T> {
     /// Consumes the graph of the loss. Parameters of other networks do not move.
     pub fn minimize(&mut self, network: &mut impl Params<T>, loss: &Tensor<T>) -> f64 {
         backward(loss, network.params(), &mut self.gradient);
-        let norm = kernels::sum(&self.gradient, |g| g * g).f64().sqrt();
+        let norm = kernels::sum_squares(&self.gradient).f64().sqrt();
         let scale = match self.max_norm {
             Some(max) if norm > max => max / norm,
             _ => 1.0,
         };
         self.steps += 1;
         let steps = self.steps as i32;
-        let step = T::of(self.lr / (1.0 - BETA1.powi(steps)));
-        let correction = T::of(1.0 / (1.0 - BETA2.powi(steps)).sqrt());
-        let (beta1, beta2, epsilon, scale) = (T::of(BETA1), T::of(BETA2), T::of(EPSILON), T::of(scale));
-        let (rest1, rest2) = (T::of(1.0 - BETA1), T::of(1.0 - BETA2));
-        let p = network.params_mut().data_mut();
-        simd(|| {
-            for (((p, m), v), g) in p.iter_mut().zip(&mut self.m).zip(&mut self.v).zip(&self.gradient) {
-                let g = *g * scale;
-                let m_next = beta1 * *m + rest1 * g;
-                let v_next = beta2 * *v + rest2 * g * g;
-                *m = if m_next.abs() > T::TINY { m_next } else { m_next * T::ZERO };
-                *v = if v_next > T::TINY { v_next } else { v_next * T::ZERO };
-                *p = *p - step * *m / (v.sqrt() * correction + epsilon);
-            }
-        });
+        let sizes = Sizes {
+            step: T::of(self.lr / (1.0 - BETA1.powi(steps))),
+            correction: T::of(1.0 / (1.0 - BETA2.powi(steps)).sqrt()),
+            scale: T::of(scale),
+        };
+        adam(network.params_mut().data_mut(), &mut self.m, &mut self.v, &self.gradient, sizes);
         norm
     }
 
     /// The gradient of the last step, in the order of the flat buffer, before any scaling.
     pub fn gradient(&self) -> &[T] {
         &self.gradient
+    }
+}
+
+/// The numbers of one step.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes<T> {
+    /// lr / (1 - beta1^t)
+    step: T,
+    /// 1 / sqrt(1 - beta2^t)
+    correction: T,
+    /// What the gradient is multiplied with.
+    scale: T,
+}
+
+kernel! {
+    fn adam<'a, T: Real>(p: &'a mut [T], m: &'a mut [T], v: &'a mut [T], g: &'a [T], sizes: Sizes<T>) -> () {
+        let Sizes { step, correction, scale } = sizes;
+        let (beta1, beta2, epsilon) = (T::of(BETA1), T::of(BETA2), T::of(EPSILON));
+        let (rest1, rest2) = (T::of(1.0 - BETA1), T::of(1.0 - BETA2));
+        for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+            let g = g * scale;
+            let m_next = beta1 * *m + rest1 * g;
+            let v_next = beta2 * *v + rest2 * g * g;
+            // A product with zero keeps NaN, so that a divergence is not hidden.
+            *m = if m_next.abs() > T::TINY { m_next } else { m_next * T::ZERO };
+            *v = if v_next > T::TINY { v_next } else { v_next * T::ZERO };
+            *p = *p - step * *m / (v.sqrt() * correction + epsilon);
+        }
     }
 }
 

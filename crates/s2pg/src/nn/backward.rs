@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernels::{self, Spread, View, simd};
+use super::kernels::{self, Spread, View, each, kernel, map, update};
 use super::parameters::Store;
 use super::tensor::{Activation, Binary, Node, Op, Unary, next_id, quarters};
 use super::{Buffer, Parameters, Real, Tensor};
@@ -118,7 +118,7 @@ fn give<T: Real>(x: &Tensor<T>, g: Buffer<T>) {
     let mut grad = x.0.grad.borrow_mut();
     match &mut *grad {
         None => *grad = Some(g),
-        Some(sum) => kernels::update(sum, &g, |a, b| a + b),
+        Some(sum) => update!(sum, &g, |a, b| a + b),
     }
 }
 
@@ -151,7 +151,7 @@ fn give_spread<T: Real>(x: &Tensor<T>, g: Buffer<T>, shape: (usize, usize)) {
             kernels::sum_cols(&mut sum, &g, shape.1);
             sum
         }
-        Spread::One => Buffer::copy(&[kernels::sum(&g, |x| x)]),
+        Spread::One => Buffer::copy(&[kernels::sum(&g)]),
     };
     give(x, summed);
 }
@@ -165,8 +165,8 @@ fn propagate<T: Real>(node: &Node<T>, op: Op<T>, mut g: Buffer<T>, sink: &mut Si
         Op::Linear { x, p, w, b, act } => {
             match act {
                 Activation::Identity => {}
-                Activation::Relu => kernels::update(&mut g, &node.value, |g, y| if y > T::ZERO { g } else { T::ZERO }),
-                Activation::Tanh => kernels::update(&mut g, &node.value, |g, y| g * (T::ONE - y * y)),
+                Activation::Relu => update!(&mut g, &node.value, |g, y| if y > T::ZERO { g } else { T::ZERO }),
+                Activation::Tanh => update!(&mut g, &node.value, |g, y| g * (T::ONE - y * y)),
             }
             let dy = View::new(&g, rows, cols);
             sink.weight(&p, w, dy, View::new(x.data(), rows, x.cols()));
@@ -190,7 +190,7 @@ fn propagate<T: Real>(node: &Node<T>, op: Op<T>, mut g: Buffer<T>, sink: &mut Si
             }
         }),
         Op::Rows { x, from } => give_part(&x, |dx| {
-            kernels::update(&mut dx[from * cols..(from + rows) * cols], &g, |dx, g| dx + g);
+            update!(&mut dx[from * cols..(from + rows) * cols], &g, |dx, g| dx + g);
         }),
         Op::Concat { parts } => {
             let mut from = 0;
@@ -238,7 +238,7 @@ impl<T: Real> Sink<'_, T> {
     /// A parameter that was read as a tensor.
     fn bias_or_copy(&mut self, store: &Store<T>, slot: usize, g: &[T]) {
         if let Some((dp, add)) = self.slot(store, slot) {
-            if add { kernels::update(dp, g, |a, b| a + b) } else { dp.copy_from_slice(g) }
+            if add { update!(dp, g, |a, b| a + b) } else { dp.copy_from_slice(g) }
         }
     }
 }
@@ -247,21 +247,21 @@ impl<T: Real> Sink<'_, T> {
 fn unary<T: Real>(f: Unary<T>, g: &mut [T], x: &[T], y: &[T]) {
     let two = T::of(2.0);
     match f {
-        Unary::Exp => kernels::update(g, y, |g, y| g * y),
-        Unary::Ln => kernels::update(g, x, |g, x| g / x),
-        Unary::Tanh => kernels::update(g, y, |g, y| g * (T::ONE - y * y)),
-        Unary::Sigmoid => kernels::update(g, y, |g, y| g * (y * (T::ONE - y))),
-        Unary::Relu => kernels::update(g, x, |g, x| if x > T::ZERO { g } else { T::ZERO }),
-        Unary::Softplus => kernels::update(g, x, |g, x| g * x.sigmoid()),
-        Unary::Sin => kernels::update(g, x, |g, x| g * x.cos()),
-        Unary::Cos => kernels::update(g, x, |g, x| -(g * x.sin())),
-        Unary::Square => kernels::update(g, x, |g, x| g * (two * x)),
-        Unary::Sqrt => kernels::update(g, y, |g, y| g / (two * y)),
-        Unary::Abs => kernels::update(g, x, |g, x| if x < T::ZERO { -g } else { g }),
+        Unary::Exp => update!(g, y, |g, y| g * y),
+        Unary::Ln => update!(g, x, |g, x| g / x),
+        Unary::Tanh => update!(g, y, |g, y| g * (T::ONE - y * y)),
+        Unary::Sigmoid => update!(g, y, |g, y| g * (y * (T::ONE - y))),
+        Unary::Relu => update!(g, x, |g, x| if x > T::ZERO { g } else { T::ZERO }),
+        Unary::Softplus => update!(g, x, |g, x| g * x.sigmoid()),
+        Unary::Sin => update!(g, x, |g, x| g * x.cos()),
+        Unary::Cos => update!(g, x, |g, x| -(g * x.sin())),
+        Unary::Square => update!(g, x, (two), |g, x| g * (two * x)),
+        Unary::Sqrt => update!(g, y, (two), |g, y| g / (two * y)),
+        Unary::Abs => update!(g, x, |g, x| if x < T::ZERO { -g } else { g }),
         Unary::Clip(low, high) => {
-            kernels::update(g, x, |g, x| if x >= low && x <= high { g } else { T::ZERO });
+            update!(g, x, (low, high), |g, x| if x >= low && x <= high { g } else { T::ZERO });
         }
-        Unary::Affine(scale, _) => kernels::map_in_place(g, |g| g * scale),
+        Unary::Affine(scale, _) => g.iter_mut().for_each(|g| *g = *g * scale),
     }
 }
 
@@ -271,7 +271,7 @@ fn binary<T: Real>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, g: Buffer<T>, shape:
     let product = |d: &dyn Fn(&mut [T])| {
         let mut slope = Buffer::new(g.len());
         d(&mut slope);
-        kernels::update(&mut slope, &g, |d, g| d * g);
+        update!(&mut slope, &g, |d, g| d * g);
         slope
     };
     let (va, vb) = ((a.data(), sa), (b.data(), sb));
@@ -291,7 +291,7 @@ fn binary<T: Real>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, g: Buffer<T>, shape:
             Binary::Add => g,
             Binary::Sub => {
                 let mut g = g;
-                kernels::map_in_place(&mut g, |g| -g);
+                g.iter_mut().for_each(|g| *g = -*g);
                 g
             }
             Binary::Mul => product(&|d| kernels::zip(d, cols, va, vb, |a, _| a)),
@@ -315,25 +315,7 @@ fn gru<T: Real>(
     let (rows, n) = h.shape();
     let mut dgi = Buffer::new(rows * 3 * n);
     let mut dgh = Buffer::new(rows * 3 * n);
-    simd(|| {
-        for i in 0..rows {
-            let (g, h) = (&mut g[i * n..][..n], &h.data()[i * n..][..n]);
-            let [r, u, c, m] = quarters(&mut saved[i * 4 * n..][..4 * n]);
-            let (dgi, dgh) = (&mut dgi[i * 3 * n..][..3 * n], &mut dgh[i * 3 * n..][..3 * n]);
-            let (dr, rest) = dgi.split_at_mut(n);
-            let (du, dc) = rest.split_at_mut(n);
-            for j in 0..n {
-                let slope = g[j] * (T::ONE - u[j]) * (T::ONE - c[j] * c[j]);
-                dc[j] = slope;
-                dr[j] = slope * m[j] * (r[j] * (T::ONE - r[j]));
-                du[j] = g[j] * (h[j] - c[j]) * (u[j] * (T::ONE - u[j]));
-                dgh[2 * n + j] = slope * r[j];
-                g[j] = g[j] * u[j];
-            }
-            dgh[..n].copy_from_slice(dr);
-            dgh[n..2 * n].copy_from_slice(du);
-        }
-    });
+    gru_slopes(&mut dgi, &mut dgh, &mut g, &mut saved, h.data(), n);
     let dgh_view = View::new(&dgh, rows, 3 * n);
     sink.weight(p, w, dgh_view, View::new(h.data(), rows, n));
     sink.bias(p, b, &dgh);
@@ -358,24 +340,7 @@ fn lstm<T: Real>(
     let (rows, n) = (state.rows(), state.cols() / 2);
     let mut dgates = Buffer::new(rows * 4 * n);
     let mut dstate = Buffer::new(rows * 2 * n);
-    simd(|| {
-        for k in 0..rows {
-            let (dh, dc) = g[k * 2 * n..][..2 * n].split_at(n);
-            let c = &state.data()[k * 2 * n + n..][..n];
-            let (gates, t) = saved[k * 5 * n..][..5 * n].split_at_mut(4 * n);
-            let [i, f, u, o] = quarters(gates);
-            let [di, df, du, d_o] = quarters(&mut dgates[k * 4 * n..][..4 * n]);
-            let dc_before = &mut dstate[k * 2 * n + n..][..n];
-            for j in 0..n {
-                let dc = dc[j] + dh[j] * o[j] * (T::ONE - t[j] * t[j]);
-                d_o[j] = dh[j] * t[j] * (o[j] * (T::ONE - o[j]));
-                di[j] = dc * u[j] * (i[j] * (T::ONE - i[j]));
-                df[j] = dc * c[j] * (f[j] * (T::ONE - f[j]));
-                du[j] = dc * i[j] * (T::ONE - u[j] * u[j]);
-                dc_before[j] = dc * f[j];
-            }
-        }
-    });
+    lstm_slopes(&mut dgates, &mut dstate, &mut saved, g, state.data(), n);
     let view = View::new(&dgates, rows, 4 * n);
     let h = View { cols: n, ..View::new(state.data(), rows, 2 * n) };
     sink.weight(p, w, view, h);
@@ -391,28 +356,15 @@ fn lstm<T: Real>(
 
 fn log_prob<T: Real>(x: &Tensor<T>, mean: &Tensor<T>, log_std: &Tensor<T>, g: &[T]) {
     let (rows, n) = mean.shape();
-    let wide = Spread::of(log_std.shape(), mean.shape()) == Spread::Full;
     let mut dmean = Buffer::new(rows * n);
     let mut dlog_std = Buffer::zeros(log_std.data().len());
-    simd(|| {
-        for i in 0..rows {
-            let at = if wide { i * n } else { 0 };
-            let (s, ds) = (&log_std.data()[at..][..n], &mut dlog_std[at..][..n]);
-            let (x, m, dm) = (&x.data()[i * n..][..n], &mean.data()[i * n..][..n], &mut dmean[i * n..][..n]);
-            for j in 0..n {
-                let inverse = (-s[j]).exp();
-                let d = (x[j] - m[j]) * inverse;
-                dm[j] = g[i] * d * inverse;
-                ds[j] += g[i] * (d * d - T::ONE);
-            }
-        }
-    });
+    log_density_slopes(&mut dmean, &mut dlog_std, x.data(), mean.data(), log_std.data(), g, &mut Buffer::new(n));
     if needed(log_std) {
         give(log_std, dlog_std);
     }
     if needed(x) {
         let mut dx = Buffer::new(dmean.len());
-        kernels::map(&mut dx, &dmean, |d| -d);
+        map!(&mut dx, &dmean, |d| -d);
         give(x, dx);
     }
     if needed(mean) {
@@ -422,25 +374,122 @@ fn log_prob<T: Real>(x: &Tensor<T>, mean: &Tensor<T>, log_std: &Tensor<T>, g: &[
 
 fn squash<T: Real>(mean: &Tensor<T>, log_std: &Tensor<T>, noise: &Tensor<T>, y: &[T], g: &[T]) {
     let (rows, n) = mean.shape();
-    let (two, tiny) = (T::of(2.0), T::of(1e-6));
     let mut dmean = Buffer::new(rows * n);
     let mut dlog_std = Buffer::new(rows * n);
-    simd(|| {
-        for i in 0..rows {
-            let (t, g) = (&y[i * (n + 1)..][..n], &g[i * (n + 1)..][..n + 1]);
-            let (s, e) = (&log_std.data()[i * n..][..n], &noise.data()[i * n..][..n]);
-            let (dm, ds) = (&mut dmean[i * n..][..n], &mut dlog_std[i * n..][..n]);
-            for j in 0..n {
-                let slope = T::ONE - t[j] * t[j];
-                dm[j] = g[j] * slope + g[n] * (two * t[j] * slope / (slope + tiny));
-                ds[j] = dm[j] * s[j].exp() * e[j] - g[n];
-            }
-        }
-    });
+    squash_slopes(&mut dmean, &mut dlog_std, log_std.data(), noise.data(), y, g, n);
     if needed(mean) {
         give(mean, dmean);
     }
     if needed(log_std) {
         give(log_std, dlog_std);
+    }
+}
+
+kernel! {
+    /// From the gradient of a GRU's next state to that of its gates; `g` becomes the direct part of that of its state.
+    fn gru_slopes<'a, T: Real>(
+        dgi: &'a mut [T],
+        dgh: &'a mut [T],
+        g: &'a mut [T],
+        saved: &'a mut [T],
+        h: &'a [T],
+        n: usize,
+    ) -> () {
+        let rows = dgi.chunks_exact_mut(3 * n).zip(dgh.chunks_exact_mut(3 * n));
+        let rows = rows.zip(g.chunks_exact_mut(n).zip(saved.chunks_exact_mut(4 * n))).zip(h.chunks_exact(n));
+        for (((dgi, dgh), (g, saved)), h) in rows {
+            let [r, u, c, m] = quarters(saved);
+            let (dr, rest) = dgi.split_at_mut(n);
+            let (du, dc) = rest.split_at_mut(n);
+            each!(dc, [g = g, u = u, c = c], g * (T::ONE - u) * (T::ONE - c * c));
+            each!(dr, [dc = dc, m = m, r = r], dc * m * (r * (T::ONE - r)));
+            each!(du, [g = g, h = h, c = c, u = u], g * (h - c) * (u * (T::ONE - u)));
+            each!(&mut dgh[2 * n..], [dc = dc, r = r], dc * r);
+            dgh[..2 * n].copy_from_slice(&dgi[..2 * n]);
+            g.iter_mut().zip(u).for_each(|(g, u)| *g = *g * *u);
+        }
+    }
+}
+
+kernel! {
+    /// From the gradient of an LSTM's next state to those of its gates and of its cell before.
+    fn lstm_slopes<'a, T: Real>(
+        dgates: &'a mut [T],
+        dstate: &'a mut [T],
+        saved: &'a mut [T],
+        g: &'a [T],
+        state: &'a [T],
+        n: usize,
+    ) -> () {
+        let rows = dgates.chunks_exact_mut(4 * n).zip(dstate.chunks_exact_mut(2 * n));
+        let rows = rows.zip(saved.chunks_exact_mut(5 * n)).zip(g.chunks_exact(2 * n).zip(state.chunks_exact(2 * n)));
+        for (((dgates, dstate), saved), (g, state)) in rows {
+            let (dh, dc) = g.split_at(n);
+            let (_, c) = state.split_at(n);
+            let (gates, t) = saved.split_at_mut(4 * n);
+            let [i, f, u, o] = quarters(gates);
+            let [di, df, du, d_o] = quarters(dgates);
+            let (dc_total, dc_before) = dstate.split_at_mut(n);
+            each!(dc_total, [dc = dc, dh = dh, o = o, t = t], dc + dh * o * (T::ONE - t * t));
+            each!(d_o, [dh = dh, t = t, o = o], dh * t * (o * (T::ONE - o)));
+            each!(di, [dc = dc_total, u = u, i = i], dc * u * (i * (T::ONE - i)));
+            each!(df, [dc = dc_total, c = c, f = f], dc * c * (f * (T::ONE - f)));
+            each!(du, [dc = dc_total, i = i, u = u], dc * i * (T::ONE - u * u));
+            each!(dc_before, [dc = dc_total, f = f], dc * f);
+        }
+    }
+}
+
+kernel! {
+    /// Adds to `dlog_std` (one row, or one for each) and writes `dmean`.
+    fn log_density_slopes<'a, T: Real>(
+        dmean: &'a mut [T],
+        dlog_std: &'a mut [T],
+        x: &'a [T],
+        mean: &'a [T],
+        log_std: &'a [T],
+        g: &'a [T],
+        inverse: &'a mut [T],
+    ) -> () {
+        let n = inverse.len();
+        let one = dlog_std.len() == n;
+        let rows = dmean.chunks_exact_mut(n).zip(x.chunks_exact(n)).zip(mean.chunks_exact(n)).zip(g);
+        for (i, (((dm, x), mean), &g)) in rows.enumerate() {
+            let at = if one { 0 } else { i * n };
+            let (ds, s) = (&mut dlog_std[at..at + n], &log_std[at..at + n]);
+            each!(inverse, [s = s], (-s).exp());
+            each!(dm, [x = x, m = mean, i = inverse], (x - m) * i);
+            for (ds, &d) in ds.iter_mut().zip(&*dm) {
+                *ds += g * (d * d - T::ONE);
+            }
+            for (dm, &i) in dm.iter_mut().zip(&*inverse) {
+                *dm = g * *dm * i;
+            }
+        }
+    }
+}
+
+kernel! {
+    /// From the gradients of squashed samples and of their log-densities to those of means and log-stds.
+    fn squash_slopes<'a, T: Real>(
+        dmean: &'a mut [T],
+        dlog_std: &'a mut [T],
+        log_std: &'a [T],
+        noise: &'a [T],
+        y: &'a [T],
+        g: &'a [T],
+        n: usize,
+    ) -> () {
+        let rows = dmean.chunks_exact_mut(n).zip(dlog_std.chunks_exact_mut(n));
+        let rows = rows.zip(log_std.chunks_exact(n).zip(noise.chunks_exact(n)));
+        for (((dm, ds), (s, e)), (t, g)) in rows.zip(y.chunks_exact(n + 1).zip(g.chunks_exact(n + 1))) {
+            ds.fill(g[n]);
+            each!(dm, [t = t, g = g, density = ds], {
+                let slope = T::ONE - t * t;
+                g * slope + density * (T::of(2.0) * t * slope / (slope + T::of(1e-6)))
+            });
+            each!(ds, [dm = dm, s = s, e = e], dm * s.exp() * e);
+            ds.iter_mut().for_each(|ds| *ds = *ds - g[n]);
+        }
     }
 }

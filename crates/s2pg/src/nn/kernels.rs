@@ -4,15 +4,93 @@
 
 use std::sync::LazyLock;
 
-use super::Real;
+use super::{Activation, Real};
 
-static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
+pub(super) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
-/// Runs `f` compiled for the vectors of this machine.
-#[inline(always)]
-pub(super) fn simd<R>(f: impl FnOnce() -> R) -> R {
-    ARCH.dispatch(f)
+/// Defines a function whose body is compiled for each kind of vectors and chosen at run time.
+///
+/// The body stands in an always-inlined method: a closure would be left out of line, and with it the vectors.
+macro_rules! kernel {
+    (
+        $(#[$meta:meta])*
+        fn $name:ident<$lt:lifetime, $($g:ident: $b:path),+>($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty $body:block
+    ) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        pub(super) fn $name<$lt, $($g: $b),+>($($arg: $ty),*) -> $ret {
+            struct Kernel<$lt, $($g: $b),+> { $($arg: $ty),* }
+            impl<$lt, $($g: $b),+> pulp::NullaryFnOnce for Kernel<$lt, $($g),+> {
+                type Output = $ret;
+                #[inline(always)]
+                fn call(self) -> $ret {
+                    let Self { $($arg),* } = self;
+                    body($($arg),*)
+                }
+            }
+            // Arguments of a function are known not to overlap, fields of a struct are not.
+            #[inline(always)]
+            fn body<$lt, $($g: $b),+>($($arg: $ty),*) -> $ret $body
+            $crate::nn::kernels::ARCH.dispatch(Kernel { $($arg),* })
+        }
+    };
 }
+
+/// `dst = f(x)`, element by element, with numbers of type T captured by name.
+macro_rules! map {
+    ($dst:expr, $x:expr, $(($($cap:ident),+),)? |$v:ident| $e:expr) => {{
+        struct Map<'a, T: Real> { dst: &'a mut [T], x: &'a [T], $($($cap: T),+)? }
+        impl<T: Real> pulp::NullaryFnOnce for Map<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            fn call(self) {
+                let Self { dst, x, $($($cap),+)? } = self;
+                for (d, &$v) in dst.iter_mut().zip(x) {
+                    *d = $e;
+                }
+            }
+        }
+        $crate::nn::kernels::ARCH.dispatch(Map { dst: $dst, x: $x, $($($cap),+)? })
+    }};
+}
+
+/// `dst = f(dst, x)`, element by element.
+macro_rules! update {
+    ($dst:expr, $x:expr, $(($($cap:ident),+),)? |$old:ident, $v:ident| $e:expr) => {{
+        struct Update<'a, T: Real> { dst: &'a mut [T], x: &'a [T], $($($cap: T),+)? }
+        impl<T: Real> pulp::NullaryFnOnce for Update<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            fn call(self) {
+                let Self { dst, x, $($($cap),+)? } = self;
+                for (d, &$v) in dst.iter_mut().zip(x) {
+                    let $old = *d;
+                    *d = $e;
+                }
+            }
+        }
+        $crate::nn::kernels::ARCH.dispatch(Update { dst: $dst, x: $x, $($($cap),+)? })
+    }};
+}
+
+/// `dst[j] = f(x[j], ...)` inside a kernel. Each loop has one destination that overlaps nothing, so it becomes vectors.
+macro_rules! each {
+    ($dst:expr, [$($v:ident = $x:expr),+], $e:expr) => {{
+        #[inline(always)]
+        #[allow(clippy::too_many_arguments)]
+        fn each<T: Real>(dst: &mut [T], $($v: &[T]),+) {
+            let n = dst.len();
+            $(let $v = &$v[..n];)+
+            for j in 0..n {
+                $(let $v = $v[j];)+
+                dst[j] = $e;
+            }
+        }
+        each($dst, $($x),+)
+    }};
+}
+
+pub(super) use {each, kernel, map, update};
 
 /// A matrix inside a slice: element (i, j) is `data[i * rs + j * cs]`.
 #[derive(Clone, Copy)]
@@ -92,38 +170,39 @@ pub(super) fn matmul<T: Real>(dst: &mut [T], stride: usize, add: bool, a: View<'
     }
 }
 
-/// A row times a matrix whose columns are contiguous: what acting in one environment costs.
-fn vector_matrix<T: Real>(dst: &mut [T], add: bool, a: &[T], b: View<'_, T>) {
-    simd(|| {
+kernel! {
+    /// A row times a matrix whose columns are contiguous: what acting in one environment costs.
+    fn vector_matrix<'a, T: Real>(dst: &'a mut [T], add: bool, a: &'a [T], b: View<'a, T>) -> () {
         for (j, y) in dst.iter_mut().enumerate().take(b.cols) {
             let sum = dot(a, &b.data[j * b.cs..j * b.cs + a.len()]);
             *y = if add { *y + sum } else { sum };
         }
-    });
+    }
 }
 
-/// The inner product, summed in 32 lanes.
+const LANES: usize = 16;
+
+/// The inner product, summed in lanes.
 #[inline(always)]
 fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    const LANES: usize = 32;
     let mut lanes = [T::ZERO; LANES];
     let (a, a_tail) = a.as_chunks::<LANES>();
     let (b, b_tail) = b.as_chunks::<LANES>();
     for (a, b) in a.iter().zip(b) {
-        for i in 0..LANES {
-            lanes[i] += a[i] * b[i];
-        }
+        lanes = std::array::from_fn(|i| lanes[i] + a[i] * b[i]);
     }
-    for (i, (&a, &b)) in a_tail.iter().zip(b_tail).enumerate() {
-        lanes[i] += a * b;
+    for ((lane, &a), &b) in lanes.iter_mut().zip(a_tail).zip(b_tail) {
+        *lane += a * b;
     }
     tree(lanes)
 }
 
 /// Adds up lanes in pairs.
 #[inline(always)]
-fn tree<T: Real, const N: usize>(mut lanes: [T; N]) -> T {
-    let mut width = N / 2;
+fn tree<T: Real>(lanes: [T; LANES]) -> T {
+    // Seen together with the loop before it, this order of additions would lead the compiler away from whole vectors.
+    let mut lanes = std::hint::black_box(lanes);
+    let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {
             lanes[i] = lanes[i] + lanes[i + width];
@@ -133,84 +212,74 @@ fn tree<T: Real, const N: usize>(mut lanes: [T; N]) -> T {
     lanes[0]
 }
 
-/// The sum of `f(x)`, in 32 lanes.
-pub(super) fn sum<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
-    const LANES: usize = 32;
-    simd(|| {
-        let mut lanes = [T::ZERO; LANES];
-        let (chunks, tail) = x.as_chunks::<LANES>();
-        for chunk in chunks {
-            for i in 0..LANES {
-                lanes[i] += f(chunk[i]);
-            }
+/// The sum of `f(x)`, in lanes.
+#[inline(always)]
+pub(super) fn sum_inline<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let (chunks, tail) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] += f(chunk[i]);
         }
-        for (lane, &x) in lanes.iter_mut().zip(tail) {
-            *lane += f(x);
-        }
-        tree(lanes)
-    })
+    }
+    for (lane, &x) in lanes.iter_mut().zip(tail) {
+        *lane += f(x);
+    }
+    tree(lanes)
 }
 
-/// `dst[j] = sum over rows of x[i, j]`.
-pub(super) fn sum_rows<T: Real>(dst: &mut [T], add: bool, x: &[T]) {
-    let n = dst.len();
-    if !add {
-        dst.fill(T::ZERO);
+kernel! {
+    /// The sum of all elements.
+    fn sum<'a, T: Real>(x: &'a [T]) -> T {
+        sum_inline(x, |x| x)
     }
-    simd(|| {
-        for row in x.chunks_exact(n.max(1)) {
+}
+
+kernel! {
+    /// The sum of the squares of all elements.
+    fn sum_squares<'a, T: Real>(x: &'a [T]) -> T {
+        sum_inline(x, |x| x * x)
+    }
+}
+
+kernel! {
+    /// `dst[j] = sum over rows of x[i, j]`.
+    fn sum_rows<'a, T: Real>(dst: &'a mut [T], add: bool, x: &'a [T]) -> () {
+        if !add {
+            dst.fill(T::ZERO);
+        }
+        for row in x.chunks_exact(dst.len().max(1)) {
             for (d, &x) in dst.iter_mut().zip(row) {
                 *d += x;
             }
         }
-    });
-}
-
-/// `dst[i] = sum over columns of x[i, j]`.
-pub(super) fn sum_cols<T: Real>(dst: &mut [T], x: &[T], cols: usize) {
-    for (d, row) in dst.iter_mut().zip(x.chunks_exact(cols.max(1))) {
-        *d = sum(row, |x| x);
     }
 }
 
-/// `dst = f(x)`.
-#[inline(always)]
-pub(super) fn map<T: Real>(dst: &mut [T], x: &[T], f: impl Fn(T) -> T) {
-    assert_eq!(dst.len(), x.len());
-    simd(|| {
-        for (d, &x) in dst.iter_mut().zip(x) {
-            *d = f(x);
+kernel! {
+    /// `dst[i] = sum over columns of x[i, j]`.
+    fn sum_cols<'a, T: Real>(dst: &'a mut [T], x: &'a [T], cols: usize) -> () {
+        for (d, row) in dst.iter_mut().zip(x.chunks_exact(cols.max(1))) {
+            *d = sum_inline(row, |x| x);
         }
-    });
+    }
 }
 
-/// `dst = f(dst)`.
-#[inline(always)]
-pub(super) fn map_in_place<T: Real>(dst: &mut [T], f: impl Fn(T) -> T) {
-    simd(|| dst.iter_mut().for_each(|d| *d = f(*d)));
-}
-
-/// `dst = f(dst, x)`.
-#[inline(always)]
-pub(super) fn update<T: Real>(dst: &mut [T], x: &[T], f: impl Fn(T, T) -> T) {
-    assert_eq!(dst.len(), x.len());
-    simd(|| {
-        for (d, &x) in dst.iter_mut().zip(x) {
-            *d = f(*d, x);
-        }
-    });
-}
-
-/// `dst[i, j] = f(dst[i, j], row[j])`.
-#[inline(always)]
-pub(super) fn update_rows<T: Real>(dst: &mut [T], row: &[T], f: impl Fn(T, T) -> T) {
-    simd(|| {
-        for d in dst.chunks_exact_mut(row.len().max(1)) {
-            for (d, &x) in d.iter_mut().zip(row) {
-                *d = f(*d, x);
+kernel! {
+    /// `y = act(y + bias)` on every row.
+    fn bias_act<'a, T: Real>(y: &'a mut [T], bias: &'a [T], act: Activation) -> () {
+        for y in y.chunks_exact_mut(bias.len().max(1)) {
+            match act {
+                Activation::Identity => y.iter_mut().zip(bias).for_each(|(y, &b)| *y = *y + b),
+                Activation::Relu => y.iter_mut().zip(bias).for_each(|(y, &b)| *y = (*y + b).maximum(T::ZERO)),
+                Activation::Tanh => {
+                    for (y, &b) in y.iter_mut().zip(bias) {
+                        *y = (*y + b).tanh();
+                    }
+                }
             }
         }
-    });
+    }
 }
 
 /// How an operand of r x c is read where the result is larger.
@@ -238,33 +307,36 @@ impl Spread {
     }
 }
 
-/// `dst[i, j] = f(a[i, j], b[i, j])` with rows, columns and numbers spread.
-#[inline(always)]
-pub(super) fn zip<T: Real>(
-    dst: &mut [T],
-    cols: usize,
-    (a, sa): (&[T], Spread),
-    (b, sb): (&[T], Spread),
-    f: impl Fn(T, T) -> T,
-) {
-    if (sa, sb) == (Spread::Full, Spread::Full) {
-        simd(|| {
+kernel! {
+    /// `dst[i, j] = f(a[i, j], b[i, j])` with rows, columns and numbers spread; f is a few operations.
+    fn zip<'a, T: Real, F: Fn(T, T) -> T>(
+        dst: &'a mut [T],
+        cols: usize,
+        a: (&'a [T], Spread),
+        b: (&'a [T], Spread),
+        f: F,
+    ) -> () {
+        let ((a, sa), (b, sb)) = (a, b);
+        if (sa, sb) == (Spread::Full, Spread::Full) {
             for ((d, &a), &b) in dst.iter_mut().zip(a).zip(b) {
                 *d = f(a, b);
             }
-        });
-        return;
-    }
-    simd(|| {
+            return;
+        }
         for (i, d) in dst.chunks_exact_mut(cols.max(1)).enumerate() {
             let row = i * cols..(i + 1) * cols;
             match (sa, sb) {
-                (Spread::Full, Spread::Row) => each(d, &a[row], b, &f),
-                (Spread::Row, Spread::Full) => each(d, a, &b[row], &f),
-                (Spread::Full, Spread::Col) => d.iter_mut().zip(&a[row]).for_each(|(d, &a)| *d = f(a, b[i])),
-                (Spread::Full, Spread::One) => d.iter_mut().zip(&a[row]).for_each(|(d, &a)| *d = f(a, b[0])),
-                (Spread::Col, Spread::Full) => d.iter_mut().zip(&b[row]).for_each(|(d, &b)| *d = f(a[i], b)),
-                (Spread::One, Spread::Full) => d.iter_mut().zip(&b[row]).for_each(|(d, &b)| *d = f(a[0], b)),
+                (Spread::Full, Spread::Row) => {
+                    for ((d, &a), &b) in d.iter_mut().zip(&a[row]).zip(b) {
+                        *d = f(a, b);
+                    }
+                }
+                (Spread::Full, Spread::Col | Spread::One) => {
+                    let b = b[if sb == Spread::Col { i } else { 0 }];
+                    for (d, &a) in d.iter_mut().zip(&a[row]) {
+                        *d = f(a, b);
+                    }
+                }
                 _ => {
                     let at = |x: &[T], s, j| match s {
                         Spread::Full => x[i * cols + j],
@@ -278,12 +350,5 @@ pub(super) fn zip<T: Real>(
                 }
             }
         }
-    });
-}
-
-#[inline(always)]
-fn each<T: Real>(dst: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
-    for ((d, &a), &b) in dst.iter_mut().zip(a).zip(b) {
-        *d = f(a, b);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Real;
+use super::kernels::update;
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -81,7 +82,7 @@ impl<T: Real> Parameters<T> {
     pub fn follow(&mut self, online: &Self, tau: f64) {
         assert_eq!(self.slots(), online.slots(), "a target network has the shape of its online network");
         let tau = T::of(tau);
-        super::kernels::update(self.data_mut(), online.data(), |target, online| target + tau * (online - target));
+        update!(self.data_mut(), online.data(), (tau), |target, online| target + tau * (online - target));
     }
 }
 

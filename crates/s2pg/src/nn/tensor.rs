@@ -5,7 +5,7 @@ use std::ops::{Add, Div, Mul, Neg, Range, Sub};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::kernels::{self, Spread, View, simd};
+use super::kernels::{self, Spread, View, each, kernel, map, sum_inline};
 use super::parameters::{Slot, Store};
 use super::{Buffer, Parameters, Real};
 
@@ -27,6 +27,9 @@ pub(super) struct Node<T: Real> {
     pub need: RefCell<Range<usize>>,
     pub seen: Cell<u64>,
 }
+
+/// ln(2 pi) / 2.
+const HALF_LN_2PI: f64 = 0.918_938_533_204_672_7;
 
 /// What follows a linear layer, inside the same pass over memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -281,19 +284,19 @@ impl<T: Real> Tensor<T> {
         let mut y = Buffer::new(self.data().len());
         let x = self.data();
         match f {
-            Unary::Exp => kernels::map(&mut y, x, T::exp),
-            Unary::Ln => kernels::map(&mut y, x, T::ln),
-            Unary::Tanh => kernels::map(&mut y, x, T::tanh),
-            Unary::Sigmoid => kernels::map(&mut y, x, T::sigmoid),
-            Unary::Relu => kernels::map(&mut y, x, |x| x.maximum(T::ZERO)),
-            Unary::Softplus => kernels::map(&mut y, x, |x| x.maximum(T::ZERO) + (T::ONE + (-x.abs()).exp()).ln()),
-            Unary::Sin => kernels::map(&mut y, x, T::sin),
-            Unary::Cos => kernels::map(&mut y, x, T::cos),
-            Unary::Square => kernels::map(&mut y, x, |x| x * x),
-            Unary::Sqrt => kernels::map(&mut y, x, T::sqrt),
-            Unary::Abs => kernels::map(&mut y, x, T::abs),
-            Unary::Clip(low, high) => kernels::map(&mut y, x, |x| x.clip(low, high)),
-            Unary::Affine(scale, shift) => kernels::map(&mut y, x, |x| x * scale + shift),
+            Unary::Exp => map!(&mut y, x, |x| x.exp()),
+            Unary::Ln => map!(&mut y, x, |x| x.ln()),
+            Unary::Tanh => map!(&mut y, x, |x| x.tanh()),
+            Unary::Sigmoid => map!(&mut y, x, |x| x.sigmoid()),
+            Unary::Relu => map!(&mut y, x, |x| x.maximum(T::ZERO)),
+            Unary::Softplus => map!(&mut y, x, |x| x.maximum(T::ZERO) + (T::ONE + (-x.abs()).exp()).ln()),
+            Unary::Sin => map!(&mut y, x, |x| x.sin()),
+            Unary::Cos => map!(&mut y, x, |x| x.cos()),
+            Unary::Square => map!(&mut y, x, |x| x * x),
+            Unary::Sqrt => map!(&mut y, x, |x| x.sqrt()),
+            Unary::Abs => map!(&mut y, x, |x| x.abs()),
+            Unary::Clip(low, high) => map!(&mut y, x, (low, high), |x| x.clip(low, high)),
+            Unary::Affine(scale, shift) => map!(&mut y, x, (scale, shift), |x| x * scale + shift),
         }
         Self::node(self.rows(), self.cols(), y, Op::Unary { x: self.clone(), f })
     }
@@ -435,7 +438,7 @@ impl<T: Real> Tensor<T> {
     }
 
     fn scaled_sum(&self, scale: T) -> Self {
-        let sum = kernels::sum(self.data(), |x| x) * scale;
+        let sum = kernels::sum(self.data()) * scale;
         Self::node(1, 1, Buffer::copy(&[sum]), Op::Sum { x: self.clone(), scale })
     }
 
@@ -454,13 +457,9 @@ impl<T: Real> Tensor<T> {
         let mut y = Buffer::new(rows * out);
         let weight = View::new(p.0.slice(w), out, width);
         kernels::matmul(&mut y, out, false, View::new(self.data(), rows, width), weight.t());
-        match (b.map(|b| p.0.slice(b)), act) {
-            (None, Activation::Identity) => {}
-            (None, Activation::Relu) => kernels::map_in_place(&mut y, |y| y.maximum(T::ZERO)),
-            (None, Activation::Tanh) => kernels::map_in_place(&mut y, T::tanh),
-            (Some(b), Activation::Identity) => kernels::update_rows(&mut y, b, |y, b| y + b),
-            (Some(b), Activation::Relu) => kernels::update_rows(&mut y, b, |y, b| (y + b).maximum(T::ZERO)),
-            (Some(b), Activation::Tanh) => kernels::update_rows(&mut y, b, |y, b| (y + b).tanh()),
+        match b {
+            Some(b) => kernels::bias_act(&mut y, p.0.slice(b), act),
+            None => assert_eq!(act, Activation::Identity, "a linear map without bias has no activation"),
         }
         Self::node(rows, out, y, Op::Linear { x: self.clone(), p: p.0.clone(), w, b, act })
     }
@@ -476,24 +475,7 @@ impl<T: Real> Tensor<T> {
         kernels::matmul(&mut gh, 3 * n, false, View::new(h.data(), rows, n), View::new(p.0.slice(w), 3 * n, n).t());
         let mut y = Buffer::new(rows * n);
         let mut saved = Buffer::new(rows * 4 * n);
-        let bias = p.0.slice(b);
-        simd(|| {
-            for i in 0..rows {
-                let (gi, gh) = (&self.data()[i * 3 * n..][..3 * n], &gh[i * 3 * n..][..3 * n]);
-                let (h, y) = (&h.data()[i * n..][..n], &mut y[i * n..][..n]);
-                let [r, u, c, m] = quarters(&mut saved[i * 4 * n..][..4 * n]);
-                let [gi_r, gi_u, gi_c] = thirds(gi);
-                let [gh_r, gh_u, gh_c] = thirds(gh);
-                let [b_r, b_u, b_c] = thirds(bias);
-                for j in 0..n {
-                    r[j] = (gi_r[j] + (gh_r[j] + b_r[j])).sigmoid();
-                    u[j] = (gi_u[j] + (gh_u[j] + b_u[j])).sigmoid();
-                    m[j] = gh_c[j] + b_c[j];
-                    c[j] = (gi_c[j] + r[j] * m[j]).tanh();
-                    y[j] = (T::ONE - u[j]) * c[j] + u[j] * h[j];
-                }
-            }
-        });
+        gru_gates(&mut y, &mut saved, self.data(), &gh, h.data(), p.0.slice(b), n);
         Self::node(rows, n, y, Op::Gru { gi: self.clone(), h: h.clone(), p: p.0.clone(), w, b, saved })
     }
 
@@ -509,26 +491,7 @@ impl<T: Real> Tensor<T> {
         kernels::matmul(&mut gh, 4 * n, false, h, View::new(p.0.slice(w), 4 * n, n).t());
         let mut y = Buffer::new(rows * 2 * n);
         let mut saved = Buffer::new(rows * 5 * n);
-        let bias = p.0.slice(b);
-        simd(|| {
-            for k in 0..rows {
-                let (gi, gh) = (&self.data()[k * 4 * n..][..4 * n], &gh[k * 4 * n..][..4 * n]);
-                let (_, c) = state.data()[k * 2 * n..][..2 * n].split_at(n);
-                let (h_next, c_next) = y[k * 2 * n..][..2 * n].split_at_mut(n);
-                let (gates, t) = saved[k * 5 * n..][..5 * n].split_at_mut(4 * n);
-                let [i, f, g, o] = quarters(gates);
-                let gate = |q: usize, j: usize| gi[q * n + j] + (gh[q * n + j] + bias[q * n + j]);
-                for j in 0..n {
-                    i[j] = gate(0, j).sigmoid();
-                    f[j] = gate(1, j).sigmoid();
-                    g[j] = gate(2, j).tanh();
-                    o[j] = gate(3, j).sigmoid();
-                    c_next[j] = f[j] * c[j] + i[j] * g[j];
-                    t[j] = c_next[j].tanh();
-                    h_next[j] = o[j] * t[j];
-                }
-            }
-        });
+        lstm_gates(&mut y, &mut saved, self.data(), &gh, state.data(), p.0.slice(b), n);
         Self::node(rows, 2 * n, y, Op::Lstm { gi: self.clone(), state: state.clone(), p: p.0.clone(), w, b, saved })
     }
 
@@ -538,22 +501,9 @@ impl<T: Real> Tensor<T> {
     pub fn gaussian_log_prob(x: &Self, mean: &Self, log_std: &Self) -> Self {
         let (rows, n) = mean.shape();
         assert_eq!(x.shape(), mean.shape(), "sample {:?} of a mean {:?}", x.shape(), mean.shape());
-        let wide = Spread::of(log_std.shape(), mean.shape()) == Spread::Full;
+        Spread::of(log_std.shape(), mean.shape());
         let mut y = Buffer::new(rows);
-        let half_ln_2pi = T::of(0.5 * (2.0 * std::f64::consts::PI).ln());
-        let half = T::of(0.5);
-        let mut terms = Buffer::new(n);
-        for i in 0..rows {
-            let s = if wide { &log_std.data()[i * n..][..n] } else { log_std.data() };
-            let (x, m) = (&x.data()[i * n..][..n], &mean.data()[i * n..][..n]);
-            simd(|| {
-                for j in 0..n {
-                    let d = (x[j] - m[j]) * (-s[j]).exp();
-                    terms[j] = -half * d * d - s[j] - half_ln_2pi;
-                }
-            });
-            y[i] = kernels::sum(&terms, |x| x);
-        }
+        log_densities(&mut y, &mut Buffer::new(n), x.data(), mean.data(), log_std.data());
         Self::node(rows, 1, y, Op::LogProb { x: x.clone(), mean: mean.clone(), log_std: log_std.clone() })
     }
 
@@ -566,31 +516,107 @@ impl<T: Real> Tensor<T> {
         assert_eq!(log_std.shape(), (rows, n), "log-std of a mean {:?}", mean.shape());
         assert_eq!(noise.shape(), (rows, n), "noise of a mean {:?}", mean.shape());
         let mut y = Buffer::new(rows * (n + 1));
-        let half_ln_2pi = T::of(0.5 * (2.0 * std::f64::consts::PI).ln());
-        let (half, tiny) = (T::of(0.5), T::of(1e-6));
-        let mut terms = Buffer::new(n);
-        for i in 0..rows {
-            let (m, s, e) = (&mean.data()[i * n..][..n], &log_std.data()[i * n..][..n], &noise.data()[i * n..][..n]);
-            let y = &mut y[i * (n + 1)..][..n + 1];
-            simd(|| {
-                for j in 0..n {
-                    let t = (m[j] + s[j].exp() * e[j]).tanh();
-                    y[j] = t;
-                    terms[j] = -half * e[j] * e[j] - s[j] - half_ln_2pi - (T::ONE - t * t + tiny).ln();
-                }
-            });
-            y[n] = kernels::sum(&terms, |x| x);
-        }
+        squashed_samples(&mut y, &mut Buffer::new(n), mean.data(), log_std.data(), noise.data());
         let op = Op::Squash { mean: mean.clone(), log_std: log_std.clone(), noise: noise.clone() };
         Self::node(rows, n + 1, y, op)
     }
 }
 
-/// Three equal parts.
-#[inline(always)]
-pub(super) fn thirds<T>(x: &[T]) -> [&[T]; 3] {
-    let n = x.len() / 3;
-    [&x[..n], &x[n..2 * n], &x[2 * n..3 * n]]
+kernel! {
+    /// The gates and the next state of a GRU; keeps r, u, c and h W_hnᵀ + b_hn for the way back.
+    fn gru_gates<'a, T: Real>(
+        y: &'a mut [T],
+        saved: &'a mut [T],
+        gi: &'a [T],
+        gh: &'a [T],
+        h: &'a [T],
+        bias: &'a [T],
+        n: usize,
+    ) -> () {
+        let rows = y.chunks_exact_mut(n).zip(saved.chunks_exact_mut(4 * n)).zip(h.chunks_exact(n));
+        for (((y, saved), h), (gi, gh)) in rows.zip(gi.chunks_exact(3 * n).zip(gh.chunks_exact(3 * n))) {
+            let (ru, cm) = saved.split_at_mut(2 * n);
+            let (c, m) = cm.split_at_mut(n);
+            each!(ru, [gi = gi, gh = gh, b = bias], (gi + (gh + b)).sigmoid());
+            each!(m, [gh = &gh[2 * n..], b = &bias[2 * n..]], gh + b);
+            let (r, u) = ru.split_at(n);
+            each!(c, [gi = &gi[2 * n..], r = r, m = m], (gi + r * m).tanh());
+            each!(y, [u = u, c = c, h = h], (T::ONE - u) * c + u * h);
+        }
+    }
+}
+
+kernel! {
+    /// The gates and the next state of an LSTM; keeps i, f, g, o and tanh(c') for the way back.
+    fn lstm_gates<'a, T: Real>(
+        y: &'a mut [T],
+        saved: &'a mut [T],
+        gi: &'a [T],
+        gh: &'a [T],
+        state: &'a [T],
+        bias: &'a [T],
+        n: usize,
+    ) -> () {
+        let rows = y.chunks_exact_mut(2 * n).zip(saved.chunks_exact_mut(5 * n)).zip(state.chunks_exact(2 * n));
+        for (((y, saved), state), (gi, gh)) in rows.zip(gi.chunks_exact(4 * n).zip(gh.chunks_exact(4 * n))) {
+            let (_, c) = state.split_at(n);
+            let (h_next, c_next) = y.split_at_mut(n);
+            let (gates, t) = saved.split_at_mut(4 * n);
+            each!(&mut gates[..2 * n], [gi = gi, gh = gh, b = bias], (gi + (gh + b)).sigmoid());
+            let [_, _, g, o] = quarters(gates);
+            each!(g, [gi = &gi[2 * n..], gh = &gh[2 * n..], b = &bias[2 * n..]], (gi + (gh + b)).tanh());
+            each!(o, [gi = &gi[3 * n..], gh = &gh[3 * n..], b = &bias[3 * n..]], (gi + (gh + b)).sigmoid());
+            let [i, f, g, o] = quarters(gates);
+            each!(c_next, [i = i, f = f, g = g, c = c], f * c + i * g);
+            each!(t, [c = c_next], c.tanh());
+            each!(h_next, [o = o, t = t], o * t);
+        }
+    }
+}
+
+kernel! {
+    /// Gaussian log-densities of rows; `log_std` has one row, or one for each.
+    fn log_densities<'a, T: Real>(
+        y: &'a mut [T],
+        terms: &'a mut [T],
+        x: &'a [T],
+        mean: &'a [T],
+        log_std: &'a [T],
+    ) -> () {
+        let n = terms.len();
+        let constant = T::of(n as f64 * HALF_LN_2PI);
+        let rows = x.chunks_exact(n).zip(mean.chunks_exact(n)).zip(log_std.chunks_exact(n).cycle());
+        for (y, ((x, mean), log_std)) in y.iter_mut().zip(rows) {
+            each!(terms, [x = x, m = mean, s = log_std], {
+                let d = (x - m) * (-s).exp();
+                T::of(-0.5) * d * d - s
+            });
+            *y = sum_inline(terms, |x| x) - constant;
+        }
+    }
+}
+
+kernel! {
+    /// Squashed samples of rows, each followed by its log-density.
+    fn squashed_samples<'a, T: Real>(
+        y: &'a mut [T],
+        terms: &'a mut [T],
+        mean: &'a [T],
+        log_std: &'a [T],
+        noise: &'a [T],
+    ) -> () {
+        let n = terms.len();
+        let constant = T::of(n as f64 * HALF_LN_2PI);
+        let rows = mean.chunks_exact(n).zip(log_std.chunks_exact(n)).zip(noise.chunks_exact(n));
+        for (y, ((mean, log_std), noise)) in y.chunks_exact_mut(n + 1).zip(rows) {
+            let (y, density) = y.split_at_mut(n);
+            each!(y, [m = mean, s = log_std, e = noise], (m + s.exp() * e).tanh());
+            each!(terms, [t = y, s = log_std, e = noise], {
+                T::of(-0.5) * e * e - s - (T::ONE - t * t + T::of(1e-6)).ln()
+            });
+            density[0] = sum_inline(terms, |x| x) - constant;
+        }
+    }
 }
 
 /// Four equal parts.

@@ -557,6 +557,10 @@ fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified
     drop(header);
     let count = entries.len();
     let layout = Layout::new(None, entries).map_err(|error| unreadable(&error))?;
+    let names = layout.offset_keys();
+    if names.len() != count {
+        return Err(damaged("its header names an item twice".into()));
+    }
     let data_len = layout.data_len() as u64;
     match (8 + header_len).checked_add(data_len) {
         Some(expected) if expected < present => {
@@ -567,7 +571,7 @@ fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified
     }
 
     // A file that does not fit is hashed all the same: if it is damaged, that is the better sentence.
-    let fits = items.map(|items| fit(path, items, &layout, count));
+    let fits = items.map(|items| fit(path, items, &layout, &names));
     let mut payload = Vec::new();
     if let Some(Ok(())) = fits {
         payload = vec![0; data_len as usize];
@@ -595,32 +599,24 @@ fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified
     Ok(Verified { metadata, layout, payload })
 }
 
-/// Whether a file with this layout holds `items` and nothing else; `count` is the number of entries in its header.
-fn fit(path: &Path, items: &[Item], layout: &Layout, count: usize) -> Result<(), CheckpointError> {
+/// Whether a file with this layout, whose items are called `names`, holds `items` and nothing else.
+fn fit(path: &Path, items: &[Item], layout: &Layout, names: &[String]) -> Result<(), CheckpointError> {
+    let path = path.to_owned();
     for Item { name, dtype, len } in items {
         let item = short(name);
         let Some(info) = layout.info(name) else {
-            return Err(CheckpointError::Misses { path: path.to_owned(), item });
+            return Err(CheckpointError::Misses { path, item });
         };
         if info.dtype != *dtype || info.shape != [*len] {
             let found = short(&format!("{}{:?}", info.dtype, info.shape));
-            return Err(CheckpointError::Shape {
-                path: path.to_owned(),
-                item,
-                found,
-                expected: format!("{dtype}[{len}]"),
-            });
+            return Err(CheckpointError::Shape { path, item, found, expected: format!("{dtype}[{len}]") });
         }
     }
-    if count == items.len() {
-        return Ok(());
+    let expected: BTreeSet<&str> = items.iter().map(|item| item.name.as_str()).collect();
+    match names.iter().find(|name| !expected.contains(name.as_str())) {
+        Some(name) => Err(CheckpointError::Holds { path, item: short(name) }),
+        None => Ok(()),
     }
-    let names: BTreeSet<&str> = items.iter().map(|item| item.name.as_str()).collect();
-    let extra = layout.offset_keys().into_iter().find(|name| !names.contains(name.as_str()));
-    Err(match extra {
-        Some(name) => CheckpointError::Holds { path: path.to_owned(), item: short(&name) },
-        None => CheckpointError::Damaged { path: path.to_owned(), what: "it names an item twice".into() },
-    })
 }
 
 /// A text from a file that may be anybody's, short enough for a sentence.

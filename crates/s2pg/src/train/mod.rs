@@ -3,8 +3,10 @@
 mod build;
 pub mod checkpoint;
 pub mod disk;
+pub mod events;
 mod experiment;
 mod recall;
+pub mod stats;
 mod trainer;
 mod training;
 

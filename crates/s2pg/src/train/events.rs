@@ -1,0 +1,261 @@
+//! Event files that TensorBoard reads.
+//!
+//! A file is a row of records: length (u64), checksum of the length, a protobuf message, checksum of the message; all
+//! little-endian. The messages are `Event`, `Summary` and `Summary.Value`, of which we write the fields that scalars
+//! and one text need.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// An event file that grows at its end.
+///
+/// It reads no clock: every call takes the wall time, in seconds since 1970. Errors name the file.
+#[derive(Debug)]
+pub struct EventFile {
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
+
+impl EventFile {
+    /// Creates the file, which may not exist yet. TensorBoard finds it if its name contains `tfevents`.
+    pub fn create(path: &Path, wall_time: f64) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| told(path, &e))?;
+        let mut events = Self { path: path.into(), file, length: 0 };
+        let mut event = Message::default();
+        event.double(1, wall_time);
+        event.bytes(3, b"brain.Event:2");
+        events.append(&event)?;
+        Ok(events)
+    }
+
+    /// Opens the file as it was when [`length`](Self::length) was `length`: what was written later is cut off.
+    pub fn resume(path: &Path, length: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).open(path).map_err(|e| told(path, &e))?;
+        let found = file.metadata().map_err(|e| told(path, &e))?.len();
+        if found < length {
+            let what = format!(
+                "{}: has {found} bytes, but had {length} at the checkpoint; bring back the file that belongs to it",
+                path.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
+        }
+        file.set_len(length).map_err(|e| told(path, &e))?;
+        Ok(Self { path: path.into(), file, length })
+    }
+
+    /// Bytes written so far: always the end of a record.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Appends numbers under their tags, as of `step`, in one record. They are rounded to f32.
+    pub fn scalars<'a>(
+        &mut self,
+        wall_time: f64,
+        step: u64,
+        values: impl IntoIterator<Item = (&'a str, f64)>,
+    ) -> io::Result<()> {
+        let mut summary = Message::default();
+        for (tag, number) in values {
+            let mut value = Message::default();
+            value.bytes(1, tag.as_bytes());
+            value.float(2, number as f32);
+            summary.message(1, &value);
+        }
+        self.summary(wall_time, step, &summary)
+    }
+
+    /// Appends a text, which TensorBoard shows as Markdown.
+    pub fn text(&mut self, wall_time: f64, step: u64, tag: &str, text: &str) -> io::Result<()> {
+        const STRING: u64 = 7;
+        let (mut size, mut shape, mut tensor) = (Message::default(), Message::default(), Message::default());
+        size.number(1, 1);
+        shape.message(2, &size);
+        tensor.number(1, STRING);
+        tensor.message(2, &shape);
+        tensor.bytes(8, text.as_bytes());
+        let (mut plugin, mut metadata) = (Message::default(), Message::default());
+        plugin.bytes(1, b"text");
+        metadata.message(1, &plugin);
+        let (mut value, mut summary) = (Message::default(), Message::default());
+        value.bytes(1, tag.as_bytes());
+        value.message(8, &tensor);
+        value.message(9, &metadata);
+        summary.message(1, &value);
+        self.summary(wall_time, step, &summary)
+    }
+
+    /// Returns when everything written is on the disk.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data().map_err(|e| told(&self.path, &e))
+    }
+
+    fn summary(&mut self, wall_time: f64, step: u64, summary: &Message) -> io::Result<()> {
+        let mut event = Message::default();
+        event.double(1, wall_time);
+        if step > 0 {
+            event.number(2, step);
+        }
+        event.message(5, summary);
+        self.append(&event)
+    }
+
+    fn append(&mut self, Message(event): &Message) -> io::Result<()> {
+        let length = (event.len() as u64).to_le_bytes();
+        let mut record = Vec::with_capacity(event.len() + 16);
+        record.extend(length);
+        record.extend(masked_crc(&length).to_le_bytes());
+        record.extend(event);
+        record.extend(masked_crc(event).to_le_bytes());
+        if let Err(e) = self.file.write_all(&record) {
+            // Half a record would make a reader stop for ever; if this fails too, resuming cuts it off.
+            let _ = self.file.set_len(self.length);
+            return Err(told(&self.path, &e));
+        }
+        self.length += record.len() as u64;
+        Ok(())
+    }
+}
+
+fn told(path: &Path, e: &io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("{}: {e}", path.display()))
+}
+
+/// A protobuf message, as bytes: each field is its number and kind, then its content.
+#[derive(Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    fn varint(&mut self, mut x: u64) {
+        while x >= 0x80 {
+            self.0.push(x as u8 | 0x80);
+            x >>= 7;
+        }
+        self.0.push(x as u8);
+    }
+
+    fn number(&mut self, field: u64, x: u64) {
+        self.varint(field << 3);
+        self.varint(x);
+    }
+
+    fn double(&mut self, field: u64, x: f64) {
+        self.varint(field << 3 | 1);
+        self.0.extend(x.to_le_bytes());
+    }
+
+    fn float(&mut self, field: u64, x: f32) {
+        self.varint(field << 3 | 5);
+        self.0.extend(x.to_le_bytes());
+    }
+
+    fn bytes(&mut self, field: u64, bytes: &[u8]) {
+        self.varint(field << 3 | 2);
+        self.varint(bytes.len() as u64);
+        self.0.extend(bytes);
+    }
+
+    fn message(&mut self, field: u64, message: &Message) {
+        self.bytes(field, &message.0);
+    }
+}
+
+/// CRC-32C (Castagnoli), rotated and shifted as the record format wants it.
+fn masked_crc(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut i = 0;
+        while i < 256 {
+            let (mut crc, mut bit) = (i as u32, 0);
+            while bit < 8 {
+                crc = (crc >> 1) ^ (0x82f6_3b78 * (crc & 1));
+                bit += 1;
+            }
+            table[i] = crc;
+            i += 1;
+        }
+        table
+    };
+    let crc = !bytes.iter().fold(!0u32, |crc, byte| (crc >> 8) ^ TABLE[(crc as u8 ^ byte) as usize]);
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPERIMENT: &str = "algorithm = \"ppo\"\nγ = 0.99";
+
+    /// What TensorBoard's own writer (tensorboard 2.21, `RecordWriter`) wrote for the calls of [`write`].
+    const RECORDED: &str = "\
+        1800000000000000a37f4b2209000010402049da411a0d627261696e2e4576656e743a327b854a4b4a00000000000000af77dbb009000060\
+        402049da412a3f0a3d0a0a6578706572696d656e7442250807120412020801421b616c676f726974686d203d202270706f220aceb3203d20\
+        302e39394a080a060a0474657874a542383c410000000000000000a9c2ab090000b0402049da4110e0a7122a320a130a0c747261696e2f72\
+        657475726e1500806bc30a0d0a066c6f73732f7115000000000a0c0a05616c706861150000807f46a9ea82";
+
+    fn write(path: &Path) -> EventFile {
+        let mut events = EventFile::create(path, 1764000000.25).unwrap();
+        events.text(1764000001.5, 0, "experiment", EXPERIMENT).unwrap();
+        let values = [("train/return", -235.5), ("loss/q", 0.0), ("alpha", f64::INFINITY)];
+        events.scalars(1764000002.75, 300_000, values).unwrap();
+        events
+    }
+
+    fn hex(path: &Path) -> String {
+        std::fs::read(path).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The checksum of the nine digits is the one that the definition of CRC-32C gives, before masking.
+    #[test]
+    fn the_checksum_is_crc32c() {
+        let crc = masked_crc(b"123456789").wrapping_sub(0xa282_ead8).rotate_left(15);
+        assert_eq!(crc, 0xe306_9283);
+    }
+
+    /// A file has the bytes that TensorBoard's writer gives it, and reports their number.
+    #[test]
+    fn bytes_are_tensorboards() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.out.tfevents.1");
+        let events = write(&path);
+        assert_eq!(hex(&path), RECORDED);
+        assert_eq!(events.length(), RECORDED.len() as u64 / 2);
+    }
+
+    /// Resumed at a length, a file forgets what came later, down to half a record, and continues to the same bytes.
+    #[test]
+    fn a_resumed_file_is_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.out.tfevents.1");
+        let mut events = write(&path);
+        let length = events.length();
+        events.scalars(5.0, 400_000, [("train/return", 1.0)]).unwrap();
+        let whole = hex(&path);
+        events.scalars(6.0, 500_000, [("lost", 2.0)]).unwrap();
+        drop(events);
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(&[7; 5]).unwrap();
+        let mut events = EventFile::resume(&path, length).unwrap();
+        assert_eq!((events.length(), hex(&path).as_str()), (length, RECORDED));
+        events.scalars(5.0, 400_000, [("train/return", 1.0)]).unwrap();
+        events.sync().unwrap();
+        assert_eq!(hex(&path), whole);
+    }
+
+    /// A file that is too short, missing, or in the way is a sentence that names it, and is left as it is.
+    #[test]
+    fn errors_name_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.out.tfevents.1");
+        let missing = EventFile::resume(&path, 0).unwrap_err().to_string();
+        let length = write(&path).length();
+        let short = EventFile::resume(&path, length + 1).unwrap_err().to_string();
+        let there = EventFile::create(&path, 0.0).unwrap_err().to_string();
+        for sentence in [&missing, &short, &there] {
+            assert!(sentence.starts_with(path.to_str().unwrap()), "{sentence}");
+        }
+        assert!(short.contains("has 211 bytes, but had 212 at the checkpoint"), "{short}");
+        assert_eq!(hex(&path), RECORDED);
+    }
+}
