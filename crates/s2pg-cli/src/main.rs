@@ -2,4 +2,4 @@
 
 #[allow(dead_code, unused_imports)]
 mod picture;
-fn main(){}
+fn main() {}

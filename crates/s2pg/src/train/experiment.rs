@@ -220,7 +220,7 @@ impl Experiment {
     /// Reads an experiment from TOML text and applies overrides such as `ppo.clip=0.1`. `file` is named in errors.
     pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, ExperimentError> {
         let complain = |e: toml::de::Error| {
-            let line = e.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+            let line = 1 + e.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
             ExperimentError(format!("{file}:{line}: {}", one_line(e.message())))
         };
         let experiment: Self = toml::from_str(text).map_err(complain)?;

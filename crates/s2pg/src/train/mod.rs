@@ -5,8 +5,11 @@ pub mod checkpoint;
 pub mod disk;
 pub mod events;
 mod experiment;
+mod model;
 mod recall;
+mod run;
 pub mod stats;
+mod table;
 mod trainer;
 mod training;
 
@@ -15,6 +18,9 @@ pub use experiment::{
     AlgorithmName, CheckpointSettings, Compat, EnvSettings, Estimator, EvaluationSettings, Experiment, ExperimentError,
     NetworkSettings, Switches,
 };
+pub use model::{ModelError, load_model, save_model};
 pub use recall::Recall;
+pub use run::{Progress, Run, RunError};
+pub use table::Table;
 pub use trainer::{MakeEnv, Parts, Trainer};
 pub use training::{Episodes, Evaluation, Model, TrainError, Training};

@@ -1,0 +1,106 @@
+//! The model file: a policy's parameters by name and shape, and the statistics that standardise its observations.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::disk::{DiskError, RealDisk, write_atomically};
+use super::training::Model;
+use crate::state::{Data, State, Visitor};
+
+/// Why a model file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// It cannot be read.
+    #[error("{0}: {1}")]
+    Read(PathBuf, std::io::Error),
+    /// It is no model file, or one of another policy.
+    #[error("{0}: {1}")]
+    Wrong(PathBuf, String),
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] DiskError),
+}
+
+/// Writes `policy.<name>` tensors (float32, weights as rows x columns = outputs x inputs) and, where observations are
+/// standardised, `observation.n`, `.mean` and `.sum` (float64; the deviation is sqrt(sum / n), the result is clipped to
+/// ±10).
+pub fn save_model(path: &Path, model: Model<'_>, metadata: &BTreeMap<String, String>) -> Result<(), ModelError> {
+    let parameters: &_ = model.parameters;
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    for slot in parameters.slots() {
+        let bytes = parameters.data()[slot.range()].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let shape = if slot.rows == 1 { vec![slot.cols] } else { vec![slot.rows, slot.cols] };
+        tensors.push((format!("policy.{}", slot.name), Dtype::F32, shape, bytes));
+    }
+    if let Some(standardiser) = model.standardiser {
+        let mut collect = Collect(&mut tensors);
+        standardiser.visit(&mut collect);
+    }
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        (name.clone(), TensorView::new(*dtype, shape.clone(), bytes).expect("a shape fits its numbers"))
+    });
+    let metadata: HashMap<_, _> = metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let bytes = safetensors::serialize(views, Some(metadata))
+        .map_err(|e| ModelError::Wrong(path.into(), format!("it cannot be written: {e}")))?;
+    Ok(write_atomically(&RealDisk, path, &bytes)?)
+}
+
+struct Collect<'a>(&'a mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>);
+
+impl Visitor for Collect<'_> {
+    fn item(&mut self, name: &str, data: Data<'_>) {
+        let Data::F64(x) = data else { unreachable!("a standardiser holds f64 numbers") };
+        let bytes = x.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.0.push((format!("observation.{name}"), Dtype::F64, vec![x.len()], bytes));
+    }
+    fn enter(&mut self, _: &str) {}
+    fn leave(&mut self) {}
+}
+
+/// Reads what [`save_model`] wrote, into a policy of the same shape. After an error the policy is what it was.
+pub fn load_model(path: &Path, model: Model<'_>) -> Result<(), ModelError> {
+    let bytes = std::fs::read(path).map_err(|e| ModelError::Read(path.into(), e))?;
+    let wrong = |what: String| ModelError::Wrong(path.into(), what);
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("it is no model file ({e})")))?;
+    let numbers = |name: &str, dtype: Dtype, count: usize| {
+        let tensor = file.tensor(name).map_err(|_| wrong(format!("it has no tensor `{name}`")))?;
+        let found = (tensor.dtype(), tensor.shape().iter().product::<usize>());
+        if found != (dtype, count) {
+            let what = format!("`{name}` holds {} {:?}, the policy needs {count} {dtype:?}", found.1, found.0);
+            return Err(wrong(what + "; it is of another experiment"));
+        }
+        Ok(tensor.data().to_vec())
+    };
+    let mut parameters = model.parameters.data().to_vec();
+    for slot in model.parameters.slots() {
+        let bytes = numbers(&format!("policy.{}", slot.name), Dtype::F32, slot.rows * slot.cols)?;
+        for (x, b) in parameters[slot.range()].iter_mut().zip(bytes.as_chunks().0) {
+            *x = f32::from_le_bytes(*b);
+        }
+    }
+    if let Some(standardiser) = model.standardiser {
+        let n = standardiser.mean().len();
+        let mut read = HashMap::new();
+        for (name, count) in [("n", 1), ("mean", n), ("sum", n)] {
+            let bytes = numbers(&format!("observation.{name}"), Dtype::F64, count)?;
+            read.insert(name, bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect::<Vec<_>>());
+        }
+        standardiser.visit(&mut Fill(read));
+    }
+    model.parameters.data_mut().copy_from_slice(&parameters);
+    Ok(())
+}
+
+struct Fill(HashMap<&'static str, Vec<f64>>);
+
+impl Visitor for Fill {
+    fn item(&mut self, name: &str, data: Data<'_>) {
+        if let (Data::F64(x), Some(read)) = (data, self.0.get(name)) {
+            x.copy_from_slice(read);
+        }
+    }
+    fn enter(&mut self, _: &str) {}
+    fn leave(&mut self) {}
+}

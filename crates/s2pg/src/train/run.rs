@@ -1,0 +1,404 @@
+//! A run directory: everything that a run leaves behind, and everything that it needs to go on.
+//!
+//! ```text
+//! runs/<name>/
+//!   experiment.toml        every key of the experiment
+//!   progress.csv           a row for each update
+//!   eval.csv               a row for each evaluation
+//!   time.csv               seconds of work at each row of progress.csv
+//!   events.out.tfevents.s2pg   the same for TensorBoard
+//!   policy.safetensors     the model of the last checkpoint
+//!   checkpoints/           latest, previous (whole state), best (the model of the best evaluation)
+//!   LOCK                   held by the process that trains
+//! ```
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::build::build;
+use super::checkpoint::{CheckpointError, Checkpoints, LATEST, Metadata};
+use super::disk::{DiskError, RealDisk, write_atomically};
+use super::events::EventFile;
+use super::experiment::{Experiment, ExperimentError};
+use super::model::{ModelError, save_model};
+use super::table::Table;
+use super::training::{Evaluation, TrainError, Training};
+use crate::env::{EnvError, Registry};
+use crate::state::{State, Visitor};
+
+/// Why a run cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The experiment is not in order.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+    /// Training stopped.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A model file cannot be written.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A file of the run cannot be read or written.
+    #[error("{0}")]
+    File(#[from] io::Error),
+    /// The directory is in use, or of another experiment.
+    #[error("{0}")]
+    Directory(String),
+}
+
+impl From<EnvError> for RunError {
+    fn from(e: EnvError) -> Self {
+        Self::Train(e.into())
+    }
+}
+
+impl From<DiskError> for RunError {
+    fn from(e: DiskError) -> Self {
+        Self::Checkpoint(e.into())
+    }
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Environment steps so far.
+    pub steps: usize,
+    /// Mean return of the last hundred episodes.
+    pub mean_return: Option<f64>,
+    /// Mean return of the last evaluation, deterministic.
+    pub evaluation: Option<f64>,
+    /// Whether all steps are done.
+    pub finished: bool,
+    /// What went wrong without stopping the run.
+    pub warning: Option<String>,
+}
+
+/// A run in its directory.
+pub struct Run {
+    dir: PathBuf,
+    experiment: Experiment,
+    kept: Kept,
+    checkpoints: Checkpoints,
+    times: Table,
+    seconds_before: f64,
+    evaluation: Option<f64>,
+    failures: usize,
+    /// Held for as long as the run lives.
+    _lock: File,
+}
+
+/// What a checkpoint holds: the training, and how far its files were written.
+struct Kept {
+    training: Box<dyn Training>,
+    progress: Table,
+    evaluations: Table,
+    events: EventFile,
+    iterations: usize,
+    best: f64,
+}
+
+impl State for Kept {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { training, progress, evaluations, events, iterations, best } = self;
+        v.child("training", &mut **training);
+        v.count("iterations", iterations);
+        v.number("best", best);
+        let lengths = [progress.length(), evaluations.length(), events.length()];
+        v.item("file_lengths", crate::state::Data::U64(&mut lengths.clone()));
+    }
+}
+
+/// Failed attempts to save, one after the other, after which the run stops.
+const PATIENCE: usize = 3;
+
+impl Run {
+    /// Starts the experiment in `dir`, or goes on where its last checkpoint stands.
+    ///
+    /// `wall_time` is the time of day in seconds, for TensorBoard. What was noticed on the way is returned beside the
+    /// run as a warning.
+    pub fn open(
+        dir: &Path,
+        experiment: &Experiment,
+        registry: Arc<Registry>,
+        threads: usize,
+        wall_time: f64,
+    ) -> Result<(Self, Option<String>), RunError> {
+        std::fs::create_dir_all(dir).map_err(naming(dir))?;
+        let lock = lock(dir)?;
+        let written = dir.join("experiment.toml");
+        if written.exists() {
+            same_experiment(&written, experiment)?;
+        }
+        let checkpoints = Checkpoints::open(dir.join("checkpoints"))?;
+        super::disk::sweep(&RealDisk, dir)?;
+        write_atomically(&RealDisk, &written, experiment.to_toml().as_bytes())?;
+
+        let mut training = build(experiment, registry, threads)?;
+        let events_path = dir.join("events.out.tfevents.s2pg");
+        let mut restored =
+            Restored { training: &mut *training, iterations: 0, best: f64::NEG_INFINITY, lengths: [0; 3] };
+        let loaded = checkpoints.load_latest(&mut restored)?;
+        let Restored { iterations, best, lengths, .. } = restored;
+        training.check()?;
+        let warning = loaded
+            .as_ref()
+            .and_then(|l| l.fell_back.as_ref())
+            .map(|e| format!("{e}; going on from the checkpoint before it, at step {}", training.steps()));
+        let events = match &loaded {
+            Some(_) => EventFile::resume(&events_path, lengths[2])?,
+            None => {
+                let _ = std::fs::remove_file(&events_path);
+                let mut events = EventFile::create(&events_path, wall_time)?;
+                events.text(wall_time, 0, "experiment", &format!("```\n{}```\n", experiment.to_toml()))?;
+                events
+            }
+        };
+        let (times, seconds_before) = times(&dir.join("time.csv"), training.steps())?;
+        let run = Self {
+            kept: Kept {
+                progress: Table::open(&dir.join("progress.csv"), lengths[0])?,
+                evaluations: Table::open(&dir.join("eval.csv"), lengths[1])?,
+                training,
+                events,
+                iterations,
+                best,
+            },
+            dir: dir.into(),
+            experiment: experiment.clone(),
+            checkpoints,
+            times,
+            seconds_before,
+            evaluation: None,
+            failures: 0,
+            _lock: lock,
+        };
+        Ok((run, warning))
+    }
+
+    /// The experiment.
+    pub fn experiment(&self) -> &Experiment {
+        &self.experiment
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Environment steps so far.
+    pub fn steps(&self) -> usize {
+        self.kept.training.steps()
+    }
+
+    /// Seconds of work before this process.
+    pub fn seconds_before(&self) -> f64 {
+        self.seconds_before
+    }
+
+    /// The training itself.
+    pub fn training(&mut self) -> &mut dyn Training {
+        &mut *self.kept.training
+    }
+
+    /// One step of all environments, and whatever is due after it: an update's row, an evaluation, a checkpoint.
+    ///
+    /// `seconds` of work in this process and `wall_time` go into time.csv and the event file, and nowhere else.
+    pub fn advance(&mut self, seconds: f64, wall_time: f64) -> Result<Progress, RunError> {
+        let seconds = self.seconds_before + seconds;
+        let before = self.steps();
+        let mut progress = Progress::default();
+        if before < self.experiment.steps {
+            if let Some(metrics) = self.kept.training.step()? {
+                self.log(&metrics, seconds, wall_time)?;
+            }
+        }
+        let (steps, last) = (self.steps(), self.experiment.steps);
+        let due = |every: usize| steps > before && (every > 0 && steps / every > before / every || steps >= last);
+        if due(self.experiment.evaluation.every) && self.experiment.evaluation.every > 0 {
+            self.evaluate(wall_time)?;
+        }
+        if due(self.experiment.checkpoint.every) {
+            match self.save() {
+                Ok(()) => self.failures = 0,
+                Err(e) => {
+                    self.failures += 1;
+                    if self.failures >= PATIENCE || steps >= last {
+                        return Err(e);
+                    }
+                    progress.warning = Some(format!("{e}; the checkpoint before it stands, the run goes on"));
+                }
+            }
+        }
+        progress.steps = steps;
+        progress.mean_return = self.kept.training.episodes().mean_return();
+        progress.evaluation = self.evaluation;
+        progress.finished = steps >= last;
+        Ok(progress)
+    }
+
+    /// The row of an update.
+    fn log(&mut self, metrics: &[(&str, f64)], seconds: f64, wall_time: f64) -> Result<(), RunError> {
+        let kept = &mut self.kept;
+        kept.iterations += 1;
+        let steps = kept.training.steps();
+        let mut cells = vec![("time/total_timesteps", steps as f64), ("time/iterations", kept.iterations as f64)];
+        cells.extend(kept.training.episodes().means());
+        cells.push(("rollout/episodes", kept.training.episodes().count() as f64));
+        cells.push(("rollout/unstable", kept.training.unstable() as f64));
+        cells.extend(metrics.iter().copied());
+        kept.progress.row(cells.iter().copied())?;
+        let speed = [("time/time_elapsed", seconds), ("time/fps", steps as f64 / seconds.max(1e-9))];
+        let shown = cells.iter().filter(|c| c.1.is_finite()).chain(&speed).copied();
+        kept.events.scalars(wall_time, steps as u64, shown)?;
+        self.times.row([("time/total_timesteps", steps as f64), ("time/time_elapsed", seconds)])?;
+        Ok(())
+    }
+
+    /// Runs episodes of both kinds, writes their row, and keeps the best policy.
+    fn evaluate(&mut self, wall_time: f64) -> Result<(), RunError> {
+        let steps = self.steps();
+        let episodes = self.experiment.evaluation.episodes;
+        let run =
+            |kind: &str, means| self.kept.training.evaluate(episodes, means, &format!("evaluation/{kind}/{steps}"));
+        let (deterministic, stochastic) = (run("deterministic", true)?, run("stochastic", false)?);
+        let mut cells: Vec<(String, f64)> = vec![("time/total_timesteps".into(), steps as f64)];
+        let mut add = |prefix: &str, e: &Evaluation| {
+            cells.push((format!("{prefix}/mean_reward"), e.mean_return()));
+            cells.push((format!("{prefix}/std_reward"), e.std_return()));
+            cells.push((format!("{prefix}/mean_ep_length"), e.mean_length()));
+            cells.extend(e.metrics().into_iter().map(|(name, x)| (format!("{prefix}/{name}"), x)));
+        };
+        add("eval", &deterministic);
+        add("eval_stochastic", &stochastic);
+        let cells = || cells.iter().map(|(name, x)| (name.as_str(), *x));
+        self.kept.evaluations.row(cells())?;
+        self.kept.events.scalars(wall_time, steps as u64, cells().skip(1).filter(|c| c.1.is_finite()))?;
+        self.evaluation = Some(deterministic.mean_return());
+        if deterministic.mean_return() > self.kept.best {
+            self.kept.best = deterministic.mean_return();
+            let path = self.checkpoints.path("best");
+            save_model(&path, self.kept.training.model(), &metadata(&self.experiment, steps, Some(self.kept.best)))?;
+        }
+        if !self.experiment.is_correct(self.experiment.switches.flag_epoch_cut_as_last) {
+            self.kept.training.restart()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint and the model, durably.
+    pub fn save(&mut self) -> Result<(), RunError> {
+        self.kept.progress.sync()?;
+        self.kept.evaluations.sync()?;
+        self.kept.events.sync()?;
+        let metadata = metadata(&self.experiment, self.steps(), None);
+        self.checkpoints.save(LATEST, &mut self.kept, &metadata)?;
+        save_model(&self.dir.join("policy.safetensors"), self.kept.training.model(), &metadata)?;
+        Ok(())
+    }
+}
+
+/// The state of a checkpoint before the files are opened.
+struct Restored<'a> {
+    training: &'a mut dyn Training,
+    iterations: usize,
+    best: f64,
+    lengths: [u64; 3],
+}
+
+impl State for Restored<'_> {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { training, iterations, best, lengths } = self;
+        v.child("training", &mut **training);
+        v.count("iterations", iterations);
+        v.number("best", best);
+        v.item("file_lengths", crate::state::Data::U64(lengths));
+    }
+}
+
+fn metadata(experiment: &Experiment, steps: usize, best: Option<f64>) -> Metadata {
+    let mut pairs = Metadata::new();
+    pairs.insert("experiment".into(), experiment.to_toml());
+    pairs.insert("steps".into(), steps.to_string());
+    pairs.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+    if let Some(best) = best {
+        pairs.insert("mean_reward".into(), best.to_string());
+    }
+    pairs
+}
+
+/// Takes the lock of the directory; the system lets it go when the process ends, however it ends.
+fn lock(dir: &Path) -> Result<File, RunError> {
+    let path = dir.join("LOCK");
+    let file = File::create(&path).map_err(naming(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let what = "another process is training in this directory; wait for it, or choose another";
+            Err(RunError::Directory(format!("{}: {what}", dir.display())))
+        }
+        Err(TryLockError::Error(e)) => Err(naming(&path)(e).into()),
+    }
+}
+
+/// Refuses to go on with another experiment; only the number of steps may have changed.
+fn same_experiment(path: &Path, experiment: &Experiment) -> Result<(), RunError> {
+    let text = std::fs::read_to_string(path).map_err(naming(path))?;
+    let there: toml::Table = text.parse().map_err(|_| {
+        RunError::Directory(format!("{}: it is no experiment; choose another directory", path.display()))
+    })?;
+    let here: toml::Table = experiment.to_toml().parse().expect("an experiment is TOML");
+    let (mut there, mut here) = (flat("", &there), flat("", &here));
+    there.retain(|(key, _)| key != "steps");
+    here.retain(|(key, _)| key != "steps");
+    let Some((key, _)) = there.iter().chain(&here).find(|pair| !(there.contains(pair) && here.contains(pair))) else {
+        return Ok(());
+    };
+    let value = |pairs: &[(String, String)]| {
+        pairs.iter().find(|(k, _)| k == key).map_or("unset".to_string(), |(_, value)| value.clone())
+    };
+    Err(RunError::Directory(format!(
+        "{} is of another experiment: `{key}` is {} there and {} here; choose another directory with --dir",
+        path.display(),
+        value(&there),
+        value(&here)
+    )))
+}
+
+/// The dotted keys of a table and their values as text.
+fn flat(prefix: &str, table: &toml::Table) -> Vec<(String, String)> {
+    let pairs = table.iter().flat_map(|(key, value)| match value {
+        toml::Value::Table(inner) => flat(&format!("{prefix}{key}."), inner),
+        other => vec![(format!("{prefix}{key}"), other.to_string())],
+    });
+    pairs.collect()
+}
+
+/// time.csv without the rows after `steps`, and the seconds of its last row.
+fn times(path: &Path, steps: usize) -> Result<(Table, f64), RunError> {
+    let text = match std::fs::read_to_string(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+        other => other.map_err(naming(path))?,
+    };
+    let (mut length, mut seconds) = (0, 0.0);
+    for (i, line) in text.split_inclusive('\n').enumerate() {
+        let mut cells = line.trim_end().split(',').map(|cell| cell.parse::<f64>().unwrap_or(f64::NAN));
+        match (cells.next(), cells.next()) {
+            _ if i == 0 => length += line.len(),
+            (Some(at), Some(s)) if at <= steps as f64 && s.is_finite() && line.ends_with('\n') => {
+                length += line.len();
+                seconds = s;
+            }
+            _ => break,
+        }
+    }
+    Ok((Table::open(path, if steps == 0 { 0 } else { length as u64 })?, if steps == 0 { 0.0 } else { seconds }))
+}
+
+fn naming(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
+    move |e| io::Error::new(e.kind(), format!("{}: {e}", path.display()))
+}
