@@ -1,0 +1,168 @@
+//! `s2pg train`: the loop with a face.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use s2pg::train::{Run, RunError};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::{play, preset, registry, report};
+
+/// Arguments of `s2pg train`.
+#[derive(Args)]
+pub struct Arguments {
+    /// A preset (`s2pg algos` lists them), a .toml file, or the directory of a run to go on with.
+    experiment: String,
+    /// Changes to the experiment, such as `ppo.clip=0.1 estimator=vanilla seed=3`.
+    overrides: Vec<String>,
+    /// Directory of the run [default: runs/<experiment>-<seed>].
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Threads; the results are the same on any number [default: all cores, at most 8].
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print a line for each evaluation in place of the progress bar.
+    #[arg(long)]
+    plain: bool,
+}
+
+/// Trains until all steps are done or a signal comes.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let found = preset::find(&arguments.experiment, &arguments.overrides, arguments.dir.as_deref())?;
+    let threads = arguments.threads.unwrap_or_else(threads).max(1);
+    let signal = Arc::new(AtomicUsize::new(0));
+    for s in [SIGINT, SIGTERM] {
+        // The first signal asks the loop to stop; a second one ends the process, which is safe at any moment.
+        let second = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        signal_hook::flag::register_conditional_shutdown(s, 128 + s, Arc::clone(&second))?;
+        signal_hook::flag::register(s, second)?;
+        signal_hook::flag::register_usize(s, Arc::clone(&signal), s as usize)?;
+    }
+    let (mut run, warning) = Run::open(&found.dir, &found.experiment, registry(), threads, wall_time())?;
+    let total = run.experiment().steps;
+    let bar = bar(total, arguments.plain);
+    let say = |line: String| if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) };
+    say(heading(&run));
+    warning.into_iter().for_each(|w| say(format!("warning: {w}")));
+    bar.reset_eta();
+
+    let clock = Instant::now();
+    let mut shown = None;
+    let start = run.steps();
+    let mut progress = s2pg::train::Progress { finished: start >= total, ..Default::default() };
+    while !progress.finished {
+        progress = run.advance(clock.elapsed().as_secs_f64(), wall_time())?;
+        if let Some(w) = &progress.warning {
+            say(format!("warning: {w}"));
+        }
+        bar.set_position(progress.steps as u64);
+        if progress.evaluation != shown {
+            shown = progress.evaluation;
+            let speed = (progress.steps - start) as f64 / clock.elapsed().as_secs_f64();
+            say(line(&progress, total, speed));
+        }
+        if let Some(r) = progress.mean_return {
+            bar.set_message(format!("return {r:.1}"));
+        }
+        let signal = signal.load(Ordering::Relaxed);
+        if signal != 0 && !progress.finished {
+            run.save()?;
+            bar.abandon();
+            eprintln!(
+                "stopped at step {} with a checkpoint; go on with: s2pg train {}",
+                run.steps(),
+                run.dir().display()
+            );
+            return Ok(ExitCode::from(128 + signal as u8));
+        }
+    }
+    bar.finish_and_clear();
+    finish(&mut run, &clock)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Pictures and the last words.
+fn finish(run: &mut Run, clock: &Instant) -> anyhow::Result<()> {
+    let dir = run.dir().to_path_buf();
+    let curve = report::learning_curve(&dir)?;
+    std::fs::write(dir.join("curve.svg"), curve.svg())?;
+    std::fs::write(dir.join("curve.png"), curve.png())?;
+    let seconds = run.seconds_before() + clock.elapsed().as_secs_f64();
+    println!("{} steps in {}", run.steps(), duration(seconds));
+    if let Some(r) = run.training().episodes().mean_return() {
+        println!("training return  {r:.1} (mean of the last 100 episodes, stochastic)");
+    }
+    if let Some(best) = report::best_evaluation(&dir)? {
+        println!("best evaluation  {best:.1} (deterministic)");
+    }
+    println!("curve            {}", dir.join("curve.png").display());
+    if let Some(gif) = draw(run, &dir)? {
+        println!("episode          {}", gif.display());
+    }
+    println!("evaluate it with: s2pg eval {}", dir.display());
+    Ok(())
+}
+
+/// Draws an episode of the best policy, where there is something to see.
+fn draw(run: &mut Run, dir: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let best = dir.join("checkpoints/best.safetensors");
+    if best.exists() {
+        s2pg::train::load_model(&best, run.training().model()).map_err(RunError::from)?;
+    }
+    let path = dir.join("episode.gif");
+    Ok(play::draw(run.training(), "play", &path)?.then_some(path))
+}
+
+fn heading(run: &Run) -> String {
+    let e = run.experiment();
+    let at = if run.steps() > 0 { format!(", going on at step {}", run.steps()) } else { String::new() };
+    let many = if e.env.parallel > 1 { format!(" x {}", e.env.parallel) } else { String::new() };
+    let algorithm = format!("{:?}", e.algorithm).to_lowercase();
+    format!("{algorithm} {} on {}{many}, seed {}, in {}{at}", e.estimator, e.env.name, e.seed, run.dir().display())
+}
+
+fn line(progress: &s2pg::train::Progress, total: usize, speed: f64) -> String {
+    let number = |x: Option<f64>| x.map_or("     -".into(), |x| format!("{x:8.1}"));
+    let left = (total - progress.steps) as f64 / speed;
+    format!(
+        "step {:>9} / {total}  return {}  evaluation {}  {speed:6.0} steps/s  {} left",
+        progress.steps,
+        number(progress.mean_return),
+        number(progress.evaluation),
+        duration(left)
+    )
+}
+
+fn bar(total: usize, plain: bool) -> ProgressBar {
+    if plain || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = "{elapsed_precise} {wide_bar} {human_pos}/{human_len} {msg}  {per_sec}  {eta} left";
+    let bar = ProgressBar::new(total as u64).with_style(ProgressStyle::with_template(style).expect("a template"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Minutes and seconds, or hours and minutes.
+pub fn duration(seconds: f64) -> String {
+    let s = seconds.max(0.0).round() as u64;
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} min {:02} s", s / 60, s % 60),
+        _ => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(8)
+}
+
+fn wall_time() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |t| t.as_secs_f64())
+}
