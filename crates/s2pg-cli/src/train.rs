@@ -53,7 +53,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     bar.reset_eta();
 
     let clock = Instant::now();
-    let mut shown = None;
     let start = run.steps();
     let mut progress = s2pg::train::Progress { finished: start >= total, ..Default::default() };
     while !progress.finished {
@@ -62,8 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             say(format!("warning: {w}"));
         }
         bar.set_position(progress.steps as u64);
-        if progress.evaluation != shown {
-            shown = progress.evaluation;
+        if progress.evaluation.is_some() {
             let speed = (progress.steps - start) as f64 / clock.elapsed().as_secs_f64();
             say(line(&progress, total, speed));
         }

@@ -37,3 +37,13 @@ pub fn normalise(advantages: &mut [f64], rows: &[usize]) {
         *a = (*a - mean) / (variance.sqrt() + 1e-8);
     }
 }
+
+/// 1 - Var(target - v) / Var(target) over `rows`: how much of the targets the values explain.
+pub fn explained_variance(rows: &[usize], v: &[f64], targets: &[f64]) -> f64 {
+    let variance = |f: &dyn Fn(usize) -> f64| {
+        let n = rows.len() as f64;
+        let mean = rows.iter().map(|&k| f(k)).sum::<f64>() / n;
+        rows.iter().map(|&k| (f(k) - mean).powi(2)).sum::<f64>() / n
+    };
+    1.0 - variance(&|k| targets[k] - v[k]) / variance(&|k| targets[k]).max(1e-12)
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::gae::{gae, normalise};
+use super::gae::{explained_variance, gae, normalise};
 use super::{Algorithm, Metrics, Schedule};
 use crate::data::Rollout;
 use crate::nn::{Adam, Real, Tensor};
@@ -269,16 +269,6 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         rollout.clear();
         metrics
     }
-}
-
-/// 1 - Var(target - v) / Var(target).
-fn explained_variance(rows: &[usize], v: &[f64], targets: &[f64]) -> f64 {
-    let variance = |f: &dyn Fn(usize) -> f64| {
-        let n = rows.len() as f64;
-        let mean = rows.iter().map(|&k| f(k)).sum::<f64>() / n;
-        rows.iter().map(|&k| (f(k) - mean).powi(2)).sum::<f64>() / n
-    };
-    1.0 - variance(&|k| targets[k] - v[k]) / variance(&|k| targets[k]).max(1e-12)
 }
 
 #[derive(Clone, Copy, Debug, Default)]

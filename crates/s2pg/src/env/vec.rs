@@ -104,7 +104,11 @@ impl Lane {
         (self.r, self.length) = (0.0, 0);
         self.env.reset(&mut self.rng)?;
         self.env.observe(o, s);
-        Ok(())
+        if o.iter().chain(&*s).all(|x| x.is_finite()) {
+            return Ok(());
+        }
+        let what = "the first observation is not a finite number".into();
+        Err(EnvError::Unstable { env: self.env.spec().name.clone(), step: 0, what })
     }
 
     /// A step whose results are finite numbers.

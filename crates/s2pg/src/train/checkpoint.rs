@@ -286,6 +286,22 @@ pub fn differences(a: &mut dyn State, b: &mut dyn State) -> Vec<String> {
     found
 }
 
+/// The first number of a state that is not finite, and where it is.
+pub fn non_finite(state: &mut dyn State) -> Option<String> {
+    let mut found = None;
+    walk(state, &mut |name, data| {
+        let first = match &data {
+            Data::F32(x) => x.iter().map(|&x| x as f64).enumerate().find(|(_, x)| !x.is_finite()),
+            Data::F64(x) => x.iter().copied().enumerate().find(|(_, x)| !x.is_finite()),
+            Data::U64(_) | Data::U8(_) => None,
+        };
+        if let (None, Some((i, x))) = (&found, first) {
+            found = Some(format!("{name}[{i}] is {x}"));
+        }
+    });
+    found
+}
+
 /// A number and its bits, for people.
 fn number(kind: Dtype, bytes: &[u8]) -> String {
     let mut word = [0; 8];

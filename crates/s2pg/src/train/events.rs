@@ -10,19 +10,22 @@ use std::path::{Path, PathBuf};
 
 /// An event file that grows at its end.
 ///
-/// It reads no clock: every call takes the wall time, in seconds since 1970. Errors name the file.
+/// It reads no clock: every call takes the wall time, in seconds since 1970. Errors name the file; after one, what was
+/// to be written is kept, and written with the next record or by [`sync`](Self::sync).
 #[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
     file: File,
     length: u64,
+    /// Records that a full disk has refused.
+    pending: Vec<u8>,
 }
 
 impl EventFile {
     /// Creates the file, which may not exist yet. TensorBoard finds it if its name contains `tfevents`.
     pub fn create(path: &Path, wall_time: f64) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| told(path, &e))?;
-        let mut events = Self { path: path.into(), file, length: 0 };
+        let mut events = Self { path: path.into(), file, length: 0, pending: Vec::new() };
         let mut event = Message::default();
         event.double(1, wall_time);
         event.bytes(3, b"brain.Event:2");
@@ -42,10 +45,10 @@ impl EventFile {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
         }
         file.set_len(length).map_err(|e| told(path, &e))?;
-        Ok(Self { path: path.into(), file, length })
+        Ok(Self { path: path.into(), file, length, pending: Vec::new() })
     }
 
-    /// Bytes written so far: always the end of a record.
+    /// Bytes in the file after the next [`sync`](Self::sync): always the end of a record.
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -89,6 +92,7 @@ impl EventFile {
 
     /// Returns when everything written is on the disk.
     pub fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
         self.file.sync_data().map_err(|e| told(&self.path, &e))
     }
 
@@ -109,13 +113,21 @@ impl EventFile {
         record.extend(masked_crc(&length).to_le_bytes());
         record.extend(event);
         record.extend(masked_crc(event).to_le_bytes());
-        if let Err(e) = self.file.write_all(&record) {
-            // Half a record would make a reader stop for ever; if this fails too, resuming cuts it off.
-            let _ = self.file.set_len(self.length);
-            return Err(told(&self.path, &e));
-        }
         self.length += record.len() as u64;
-        Ok(())
+        self.pending.append(&mut record);
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Half a record would make a reader stop for ever.
+        let written = self.length - self.pending.len() as u64;
+        let done = self.file.set_len(written).and_then(|()| self.file.write_all(&self.pending));
+        if done.is_err() {
+            let _ = self.file.set_len(written);
+        } else {
+            self.pending.clear();
+        }
+        done.map_err(|e| told(&self.path, &e))
     }
 }
 

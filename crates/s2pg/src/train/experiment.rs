@@ -20,6 +20,11 @@ pub enum Estimator {
     Oracle,
 }
 
+impl Estimator {
+    /// One of each kind.
+    pub const ALL: &[Self] = &[Self::Rs, Self::Vanilla, Self::Oracle];
+}
+
 impl Display for Estimator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -60,6 +65,11 @@ impl<'de> Deserialize<'de> for Estimator {
 pub enum AlgorithmName {
     /// Proximal policy optimisation.
     Ppo,
+}
+
+impl AlgorithmName {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Ppo];
 }
 
 /// Whether errors of the published code are repeated.

@@ -1,9 +1,10 @@
 //! The model file: a policy's parameters by name and shape, and the statistics that standardise its observations.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
+use serde_json::json;
 
 use super::disk::{DiskError, RealDisk, write_atomically};
 use super::training::Model;
@@ -38,12 +39,19 @@ pub fn save_model(path: &Path, model: Model<'_>, metadata: &BTreeMap<String, Str
         let mut collect = Collect(&mut tensors);
         standardiser.visit(&mut collect);
     }
-    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
-        (name.clone(), TensorView::new(*dtype, shape.clone(), bytes).expect("a shape fits its numbers"))
-    });
-    let metadata: HashMap<_, _> = metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|e| ModelError::Wrong(path.into(), format!("it cannot be written: {e}")))?;
+    // Wider numbers come first, so that all are aligned. The header is written here because the same model has to give
+    // the same bytes, and safetensors' own metadata is in no order.
+    tensors.sort_by_key(|t| std::cmp::Reverse(t.1.bitsize()));
+    let mut header = BTreeMap::from([("__metadata__".to_string(), json!(metadata))]);
+    let mut data = Vec::new();
+    for (name, dtype, shape, bytes) in tensors {
+        let start = data.len();
+        data.extend(bytes);
+        header.insert(name, json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, data.len()] }));
+    }
+    let mut header = json!(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], &header, &data].concat();
     Ok(write_atomically(&RealDisk, path, &bytes)?)
 }
 
@@ -82,7 +90,7 @@ pub fn load_model(path: &Path, model: Model<'_>) -> Result<(), ModelError> {
     }
     if let Some(standardiser) = model.standardiser {
         let n = standardiser.mean().len();
-        let mut read = HashMap::new();
+        let mut read = BTreeMap::new();
         for (name, count) in [("n", 1), ("mean", n), ("sum", n)] {
             let bytes = numbers(&format!("observation.{name}"), Dtype::F64, count)?;
             read.insert(name, bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect::<Vec<_>>());
@@ -93,7 +101,7 @@ pub fn load_model(path: &Path, model: Model<'_>) -> Result<(), ModelError> {
     Ok(())
 }
 
-struct Fill(HashMap<&'static str, Vec<f64>>);
+struct Fill(BTreeMap<&'static str, Vec<f64>>);
 
 impl Visitor for Fill {
     fn item(&mut self, name: &str, data: Data<'_>) {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::build::build;
-use super::checkpoint::{CheckpointError, Checkpoints, LATEST, Metadata};
+use super::checkpoint::{CheckpointError, Checkpoints, LATEST, Metadata, non_finite};
 use super::disk::{DiskError, RealDisk, write_atomically};
 use super::events::EventFile;
 use super::experiment::{Experiment, ExperimentError};
@@ -70,7 +70,7 @@ pub struct Progress {
     pub steps: usize,
     /// Mean return of the last hundred episodes.
     pub mean_return: Option<f64>,
-    /// Mean return of the last evaluation, deterministic.
+    /// Mean return of an evaluation in this step, deterministic.
     pub evaluation: Option<f64>,
     /// Whether all steps are done.
     pub finished: bool,
@@ -86,7 +86,6 @@ pub struct Run {
     checkpoints: Checkpoints,
     times: Table,
     seconds_before: f64,
-    evaluation: Option<f64>,
     failures: usize,
     /// Held for as long as the run lives.
     _lock: File,
@@ -128,6 +127,8 @@ impl Run {
         threads: usize,
         wall_time: f64,
     ) -> Result<(Self, Option<String>), RunError> {
+        // First, so that an experiment that cannot run leaves no directory behind.
+        let mut training = build(experiment, registry, threads)?;
         std::fs::create_dir_all(dir).map_err(naming(dir))?;
         let lock = lock(dir)?;
         let written = dir.join("experiment.toml");
@@ -138,7 +139,6 @@ impl Run {
         super::disk::sweep(&RealDisk, dir)?;
         write_atomically(&RealDisk, &written, experiment.to_toml().as_bytes())?;
 
-        let mut training = build(experiment, registry, threads)?;
         let events_path = dir.join("events.out.tfevents.s2pg");
         let mut restored =
             Restored { training: &mut *training, iterations: 0, best: f64::NEG_INFINITY, lengths: [0; 3] };
@@ -159,7 +159,7 @@ impl Run {
             }
         };
         let (times, seconds_before) = times(&dir.join("time.csv"), training.steps())?;
-        let run = Self {
+        let mut run = Self {
             kept: Kept {
                 progress: Table::open(&dir.join("progress.csv"), lengths[0])?,
                 evaluations: Table::open(&dir.join("eval.csv"), lengths[1])?,
@@ -173,10 +173,13 @@ impl Run {
             checkpoints,
             times,
             seconds_before,
-            evaluation: None,
             failures: 0,
             _lock: lock,
         };
+        if loaded.is_some() {
+            // A run that was killed behind its last checkpoint has an older model.
+            run.save_model()?;
+        }
         Ok((run, warning))
     }
 
@@ -214,35 +217,38 @@ impl Run {
         let mut progress = Progress::default();
         if before < self.experiment.steps {
             if let Some(metrics) = self.kept.training.step()? {
-                self.log(&metrics, seconds, wall_time)?;
+                self.log(&metrics, seconds, wall_time);
             }
         }
         let (steps, last) = (self.steps(), self.experiment.steps);
+        let mut failure = None;
         let due = |every: usize| steps > before && (every > 0 && steps / every > before / every || steps >= last);
         if due(self.experiment.evaluation.every) && self.experiment.evaluation.every > 0 {
-            self.evaluate(wall_time)?;
+            failure = self.evaluate(wall_time)?.map(RunError::from);
         }
         if due(self.experiment.checkpoint.every) {
             match self.save() {
-                Ok(()) => self.failures = 0,
-                Err(e) => {
-                    self.failures += 1;
-                    if self.failures >= PATIENCE || steps >= last {
-                        return Err(e);
-                    }
-                    progress.warning = Some(format!("{e}; the checkpoint before it stands, the run goes on"));
-                }
+                Ok(()) if failure.is_none() => self.failures = 0,
+                Ok(()) => {}
+                Err(e @ RunError::Train(_)) => return Err(e),
+                Err(e) => failure = Some(e),
             }
+        }
+        if let Some(e) = failure {
+            self.failures += 1;
+            if self.failures >= PATIENCE || steps >= last {
+                return Err(e);
+            }
+            progress.warning = Some(format!("{e}; the run goes on"));
         }
         progress.steps = steps;
         progress.mean_return = self.kept.training.episodes().mean_return();
-        progress.evaluation = self.evaluation;
         progress.finished = steps >= last;
         Ok(progress)
     }
 
     /// The row of an update.
-    fn log(&mut self, metrics: &[(&str, f64)], seconds: f64, wall_time: f64) -> Result<(), RunError> {
+    fn log(&mut self, metrics: &[(&str, f64)], seconds: f64, wall_time: f64) {
         let kept = &mut self.kept;
         kept.iterations += 1;
         let steps = kept.training.steps();
@@ -251,16 +257,16 @@ impl Run {
         cells.push(("rollout/episodes", kept.training.episodes().count() as f64));
         cells.push(("rollout/unstable", kept.training.unstable() as f64));
         cells.extend(metrics.iter().copied());
-        kept.progress.row(cells.iter().copied())?;
+        // A row that a full disk refuses is kept: it is written before the next checkpoint, or that one fails.
+        let _ = kept.progress.row(cells.iter().copied());
         let speed = [("time/time_elapsed", seconds), ("time/fps", steps as f64 / seconds.max(1e-9))];
         let shown = cells.iter().filter(|c| c.1.is_finite()).chain(&speed).copied();
-        kept.events.scalars(wall_time, steps as u64, shown)?;
-        self.times.row([("time/total_timesteps", steps as f64), ("time/time_elapsed", seconds)])?;
-        Ok(())
+        let _ = kept.events.scalars(wall_time, steps as u64, shown);
+        let _ = self.times.row([("time/total_timesteps", steps as f64), ("time/time_elapsed", seconds)]);
     }
 
-    /// Runs episodes of both kinds, writes their row, and keeps the best policy.
-    fn evaluate(&mut self, wall_time: f64) -> Result<(), RunError> {
+    /// Runs episodes of both kinds, writes their row, and keeps the best policy: why not, if that was impossible.
+    fn evaluate(&mut self, wall_time: f64) -> Result<Option<ModelError>, RunError> {
         let steps = self.steps();
         let episodes = self.experiment.evaluation.episodes;
         let run =
@@ -276,29 +282,40 @@ impl Run {
         add("eval", &deterministic);
         add("eval_stochastic", &stochastic);
         let cells = || cells.iter().map(|(name, x)| (name.as_str(), *x));
-        self.kept.evaluations.row(cells())?;
-        self.kept.events.scalars(wall_time, steps as u64, cells().skip(1).filter(|c| c.1.is_finite()))?;
-        self.evaluation = Some(deterministic.mean_return());
-        if deterministic.mean_return() > self.kept.best {
-            self.kept.best = deterministic.mean_return();
+        let _ = self.kept.evaluations.row(cells());
+        let _ = self.kept.events.scalars(wall_time, steps as u64, cells().skip(1).filter(|c| c.1.is_finite()));
+        let mean = deterministic.mean_return();
+        let mut failure = None;
+        if mean > self.kept.best {
             let path = self.checkpoints.path("best");
-            save_model(&path, self.kept.training.model(), &metadata(&self.experiment, steps, Some(self.kept.best)))?;
+            match save_model(&path, self.kept.training.model(), &metadata(&self.experiment, steps, Some(mean))) {
+                Ok(()) => self.kept.best = mean,
+                Err(e) => failure = Some(e),
+            }
         }
         if !self.experiment.is_correct(self.experiment.switches.flag_epoch_cut_as_last) {
             self.kept.training.restart()?;
         }
-        Ok(())
+        Ok(failure)
     }
 
-    /// Writes a checkpoint and the model, durably.
+    /// Writes a checkpoint and the model, durably. A state with a number that is not finite is not written.
     pub fn save(&mut self) -> Result<(), RunError> {
+        if let Some(what) = non_finite(&mut *self.kept.training) {
+            return Err(TrainError::Diverged { step: self.steps(), what }.into());
+        }
         self.kept.progress.sync()?;
         self.kept.evaluations.sync()?;
         self.kept.events.sync()?;
         let metadata = metadata(&self.experiment, self.steps(), None);
         self.checkpoints.save(LATEST, &mut self.kept, &metadata)?;
-        save_model(&self.dir.join("policy.safetensors"), self.kept.training.model(), &metadata)?;
-        Ok(())
+        self.save_model()
+    }
+
+    /// Writes the model.
+    fn save_model(&mut self) -> Result<(), RunError> {
+        let metadata = metadata(&self.experiment, self.steps(), None);
+        Ok(save_model(&self.dir.join("policy.safetensors"), self.kept.training.model(), &metadata)?)
     }
 }
 
@@ -388,7 +405,7 @@ fn times(path: &Path, steps: usize) -> Result<(Table, f64), RunError> {
     for (i, line) in text.split_inclusive('\n').enumerate() {
         let mut cells = line.trim_end().split(',').map(|cell| cell.parse::<f64>().unwrap_or(f64::NAN));
         match (cells.next(), cells.next()) {
-            _ if i == 0 => length += line.len(),
+            _ if i == 0 && line.ends_with('\n') => length += line.len(),
             (Some(at), Some(s)) if at <= steps as f64 && s.is_finite() && line.ends_with('\n') => {
                 length += line.len();
                 seconds = s;

@@ -11,6 +11,8 @@ pub struct Table {
     file: File,
     columns: Vec<String>,
     length: u64,
+    /// Rows that a full disk has refused.
+    pending: Vec<u8>,
 }
 
 impl Table {
@@ -26,15 +28,16 @@ impl Table {
         let mut text = String::new();
         (&file).read_to_string(&mut text).map_err(naming(path))?;
         let columns = text.lines().next().map_or(Vec::new(), |line| line.split(',').map(str::to_string).collect());
-        Ok(Self { path: path.into(), file, columns, length })
+        Ok(Self { path: path.into(), file, columns, length, pending: Vec::new() })
     }
 
-    /// Bytes in the file: always the end of a row.
+    /// Bytes in the file after the next [`sync`](Self::sync): always the end of a row.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Appends a row; the first one names the columns. A NaN becomes an empty cell.
+    /// Appends a row; the first one names the columns. A NaN becomes an empty cell. After an error the row is kept, and
+    /// written with the next one or by [`sync`](Self::sync).
     pub fn row<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, f64)>) -> io::Result<()> {
         let (names, values): (Vec<&str>, Vec<f64>) = cells.into_iter().unzip();
         let mut text = String::new();
@@ -47,18 +50,27 @@ impl Table {
             values.iter().map(|x| if x.is_nan() { String::new() } else { x.to_string() }).collect();
         text += &cells.join(",");
         text.push('\n');
-        if let Err(e) = self.file.write_all(text.as_bytes()) {
-            // Half a row is no row: the file goes back to its last whole one.
-            let _ = self.file.set_len(self.length);
-            return Err(naming(&self.path)(e));
-        }
         self.length += text.len() as u64;
-        Ok(())
+        self.pending.extend(text.into_bytes());
+        self.flush()
     }
 
     /// Returns when every row is on the disk.
-    pub fn sync(&self) -> io::Result<()> {
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
         self.file.sync_data().map_err(naming(&self.path))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Half a row is no row: the file begins and ends as whole ones.
+        let written = self.length - self.pending.len() as u64;
+        let done = self.file.set_len(written).and_then(|()| self.file.write_all(&self.pending));
+        if done.is_err() {
+            let _ = self.file.set_len(written);
+        } else {
+            self.pending.clear();
+        }
+        done.map_err(naming(&self.path))
     }
 }
 

@@ -132,6 +132,10 @@ impl<A: Algorithm> Training for Trainer<A> {
         // The context, and a draw of u = (a, z').
         let x = self.recall.context(&self.o, &self.s);
         let u = self.algorithm.policy().dist(&x).sample(&mut self.explore);
+        let z_next = u.z.as_ref().map_or(&[][..], |z| z.data());
+        if let Some(x) = u.a.data().iter().chain(z_next).find(|x| !x.is_finite()) {
+            return Err(TrainError::Diverged { step: self.steps, what: format!("the policy drew {x}") });
+        }
         let step = self.env.step(u.a.data())?;
 
         // The true next views, standardised once, and what the policy sees next: the same, or a new episode's first.
@@ -164,7 +168,7 @@ impl<A: Algorithm> Training for Trainer<A> {
             a_prev: self.recall.a_prev(),
             z: self.recall.z(),
             a: u.a.data(),
-            z_next: u.z.as_ref().map_or(&[], |z| z.data()),
+            z_next,
             r: &step.r,
             terminated: &step.terminated,
             truncated: &step.truncated,
@@ -188,6 +192,9 @@ impl<A: Algorithm> Training for Trainer<A> {
         let metrics = self.algorithm.update(&mut self.buffer, &mut self.learn);
         if let Some((name, value)) = metrics.iter().find(|(_, x)| !x.is_finite()) {
             return Err(TrainError::Diverged { step: self.steps, what: format!("{name} is {value}") });
+        }
+        if let Some(x) = self.algorithm.policy().params().data().iter().find(|x| !x.is_finite()) {
+            return Err(TrainError::Diverged { step: self.steps, what: format!("a parameter of the policy is {x}") });
         }
         Ok(Some(metrics))
     }

@@ -1,0 +1,251 @@
+//! `s2pg bench`: what training costs, beside what it may cost.
+//!
+//! Every figure is CPU time of one thread. The rows take turns, round after round, so that a busy machine troubles all of
+//! them alike; a figure is the least of all rounds, a ratio of two measured figures is the median of their pairs.
+
+mod flops;
+mod rows;
+mod sac;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::Usage;
+
+/// Arguments of `s2pg bench`.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub struct Arguments {
+    /// Only the rows whose name contains this, such as `step` or `update/ppo`.
+    filter: Option<String>,
+    /// Print a JSON array in place of the table.
+    #[arg(long)]
+    json: bool,
+    /// Rounds of all rows.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: u16,
+}
+
+const HELP: &str = "\
+Figures are CPU milliseconds of one thread, the least of all rounds. `ratio` is the figure over its baseline: the
+published implementation for step/, its tensor library for update/ and act/, and the bare simulation for env/ (there,
+the median of at least 20 interleaved pairs). `share` is the part of the machine's peak that the networks' own products
+reach; the peak is the best matrix product of 256 to 2048 squares in the same run. step/ is everything of a training
+step but evaluation and checkpoints, with the settings of the preset; its second row is without the simulation.";
+
+/// CPU seconds of this thread.
+fn cpu() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// One measurement: milliseconds, and those of its baseline where that is measured too.
+struct Sample {
+    ms: f64,
+    baseline: Option<f64>,
+}
+
+/// What a row may cost.
+#[derive(Clone, Copy)]
+enum Budget {
+    /// Milliseconds.
+    Ms(f64),
+    /// The ratio to the baseline.
+    Ratio(f64),
+    /// At least this part of the peak.
+    Share(f64),
+}
+
+/// What is known of a row before it is measured.
+struct Row {
+    name: String,
+    unit: &'static str,
+    /// Milliseconds.
+    baseline: Option<f64>,
+    /// Of the networks' own products.
+    flop: Option<f64>,
+    budget: Option<Budget>,
+}
+
+/// Adds samples to each row of a case.
+type Round = Box<dyn FnMut(&mut [Vec<Sample>]) -> anyhow::Result<()>>;
+
+/// Rows that are measured together.
+struct Case {
+    rows: Vec<Row>,
+    round: Round,
+}
+
+/// A row with its figures.
+struct Figure {
+    row: Row,
+    value: f64,
+    baseline: Option<f64>,
+    ratio: Option<f64>,
+    gflops: Option<f64>,
+    share: Option<f64>,
+}
+
+impl Figure {
+    fn new(row: Row, samples: &[Sample]) -> Self {
+        let value = samples.iter().map(|s| s.ms).fold(f64::INFINITY, f64::min);
+        let mut ratios: Vec<f64> = samples.iter().filter_map(|s| s.baseline.map(|b| s.ms / b)).collect();
+        ratios.sort_by(f64::total_cmp);
+        let measured = samples.iter().filter_map(|s| s.baseline).reduce(f64::min);
+        let baseline = row.baseline.or(measured);
+        let ratio = ratios.get(ratios.len() / 2).copied().or(row.baseline.map(|b| value / b));
+        let gflops = row.flop.map(|flop| flop / value * 1e-6);
+        Self { row, value, baseline, ratio, gflops, share: None }
+    }
+
+    /// The budget in words, and whether it is met; None where the figure is missing.
+    fn verdict(&self) -> Option<(String, Option<bool>)> {
+        Some(match self.row.budget? {
+            Budget::Ms(most) => (format!("{most} ms"), Some(self.value <= most)),
+            Budget::Ratio(most) => (format!("ratio {most}"), self.ratio.map(|ratio| ratio <= most)),
+            Budget::Share(least) => (format!("{:.0} % of peak", 100.0 * least), self.share.map(|share| share >= least)),
+        })
+    }
+}
+
+/// Measures the chosen rows and prints them.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let chosen = |name: &str| arguments.filter.as_deref().is_none_or(|filter| name.contains(filter));
+    let rounds = usize::from(arguments.repeat);
+    let mut cases = Vec::new();
+    for (name, make) in rows::all() {
+        // The peak is needed for the shares of the others.
+        if chosen(name) || name == rows::PEAK {
+            cases.push((make, name));
+        }
+    }
+    if cases.iter().all(|(_, name)| !chosen(name)) {
+        let names: Vec<_> = rows::all().iter().map(|(name, _)| *name).collect();
+        let filter = arguments.filter.as_deref().unwrap_or_default();
+        return Err(Usage(format!("no row is called `{filter}`; there are {}", names.join(", "))).into());
+    }
+
+    let bar = ProgressBar::new((cases.len() * (rounds + 1)) as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:24} {elapsed} of {eta} left  {msg}").expect("a fixed template"));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    let mut ready = Vec::new();
+    for (make, name) in cases {
+        bar.set_message(format!("prepare {name}"));
+        let case = make(rounds)?;
+        let samples: Vec<Vec<Sample>> = case.rows.iter().map(|_| Vec::new()).collect();
+        ready.push((case, samples));
+        bar.inc(1);
+    }
+    for _ in 0..rounds {
+        for (case, samples) in &mut ready {
+            bar.set_message(case.rows[0].name.clone());
+            (case.round)(samples)?;
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+
+    let rows = ready.into_iter().flat_map(|(case, samples)| case.rows.into_iter().zip(samples));
+    let mut figures: Vec<_> = rows.map(|(row, samples)| Figure::new(row, &samples)).collect();
+    let peak = figures.iter().find(|f| f.row.name == rows::PEAK).and_then(|f| f.gflops);
+    for figure in &mut figures {
+        figure.share = figure.gflops.zip(peak).map(|(gflops, peak)| gflops / peak);
+    }
+    print!("{}", if arguments.json { json(&figures) } else { table(&figures) });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A JSON array with an object for each row.
+fn json(figures: &[Figure]) -> String {
+    let number = |x: Option<f64>| x.map_or("null".into(), |x| format!("{x:.6}"));
+    let object = |f: &Figure| {
+        let (budget, met) = f.verdict().map_or(("null".into(), None), |(text, met)| (format!("\"{text}\""), met));
+        format!(
+            "  {{\"name\": \"{}\", \"value\": {}, \"unit\": \"{}\", \"baseline\": {}, \"ratio\": {}, \"gflops\": {}, \
+             \"share\": {}, \"budget\": {budget}, \"met\": {}}}",
+            f.row.name,
+            number(Some(f.value)),
+            f.row.unit,
+            number(f.baseline),
+            number(f.ratio),
+            number(f.gflops),
+            number(f.share),
+            met.map_or("null".into(), |met| met.to_string()),
+        )
+    };
+    format!("[\n{}\n]\n", figures.iter().map(object).collect::<Vec<_>>().join(",\n"))
+}
+
+/// A table for people.
+fn table(figures: &[Figure]) -> String {
+    let digits = |x: f64| (2 - x.abs().max(1e-9).log10().floor() as i32).clamp(0, 6) as usize;
+    let number = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.*}", digits(x)));
+    let mut text = format!(
+        "{:<42} {:>9} {:>9} {:>7} {:>8} {:>6}  {}\n",
+        "row", "ms", "baseline", "ratio", "GFLOP/s", "share", "budget"
+    );
+    for f in figures {
+        let verdict = f.verdict().map_or(String::new(), |(text, met)| match met {
+            Some(true) => format!("{text}: met"),
+            Some(false) => format!("{text}: MISSED"),
+            None => text,
+        });
+        let line = format!(
+            "{:<42} {:>9} {:>9} {:>7} {:>8} {:>6}  {verdict}",
+            f.row.name,
+            number(Some(f.value)),
+            number(f.baseline),
+            f.ratio.map_or(String::new(), |r| format!("{r:.*}", digits(r).max(2))),
+            f.gflops.map_or(String::new(), |g| format!("{g:.1}")),
+            f.share.map_or(String::new(), |s| format!("{:.1} %", 100.0 * s)),
+        );
+        text += line.trim_end();
+        text += "\n";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(budget: Budget, samples: &[(f64, Option<f64>)]) -> Figure {
+        let row = Row { name: "x".into(), unit: "ms", baseline: None, flop: Some(1e9), budget: Some(budget) };
+        let samples: Vec<_> = samples.iter().map(|&(ms, baseline)| Sample { ms, baseline }).collect();
+        Figure::new(row, &samples)
+    }
+
+    /// A figure is the least of its samples; the ratio of two measured figures is the median of their pairs.
+    #[test]
+    fn least_and_median() {
+        let f = figure(Budget::Ratio(1.5), &[(2.0, Some(1.0)), (3.0, Some(2.0)), (1.1, Some(1.0))]);
+        assert_eq!((f.value, f.baseline, f.ratio), (1.1, Some(1.0), Some(1.5)));
+        assert_eq!(f.verdict().unwrap().1, Some(true));
+        assert!((f.gflops.unwrap() - 1e9 / 1.1e-3 * 1e-9).abs() < 1e-9);
+    }
+
+    /// A time may not exceed its budget, a share may not fall below it, and without a peak there is no verdict.
+    #[test]
+    fn budgets() {
+        assert_eq!(figure(Budget::Ms(2.0), &[(2.1, None)]).verdict().unwrap().1, Some(false));
+        let mut f = figure(Budget::Share(0.5), &[(10.0, None)]);
+        assert_eq!(f.verdict().unwrap().1, None);
+        f.share = Some(0.6);
+        assert_eq!(f.verdict().unwrap().1, Some(true));
+    }
+
+    /// Every row of the JSON has the promised keys, and a missing figure is null.
+    #[test]
+    fn json_rows() {
+        let text = json(&[figure(Budget::Ms(2.0), &[(2.5, None)])]);
+        assert_eq!(
+            text,
+            "[\n  {\"name\": \"x\", \"value\": 2.500000, \"unit\": \"ms\", \"baseline\": null, \"ratio\": null, \
+             \"gflops\": 400.000000, \"share\": null, \"budget\": \"2 ms\", \"met\": false}\n]\n"
+        );
+    }
+}

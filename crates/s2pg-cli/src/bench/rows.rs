@@ -1,0 +1,287 @@
+//! The rows: what is measured, its baseline and its budget.
+
+use std::cell::Cell as Shared;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use s2pg::Rng;
+use s2pg::algo::ppo::surrogate;
+use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape};
+use s2pg::nn::{Activation, Adam, Builder, CellKind, Init, Linear};
+use s2pg::policy::{Actor, ActorShape, Context, Critic, Extended, StatefulPolicy, Value, ValueShape, View};
+use s2pg::train::{Estimator, Experiment, Recall, build};
+use s2pg_mujoco::{Bare, Gym};
+
+use super::flops::{Flops, mlp, ppo_actor};
+use super::sac::{Unroll, Update, normal};
+use super::{Budget, Case, Row, Sample, cpu};
+use crate::preset;
+
+/// The name of the row that all shares refer to.
+pub const PEAK: &str = "peak/gemm";
+
+/// Prepares a case for a number of rounds.
+type Make = Box<dyn Fn(usize) -> anyhow::Result<Case>>;
+
+/// Every case, by the name of its first row.
+pub fn all() -> Vec<(&'static str, Make)> {
+    fn case(name: &'static str, make: impl Fn(usize) -> anyhow::Result<Case> + 'static) -> (&'static str, Make) {
+        (name, Box::new(make))
+    }
+    let step = |name: &'static str, baseline, budget| {
+        case(name, move |_| training_step(name, baseline, Option::map(budget, Budget::Ms)))
+    };
+    vec![
+        case(PEAK, |_| Ok(peak())),
+        case("update/ppo-rs-b32", |_| Ok(ppo_update("update/ppo-rs-b32", 32, 2.6, 0.35))),
+        case("update/ppo-rs-b512", |_| Ok(ppo_update("update/ppo-rs-b512", 512, 9.7, 0.58))),
+        case("update/sac-rs-shape", |_| {
+            let mut update = Update::new();
+            let row = Row::new("update/sac-rs-shape", Some(13.9), Some(Update::flop()), Some(Budget::Share(0.65)));
+            Ok(repeated(row, move || update.step()))
+        }),
+        case("update/bptt-32-shape", |_| {
+            let unroll = Unroll::new();
+            let row = Row::new("update/bptt-32-shape", Some(98.0), Some(Unroll::flop()), None);
+            Ok(repeated(row, move || unroll.step()))
+        }),
+        case("act/1", |_| Ok(act())),
+        step("step/ppo-rs/half-cheetah", Some(6.34), Some(0.25)),
+        step("step/ppo-vanilla/half-cheetah", Some(1.07), Some(0.12)),
+        step("step/ppo-oracle/half-cheetah", None, None),
+        case("env/half-cheetah", |rounds| simulation(rounds).map_err(Into::into)),
+    ]
+}
+
+impl Row {
+    fn new(name: &str, baseline: Option<f64>, flop: Option<f64>, budget: Option<Budget>) -> Self {
+        Self { name: name.into(), unit: "ms", baseline, flop, budget }
+    }
+}
+
+/// Milliseconds of `n` times `f`, for one of them.
+fn ms(n: usize, mut f: impl FnMut()) -> f64 {
+    let start = cpu();
+    (0..n).for_each(|_| f());
+    (cpu() - start) * 1e3 / n as f64
+}
+
+/// A case of one row that measures `f` in blocks of about 20 ms, five a round.
+fn repeated(row: Row, mut f: impl FnMut() + 'static) -> Case {
+    ms(3, &mut f);
+    let n = (20.0 / ms(3, &mut f)).ceil() as usize;
+    let round = move |samples: &mut [Vec<Sample>]| {
+        samples[0].extend((0..5).map(|_| Sample { ms: ms(n, &mut f), baseline: None }));
+        Ok(())
+    };
+    Case { rows: vec![row], round: Box::new(round) }
+}
+
+/// The best matrix product of the machine, in milliseconds for a billion operations.
+fn peak() -> Case {
+    let mut rng = Rng::new(0, "bench/peak");
+    let mut products = Vec::new();
+    for n in [256, 512, 1024, 2048] {
+        let mut builder = Builder::<f32>::new(&mut rng);
+        let layer = Linear::new(&mut builder, "layer", n, n, Activation::Identity, Init::FanIn);
+        let parameters = builder.finish();
+        let x = normal(&mut rng, n, n);
+        let product = move || drop(black_box(layer.forward(&parameters, &x)));
+        let flop = 2.0 * (n as f64).powi(3);
+        products.push((product, flop, (2e9 / flop).ceil() as usize));
+    }
+    let round = move |samples: &mut [Vec<Sample>]| {
+        for (product, flop, n) in &mut products {
+            samples[0].push(Sample { ms: ms(*n, &mut *product) * 1e9 / *flop, baseline: None });
+        }
+        Ok(())
+    };
+    let row = Row { unit: "ms/GFLOP", ..Row::new(PEAK, None, Some(1e9), None) };
+    Case { rows: vec![row], round: Box::new(round) }
+}
+
+// The sizes of PPO-RS on HalfCheetah without velocities.
+const O: usize = 8;
+const A: usize = 6;
+const WIDTH: usize = 128;
+const Z: usize = 128;
+
+fn ppo_rs(rng: &mut Rng) -> (Actor, Value) {
+    let shape = ActorShape { o: O, a: A, features: WIDTH, hidden: Z, cell: CellKind::Gru, std: 0.5, state_std: 0.5 };
+    let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: WIDTH };
+    (Actor::stochastic(&shape, rng), Value::new(value, rng))
+}
+
+/// A minibatch of PPO-RS: policy and value, each with Adam.
+fn ppo_update(name: &str, batch: usize, baseline: f64, share: f64) -> Case {
+    let mut rng = Rng::new(0, "bench/ppo");
+    let (mut policy, mut value) = ppo_rs(&mut rng);
+    let (mut policy_adam, mut value_adam) = (Adam::new(&policy, 5e-5), Adam::new(&value, 5e-5));
+    let mut column = |n: usize| normal(&mut rng, batch, n);
+    let x = Context { o: column(O), s: None, a_prev: Some(column(A)), z: Some(column(Z)), h: None, lengths: None };
+    let u = Extended { a: column(A), z: Some(column(Z)) };
+    let (advantage, target) = (column(1), column(1));
+    let old = policy.dist(&x).log_prob(&u).joint().detach();
+    let flops = ppo_actor(O, A, WIDTH, Z) + mlp(&[O + Z + A, WIDTH, WIDTH, 1]);
+    let row = Row::new(name, Some(baseline), Some(batch as f64 * flops.both()), Some(Budget::Share(share)));
+    repeated(row, move || {
+        let log_prob = policy.dist(&x).log_prob(&u).joint();
+        policy_adam.minimize(&mut policy, &surrogate(&log_prob, &old, &advantage, 0.2));
+        let loss = (value.value(&x, None) - &target).square().mean();
+        value_adam.minimize(&mut value, &loss);
+    })
+}
+
+/// Acting in one environment: from the context to a sampled (a, z').
+fn act() -> Case {
+    let mut rng = Rng::new(0, "bench/act");
+    let (policy, _) = ppo_rs(&mut rng);
+    let mut recall = Recall::new(1, Z, A, true);
+    let (o, s) = ([0.5; O], [0.5; 17]);
+    let flop = ppo_actor(O, A, WIDTH, Z).forward;
+    let row = Row::new("act/1", Some(0.058), Some(flop), Some(Budget::Ms(0.012)));
+    repeated(row, move || {
+        let u = policy.dist(&recall.context(&o, &s)).sample(&mut rng);
+        recall.remember(&u, |_| false);
+    })
+}
+
+thread_local! {
+    /// CPU seconds in simulations, and the number of their steps.
+    static SIMULATION: Shared<(f64, usize)> = const { Shared::new((0.0, 0)) };
+}
+
+/// An environment that counts the time of its steps and resets in [`SIMULATION`].
+struct Timed(Box<dyn Env>);
+
+impl Timed {
+    fn count<R>(&mut self, f: impl FnOnce(&mut dyn Env) -> R) -> R {
+        let start = cpu();
+        let result = f(&mut *self.0);
+        let (seconds, calls) = SIMULATION.get();
+        SIMULATION.set((seconds + cpu() - start, calls + 1));
+        result
+    }
+}
+
+impl Env for Timed {
+    fn spec(&self) -> &EnvSpec {
+        self.0.spec()
+    }
+    fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError> {
+        self.count(|env| env.reset(rng))
+    }
+    fn step(&mut self, a: &[f32], rng: &mut Rng) -> Result<Outcome, EnvError> {
+        self.count(|env| env.step(a, rng))
+    }
+    fn observe(&self, o: &mut [f32], s: &mut [f32]) {
+        self.0.observe(o, s);
+    }
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        self.0.metrics()
+    }
+    fn snapshot(&self) -> Vec<f64> {
+        self.0.snapshot()
+    }
+    fn restore(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        self.0.restore(state)
+    }
+    fn shapes(&self) -> Vec<Shape> {
+        self.0.shapes()
+    }
+}
+
+/// A registry of one environment, timed.
+fn timed_half_cheetah() -> Arc<Registry> {
+    let mut registry = Registry::new();
+    registry.extend([Entry {
+        name: "bench",
+        about: "HalfCheetahPOMDP-v3, timed",
+        make: |options: &Options| {
+            let env = crate::registry().make("HalfCheetahPOMDP-v3", options)?;
+            Ok(Box::new(Timed(env)))
+        },
+    }]);
+    Arc::new(registry)
+}
+
+/// Training steps of a preset, over whole cycles of acting and updating; the second row is without the simulation.
+fn training_step(name: &'static str, baseline: Option<f64>, budget: Option<Budget>) -> anyhow::Result<Case> {
+    let preset = name.trim_start_matches("step/");
+    let overrides = ["env.name=bench".to_string()];
+    let experiment = preset::find(preset, &overrides, None)?.experiment;
+    let mut training = build(&experiment, timed_half_cheetah(), 1)?;
+    let n = experiment.ppo.steps / experiment.env.parallel;
+    let flop = step_flops(&experiment, training.spec().o.len());
+    for _ in 0..n {
+        training.step()?;
+    }
+    let clock = (0..100).map(|_| ms(10, || _ = black_box(cpu()))).fold(f64::INFINITY, f64::min);
+    let round = move |samples: &mut [Vec<Sample>]| {
+        SIMULATION.set((0.0, 0));
+        let start = cpu();
+        for _ in 0..n {
+            training.step()?;
+        }
+        let total = (cpu() - start) * 1e3;
+        // Of the two looks at the clock around a call, one lies inside what is counted.
+        let (seconds, calls) = SIMULATION.get();
+        let (simulation, looks) = (seconds * 1e3 - clock * calls as f64, 2.0 * clock * calls as f64);
+        let (with, without) = (total - looks, total - looks - simulation);
+        for (samples, ms) in samples.iter_mut().zip([with, without]) {
+            samples.push(Sample { ms: ms / experiment.ppo.steps as f64, baseline: None });
+        }
+        Ok(())
+    };
+    let rows = vec![
+        Row::new(name, baseline, Some(flop), budget),
+        Row::new(&format!("{name}/no-simulation"), None, Some(flop), None),
+    ];
+    Ok(Case { rows, round: Box::new(round) })
+}
+
+/// FLOPs of a training step of PPO: acting, old log-density, value, and all epochs of the update.
+fn step_flops(experiment: &Experiment, o: usize) -> f64 {
+    let network = &experiment.network;
+    let (f, v) = (network.features, network.critic_features);
+    let (policy, value): (Flops, Flops) = match experiment.estimator {
+        Estimator::Rs => (ppo_actor(o, A, f, network.hidden), mlp(&[o + network.hidden + A, v, v, 1])),
+        Estimator::Vanilla | Estimator::Oracle => (mlp(&[o, f, f, A]), mlp(&[o, v, v, 1])),
+    };
+    let (epochs, value_epochs) = (experiment.ppo.epochs as f64, experiment.ppo.value_epochs as f64);
+    2.0 * policy.forward + value.forward + epochs * policy.both() + value_epochs * value.both()
+}
+
+/// A control step of ours beside the bare simulation, on the same random actions, in at least 20 interleaved pairs.
+fn simulation(rounds: usize) -> Result<Case, EnvError> {
+    const STEPS: usize = 4000;
+    let name = "HalfCheetahPOMDP-v3";
+    let (mut env, mut bare) = (Gym::new(name, &Options::new())?, Bare::new(name)?);
+    let mut rng = Rng::new(0, "bench/env");
+    let actions: Vec<[f32; A]> = (0..STEPS).map(|_| std::array::from_fn(|_| rng.range(-1.0, 1.0) as f32)).collect();
+    let (mut o, mut s) = ([0.0; O], [0.0; 17]);
+    let start = env.snapshot();
+    let body = bare.body().snapshot_len();
+    let round = move |samples: &mut [Vec<Sample>]| {
+        for _ in 0..20usize.div_ceil(rounds) {
+            env.restore(&start)?;
+            bare.body().restore(&start[..body]);
+            let mut result = Ok(());
+            let mut next = actions.iter();
+            let ours = ms(STEPS, || {
+                let outcome = env.step(next.next().expect("an action for each step"), &mut rng);
+                env.observe(&mut o, &mut s);
+                if let Err(e) = outcome {
+                    result = Err(e);
+                }
+            });
+            result?;
+            let mut next = actions.iter();
+            let theirs = ms(STEPS, || bare.step(next.next().expect("an action for each step")));
+            samples[0].push(Sample { ms: ours, baseline: Some(theirs) });
+        }
+        Ok(())
+    };
+    let row = Row::new("env/half-cheetah", None, None, Some(Budget::Ratio(1.05)));
+    Ok(Case { rows: vec![row], round: Box::new(round) })
+}

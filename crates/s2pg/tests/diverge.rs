@@ -1,0 +1,285 @@
+//! A number that is not finite, wherever it comes from, stops the run before the next checkpoint, or is dropped with its
+//! step; no checkpoint ever holds one. `S2PG_DIVERGENCES` is the number of injections of each kind (6 if not set).
+
+mod runs;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use runs::{experiment, number, pairs, registry};
+use s2pg::env::{Entry, Options, Pendulum, Registry, TimeLimit};
+use s2pg::state::Data;
+use s2pg::train::checkpoint::non_finite;
+use s2pg::train::{Estimator, Experiment, Run, RunError, TrainError};
+use s2pg::{Env, EnvError, EnvSpec, Outcome, Rng, Visitor};
+
+/// Overwrites one number of the items whose full names `chosen` accepts.
+struct Poke<'a> {
+    path: Vec<String>,
+    chosen: &'a dyn Fn(&str) -> bool,
+    /// Numbers that are left before the one that is overwritten.
+    left: usize,
+    /// Numbers seen.
+    seen: usize,
+}
+
+impl Visitor for Poke<'_> {
+    fn item(&mut self, name: &str, data: Data<'_>) {
+        let full = [&self.path[..], &[name.to_string()]].concat().join("/");
+        if !(self.chosen)(&full) {
+            return;
+        }
+        let at = self.left.wrapping_sub(self.seen);
+        let len = match data {
+            Data::F32(x) => {
+                x.get_mut(at).into_iter().for_each(|x| *x = f32::NAN);
+                x.len()
+            }
+            Data::F64(x) => {
+                x.get_mut(at).into_iter().for_each(|x| *x = f64::NAN);
+                x.len()
+            }
+            Data::U64(_) | Data::U8(_) => 0,
+        };
+        self.seen += len;
+    }
+    fn enter(&mut self, name: &str) {
+        self.path.push(name.into());
+    }
+    fn leave(&mut self) {
+        self.path.pop();
+    }
+}
+
+/// Puts a NaN into one of the numbers that `chosen` names.
+fn poke(run: &mut Run, rng: &mut Rng, chosen: &dyn Fn(&str) -> bool) {
+    let mut visit = |left: usize| {
+        let mut poke = Poke { path: Vec::new(), chosen, left, seen: 0 };
+        run.training().visit(&mut poke);
+        poke.seen
+    };
+    let count = visit(usize::MAX);
+    assert!(count > 0, "there is such an item");
+    visit(rng.below(count));
+    assert!(non_finite(run.training()).is_some());
+}
+
+/// The last checkpoint holds finite numbers only, is not from after `steps`, and goes on without an error.
+fn assert_the_last_checkpoint_stands(dir: &Path, experiment: &Experiment, registry: Arc<Registry>, steps: usize) {
+    let (mut run, warning) = Run::open(dir, experiment, registry, 1, 0.0).unwrap();
+    assert_eq!(warning, None);
+    assert_eq!(non_finite(run.training()), None);
+    assert!(run.steps() <= steps, "the checkpoint of step {} is from after {steps}", run.steps());
+    let most = run.steps() + 60;
+    while run.steps() < most && !run.advance(0.0, 0.0).unwrap().finished {}
+}
+
+fn small(pair: (s2pg::train::AlgorithmName, Estimator, &str), env: &str, rng: &mut Rng) -> Experiment {
+    let mut experiment = experiment(pair, env, 2, 2000, &format!("seed = {}", rng.below(1000)));
+    experiment.checkpoint.every = 10;
+    experiment
+}
+
+/// A NaN in a parameter of the policy at a random step stops the run with the step in the sentence, before the next
+/// checkpoint and before the environments can be blamed.
+#[test]
+fn a_nan_in_a_weight_stops_the_run() {
+    let mut caught = 0;
+    let mut rng = Rng::new(0, "diverge");
+    for pair in pairs() {
+        for env in ["TMaze-v0", "PendulumPOMDP-v1"] {
+            for _ in 0..number("S2PG_DIVERGENCES", 6) {
+                let experiment = small(pair, env, &mut rng);
+                let dir = tempfile::tempdir().unwrap();
+                let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
+                let at = 10 + 2 * rng.below(60);
+                while run.steps() < at {
+                    run.advance(0.0, 0.0).unwrap();
+                }
+                let parameters = run.training().model().parameters;
+                let i = rng.below(parameters.data().len());
+                parameters.data_mut()[i] = f32::NAN;
+                let error = (0..30).find_map(|_| run.advance(0.0, 0.0).err()).expect("it is noticed");
+                let RunError::Train(TrainError::Diverged { step, .. }) = &error else { panic!("{pair:?}: {error}") };
+                assert!((at..=at + 24).contains(step), "{at}: {error}");
+                assert!(error.to_string().contains(&format!("step {step}")), "{error}");
+                drop(run);
+                assert_the_last_checkpoint_stands(dir.path(), &experiment, registry(), at);
+                caught += 1;
+            }
+        }
+    }
+    println!("NaN in a weight: {caught} of {caught} caught before the next checkpoint");
+}
+
+/// The same for a NaN in a critic or in the moments of an optimiser.
+#[test]
+fn a_nan_in_a_critic_or_an_optimiser_stops_the_run() {
+    let mut rng = Rng::new(1, "diverge");
+    let kinds: [(&str, &dyn Fn(&str) -> bool); 2] = [
+        ("critic", &|name| name == "algorithm/value/parameters"),
+        ("optimiser", &|name| name.contains("_optimiser/")),
+    ];
+    for pair in pairs() {
+        for (kind, chosen) in kinds {
+            for _ in 0..number("S2PG_DIVERGENCES", 6) {
+                let experiment = small(pair, "TMaze-v0", &mut rng);
+                let dir = tempfile::tempdir().unwrap();
+                let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
+                let at = 10 + 2 * rng.below(60);
+                while run.steps() < at {
+                    run.advance(0.0, 0.0).unwrap();
+                }
+                poke(&mut run, &mut rng, chosen);
+                let error = (0..30).find_map(|_| run.advance(0.0, 0.0).err()).expect("it is noticed");
+                assert!(matches!(error, RunError::Train(TrainError::Diverged { .. })), "{kind}: {error}");
+                drop(run);
+                assert_the_last_checkpoint_stands(dir.path(), &experiment, registry(), at);
+            }
+        }
+    }
+}
+
+/// Wherever in the whole state a NaN appears, no checkpoint holds it: the run stops, or the number is one that is
+/// overwritten before it is read.
+#[test]
+fn no_checkpoint_holds_a_nan() {
+    let mut rng = Rng::new(2, "diverge");
+    let (mut stopped, mut all) = (0, 0);
+    for pair in pairs() {
+        for env in ["TMaze-v0", "PendulumPOMDP-v1"] {
+            for _ in 0..number("S2PG_DIVERGENCES", 6) {
+                let experiment = small(pair, env, &mut rng);
+                let dir = tempfile::tempdir().unwrap();
+                let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
+                let at = 10 + 2 * rng.below(60);
+                while run.steps() < at {
+                    run.advance(0.0, 0.0).unwrap();
+                }
+                poke(&mut run, &mut rng, &|_| true);
+                let error = (0..40).find_map(|_| run.advance(0.0, 0.0).err());
+                let last = if error.is_some() { at } else { run.steps() };
+                stopped += usize::from(error.is_some());
+                all += 1;
+                drop(run);
+                assert_the_last_checkpoint_stands(dir.path(), &experiment, registry(), last);
+            }
+        }
+    }
+    println!("NaN anywhere: {stopped} of {all} runs stopped, 0 checkpoints hold one");
+}
+
+/// A pendulum that shows a number that is not finite: in the reward or a view of a step, or in the first observation of an
+/// episode.
+struct Broken {
+    env: TimeLimit<Pendulum>,
+    place: String,
+    /// The first and the last step of the environment's life in which it is shown.
+    from: usize,
+    until: usize,
+    step: usize,
+    fresh: bool,
+}
+
+fn broken(options: &Options) -> Result<Box<dyn Env>, EnvError> {
+    let number = |key: &str| options[key].as_integer().unwrap() as usize;
+    let env = TimeLimit::new(Pendulum::new(&Options::new())?);
+    let place = options["place"].as_str().unwrap().into();
+    Ok(Box::new(Broken { env, place, from: number("from"), until: number("until"), step: 0, fresh: true }))
+}
+
+impl Broken {
+    fn is_now(&self, place: &str) -> bool {
+        self.place == place && self.fresh == (place == "reset") && (self.from..=self.until).contains(&self.step)
+    }
+}
+
+impl Env for Broken {
+    fn spec(&self) -> &EnvSpec {
+        self.env.spec()
+    }
+    fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError> {
+        self.fresh = true;
+        self.env.reset(rng)
+    }
+    fn step(&mut self, a: &[f32], rng: &mut Rng) -> Result<Outcome, EnvError> {
+        self.step += 1;
+        self.fresh = false;
+        let outcome = self.env.step(a, rng)?;
+        Ok(if self.is_now("reward") { Outcome { r: f64::NAN, ..outcome } } else { outcome })
+    }
+    fn observe(&self, o: &mut [f32], s: &mut [f32]) {
+        self.env.observe(o, s);
+        if self.is_now("observation") || self.is_now("reset") {
+            (o[1], s[1]) = (f32::INFINITY, f32::INFINITY);
+        }
+        if self.is_now("state") {
+            s[2] = f32::NAN;
+        }
+    }
+    fn snapshot(&self) -> Vec<f64> {
+        [self.env.snapshot(), vec![self.step as f64, self.fresh as u8 as f64]].concat()
+    }
+    fn restore(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        let [inner @ .., step, fresh] = state else { panic!("a snapshot of another environment") };
+        (self.step, self.fresh) = (*step as usize, *fresh != 0.0);
+        self.env.restore(inner)
+    }
+}
+
+fn with_broken(place: &str, from: usize, until: usize, rng: &mut Rng) -> (Experiment, Arc<Registry>) {
+    let mut registry = Registry::new();
+    registry.extend([Entry { name: "Broken", about: "shows a NaN", make: broken }]);
+    let mut experiment = small(pairs()[rng.below(pairs().len())], "Broken", rng);
+    experiment.evaluation.every = 0;
+    experiment.steps = 600;
+    let options = format!("place = \"{place}\"\nfrom = {from}\nuntil = {until}");
+    experiment.env.options = options.parse().unwrap();
+    (experiment, Arc::new(registry))
+}
+
+/// A NaN in a reward or a view at a random step is dropped with its step and counted; nothing of it enters the state, and
+/// the run goes on.
+#[test]
+fn a_nan_of_an_environment_is_dropped() {
+    let mut rng = Rng::new(3, "diverge");
+    let kinds = ["reward", "observation", "state"];
+    for place in kinds {
+        for _ in 0..number("S2PG_DIVERGENCES", 6) {
+            let at = 1 + rng.below(290);
+            let (experiment, registry) = with_broken(place, at, at, &mut rng);
+            let dir = tempfile::tempdir().unwrap();
+            let (mut run, _) = Run::open(dir.path(), &experiment, registry, 2, 0.0).unwrap();
+            while !run.advance(0.0, 0.0).unwrap().finished {
+                assert_eq!(non_finite(run.training()), None, "{place} at {at}");
+            }
+            assert_eq!(run.training().unstable(), 2, "{place} at {at}: once in each environment");
+        }
+    }
+}
+
+/// A NaN that stays stops the run within the budget of unstable steps, and one after a reset stops it at once; the last
+/// checkpoint stands.
+#[test]
+fn a_nan_that_stays_stops_the_run() {
+    let mut rng = Rng::new(4, "diverge");
+    for place in ["reward", "observation", "state", "reset"] {
+        for _ in 0..number("S2PG_DIVERGENCES", 6) {
+            let at = 10 + rng.below(100);
+            let (experiment, registry) = with_broken(place, at, 1_000_000, &mut rng);
+            let dir = tempfile::tempdir().unwrap();
+            let (mut run, _) = Run::open(dir.path(), &experiment, Arc::clone(&registry), 2, 0.0).unwrap();
+            let error = (0..250).find_map(|_| run.advance(0.0, 0.0).err()).expect("it is noticed");
+            let as_it_should = match &error {
+                RunError::Train(TrainError::Env(EnvError::Budget { .. })) => place != "reset",
+                RunError::Train(TrainError::Env(EnvError::Unstable { .. })) => place == "reset",
+                _ => false,
+            };
+            assert!(as_it_should, "{place} at {at}: {error}");
+            drop(run);
+            let (mut run, warning) = Run::open(dir.path(), &experiment, registry, 1, 0.0).unwrap();
+            assert_eq!((warning, non_finite(run.training())), (None, None));
+            assert!(run.steps() >= 10, "there is a checkpoint");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Policies with memory learn what policies without cannot.
+//!
+//! Minutes of work, so it runs when asked: `cargo test --release -p s2pg --test learns -- --ignored --nocapture`.
+//! The seeds are fixed; every one is shown and every one must pass.
+
+use std::sync::Arc;
+
+use s2pg::env::Registry;
+use s2pg::train::{Experiment, build};
+
+const SEEDS: [u64; 3] = [0, 1, 2];
+
+/// The mean return of 100 deterministic episodes after training a preset.
+fn final_return(preset: &str, estimator: &str, seed: u64) -> f64 {
+    let file = format!("{}/../../presets/{preset}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let overrides = [format!("estimator={estimator}"), format!("seed={seed}")];
+    let experiment = Experiment::parse(&file, &text, &overrides).unwrap();
+    let mut training = build(&experiment, Arc::new(Registry::new()), 2).unwrap();
+    while training.steps() < experiment.steps {
+        training.step().unwrap();
+    }
+    let result = training.evaluate(100, true, "learns").unwrap().mean_return();
+    println!("{preset} {estimator} seed {seed}: {result:.2}");
+    result
+}
+
+/// With memory the T-maze is solved; without, the return stays at chance.
+#[test]
+#[ignore = "takes minutes"]
+fn the_t_maze_needs_memory() {
+    for seed in SEEDS {
+        assert!(final_return("ppo-rs/t-maze", "rs", seed) > 0.9);
+        assert!(final_return("ppo-rs/t-maze", "vanilla", seed).abs() < 0.4, "four deviations of chance in 100 episodes");
+    }
+}
+
+/// With memory the pendulum is swung up and held, although its velocity is hidden; without, it is not.
+#[test]
+#[ignore = "takes minutes"]
+fn the_pendulum_without_velocity_needs_memory() {
+    for seed in SEEDS {
+        assert!(final_return("ppo-rs/pendulum", "rs", seed) > -400.0);
+        assert!(final_return("ppo-rs/pendulum", "vanilla", seed) < -700.0);
+    }
+}

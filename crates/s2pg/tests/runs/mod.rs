@@ -1,0 +1,74 @@
+//! Small experiments of every kind, for tests about whole runs.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::sync::Arc;
+
+use s2pg::env::Registry;
+use s2pg::train::{AlgorithmName, Estimator, Experiment, Training, build};
+
+/// Every algorithm with every estimator, and with every recurrent cell where there is one.
+pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
+    let mut pairs = Vec::new();
+    for &algorithm in AlgorithmName::ALL {
+        for &estimator in Estimator::ALL {
+            // A new estimator does not compile until it is decided here whether it has a recurrent cell.
+            let cells: &[&str] = match estimator {
+                Estimator::Rs => &["gru", "lstm", "elman"],
+                Estimator::Vanilla | Estimator::Oracle => &["gru"],
+            };
+            pairs.extend(cells.iter().map(|&cell| (algorithm, estimator, cell)));
+        }
+    }
+    pairs
+}
+
+/// The lists of names are complete: a new variant does not compile until it is here, and fails until it is there.
+pub fn assert_lists_are_complete() {
+    for algorithm in AlgorithmName::ALL {
+        match algorithm {
+            AlgorithmName::Ppo => {}
+        }
+    }
+    for estimator in Estimator::ALL {
+        match estimator {
+            Estimator::Rs | Estimator::Vanilla | Estimator::Oracle => {}
+        }
+    }
+    assert_eq!((AlgorithmName::ALL.len(), Estimator::ALL.len()), (1, 3));
+}
+
+/// A small experiment on environment `env`: eight units wide, an update every 24 transitions, an evaluation every 60
+/// steps. `more` are lines of TOML at the top.
+pub fn experiment(
+    (algorithm, estimator, cell): (AlgorithmName, Estimator, &str),
+    env: &str,
+    parallel: usize,
+    steps: usize,
+    more: &str,
+) -> Experiment {
+    let algorithm = toml::Value::try_from(algorithm).unwrap();
+    let text = format!(
+        "algorithm = {algorithm}\nestimator = \"{estimator}\"\nsteps = {steps}\n{more}\n\
+         [env]\nname = \"{env}\"\nparallel = {parallel}\n\
+         [network]\nfeatures = 8\ncritic_features = 8\nhidden = 6\ncell = \"{cell}\"\n\
+         [ppo]\nsteps = 24\nepochs = 2\nvalue_epochs = 2\nminibatch = 7\nlr = 1e-3\nvalue_lr = 1e-3\nentropy = 0.01\n\
+         [evaluation]\nevery = 60\nepisodes = 2\n[checkpoint]\nevery = 0\n"
+    );
+    Experiment::parse("test.toml", &text, &[]).unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+/// The training of an experiment on this library's environments.
+pub fn training(experiment: &Experiment, threads: usize) -> Box<dyn Training> {
+    build(experiment, registry(), threads).unwrap()
+}
+
+/// The environments of this library.
+pub fn registry() -> Arc<Registry> {
+    Arc::new(Registry::new())
+}
+
+/// A number from the environment, to make a test longer.
+pub fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
