@@ -1,5 +1,5 @@
 //! A number that is not finite, wherever it comes from, stops the run before the next checkpoint, or is dropped with its
-//! step; no checkpoint ever holds one. `S2PG_DIVERGENCES` is the number of injections of each kind (6 if not set).
+//! step; no checkpoint ever holds one. `S2PG_DIVERGENCES` is the number of injections of each kind (3 if not set).
 
 mod runs;
 
@@ -88,7 +88,7 @@ fn a_nan_in_a_weight_stops_the_run() {
     let mut rng = Rng::new(0, "diverge");
     for pair in pairs() {
         for env in ["TMaze-v0", "PendulumPOMDP-v1"] {
-            for _ in 0..number("S2PG_DIVERGENCES", 6) {
+            for _ in 0..number("S2PG_DIVERGENCES", 3) {
                 let experiment = small(pair, env, &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
@@ -122,7 +122,7 @@ fn a_nan_in_a_critic_or_an_optimiser_stops_the_run() {
     ];
     for pair in pairs() {
         for (kind, chosen) in kinds {
-            for _ in 0..number("S2PG_DIVERGENCES", 6) {
+            for _ in 0..number("S2PG_DIVERGENCES", 3) {
                 let experiment = small(pair, "TMaze-v0", &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
@@ -148,7 +148,7 @@ fn no_checkpoint_holds_a_nan() {
     let (mut stopped, mut all) = (0, 0);
     for pair in pairs() {
         for env in ["TMaze-v0", "PendulumPOMDP-v1"] {
-            for _ in 0..number("S2PG_DIVERGENCES", 6) {
+            for _ in 0..number("S2PG_DIVERGENCES", 3) {
                 let experiment = small(pair, env, &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
@@ -245,7 +245,7 @@ fn a_nan_of_an_environment_is_dropped() {
     let mut rng = Rng::new(3, "diverge");
     let kinds = ["reward", "observation", "state"];
     for place in kinds {
-        for _ in 0..number("S2PG_DIVERGENCES", 6) {
+        for _ in 0..number("S2PG_DIVERGENCES", 3) {
             let at = 1 + rng.below(290);
             let (experiment, registry) = with_broken(place, at, at, &mut rng);
             let dir = tempfile::tempdir().unwrap();
@@ -264,7 +264,7 @@ fn a_nan_of_an_environment_is_dropped() {
 fn a_nan_that_stays_stops_the_run() {
     let mut rng = Rng::new(4, "diverge");
     for place in ["reward", "observation", "state", "reset"] {
-        for _ in 0..number("S2PG_DIVERGENCES", 6) {
+        for _ in 0..number("S2PG_DIVERGENCES", 3) {
             let at = 10 + rng.below(100);
             let (experiment, registry) = with_broken(place, at, 1_000_000, &mut rng);
             let dir = tempfile::tempdir().unwrap();

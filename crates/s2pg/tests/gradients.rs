@@ -1,8 +1,10 @@
 //! Every operation, cell and loss agrees with central differences in f64.
 
 use s2pg::Rng;
+use s2pg::algo::ppo::surrogate;
 use s2pg::nn::{Activation, Linear};
 use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Tensor, gradient};
+use s2pg::policy::{Actor, ActorShape, Context, Critic, StatefulPolicy, Value, ValueShape, View};
 
 type F = Tensor<f64>;
 
@@ -27,7 +29,7 @@ impl Net {
 }
 
 /// The largest error of the gradient, relative to its largest entry, over every parameter.
-fn worst_error(net: &Net, loss: impl Fn(&Net) -> F) -> f64 {
+fn worst_error<N: Params<f64> + Clone>(net: &N, loss: impl Fn(&N) -> F) -> f64 {
     let exact = gradient(&loss(net), net);
     let mut moved = net.clone();
     let step = 1e-5;
@@ -35,9 +37,9 @@ fn worst_error(net: &Net, loss: impl Fn(&Net) -> F) -> f64 {
     let mut worst = 0.0f64;
     for i in 0..exact.len() {
         let mut at = |x: f64| {
-            moved.0.data_mut()[i] = net.0.data()[i] + x;
+            moved.params_mut().data_mut()[i] = net.params().data()[i] + x;
             let y = loss(&moved).item();
-            moved.0.data_mut()[i] = net.0.data()[i];
+            moved.params_mut().data_mut()[i] = net.params().data()[i];
             y
         };
         let difference = (8.0 * (at(step) - at(-step)) - (at(2.0 * step) - at(-2.0 * step))) / (12.0 * step);
@@ -46,7 +48,7 @@ fn worst_error(net: &Net, loss: impl Fn(&Net) -> F) -> f64 {
     worst
 }
 
-fn check(name: &str, net: &Net, loss: impl Fn(&Net) -> F) {
+fn check<N: Params<f64> + Clone>(name: &str, net: &N, loss: impl Fn(&N) -> F) {
     let error = worst_error(net, loss);
     assert!(error < 1e-7, "{name}: the gradient is off by {error:e}");
 }
@@ -179,7 +181,8 @@ fn layers() {
     check("mlp", &net, |n| weigh(&mlp.forward(&n.0, &data(6, 3, 4))));
 }
 
-/// Every cell, unrolled over three steps with the input half as one product.
+/// Every cell, unrolled over a window whose rows start at different steps, equals step after step, and its gradient is
+/// right.
 #[test]
 fn cells() {
     for kind in [CellKind::Elman, CellKind::ElmanRelu, CellKind::Gru, CellKind::Lstm] {
@@ -189,14 +192,26 @@ fn cells() {
         let start = b.add("start", 5, cell.state_size(), Init::Uniform(1.0));
         let net = Net(b.finish());
         let x = data(15, 3, 5);
-        check(&format!("{kind:?}"), &net, |n| {
+        let starts = [0, 2, 1, 0, 3];
+        let stepwise = |n: &Net| {
             let gates = cell.input(&n.0, &x);
             let mut state = F::param(&n.0, start);
+            let mut all = Vec::new();
             for t in 0..3 {
-                state = cell.step(&n.0, &gates.rows_of(5 * t..5 * (t + 1)), &state);
+                let next = cell.step(&n.0, &gates.rows_of(5 * t..5 * (t + 1)), &state);
+                let active = F::with(5, 1, |m| {
+                    m.iter_mut().zip(starts).for_each(|(m, start)| *m = f64::from(u8::from(t >= start)));
+                });
+                state = &next * &active + &state * (-&active + 1.0);
+                all.push(state.clone());
             }
-            weigh(&state) + weigh(&cell.output(&state).square())
-        });
+            F::stack(&all.iter().collect::<Vec<_>>())
+        };
+        let unrolled = |n: &Net| cell.unroll(&n.0, &cell.input(&n.0, &x), &F::param(&n.0, start), Some(starts.into()));
+        assert_eq!(stepwise(&net).data(), unrolled(&net).data(), "{kind:?}");
+        let loss = |y: F| weigh(&y) + weigh(&cell.output(&y.rows_of(10..15)).square());
+        check(&format!("{kind:?} step by step"), &net, |n| loss(stepwise(n)));
+        check(&format!("{kind:?} unrolled"), &net, |n| loss(unrolled(n)));
     }
 }
 
@@ -307,4 +322,50 @@ fn long_chains_drop() {
         x = x + 1.0;
     }
     assert_eq!(x.item(), 100_000.0);
+}
+
+/// PPO's clipped ratio of (a, z') with its entropy bonus, for policies with every cell and for one without memory, and the
+/// loss of their value functions: some ratios are clipped on either side, and advantages have both signs.
+#[test]
+fn ppo_losses() {
+    let (rows, o, a) = (9, 3, 2);
+    let mut coordinates = 0;
+    let kinds = [None, Some(CellKind::Gru), Some(CellKind::Lstm), Some(CellKind::Elman), Some(CellKind::ElmanRelu)];
+    for (seed, kind) in kinds.into_iter().enumerate() {
+        let mut rng = Rng::new(seed as u64, "ppo");
+        let cell = kind.unwrap_or(CellKind::Gru);
+        let shape = ActorShape { o, a, features: 5, hidden: 4, cell, std: 0.6, state_std: 0.4 };
+        let mut actor: Actor<f64> =
+            if kind.is_some() { Actor::stochastic(&shape, &mut rng) } else { Actor::plain(&shape, &mut rng) };
+        let z = actor.state_size();
+        let value = ValueShape { view: View::Observation, world: o, z, a_prev: if z > 0 { a } else { 0 }, features: 5 };
+        let mut value: Value<f64> = Value::new(value, &mut rng);
+        // Initial weights are tiny; these make every layer matter.
+        actor.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.3 * rng.normal());
+        value.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.3 * rng.normal());
+        let x = Context {
+            o: data(rows, o, 11),
+            s: None,
+            a_prev: (z > 0).then(|| data(rows, a, 12)),
+            z: (z > 0).then(|| data(rows, z, 13)),
+            h: None,
+            lengths: None,
+        };
+        let dist = actor.dist(&x);
+        let u = dist.sample(&mut rng);
+        let now = dist.log_prob(&u).joint();
+        let old = F::new(rows, 1, now.data()) + data(rows, 1, 14) * 0.4;
+        let advantage = data(rows, 1, 15);
+        let ratios: Vec<f64> = now.data().iter().zip(old.data()).map(|(now, old)| (now - old).exp()).collect();
+        assert!(ratios.iter().any(|r| *r > 1.2) && ratios.iter().any(|r| *r < 0.8), "{ratios:?}");
+        assert!(ratios.iter().any(|r| (r - 1.0).abs() < 0.2), "{ratios:?}");
+        check(&format!("policy {kind:?}"), &actor, |actor| {
+            let dist = actor.dist(&x);
+            surrogate(&dist.log_prob(&u).joint(), &old, &advantage, 0.2) - dist.entropy() * 0.01
+        });
+        let target = data(rows, 1, 16);
+        check(&format!("value {kind:?}"), &value, |value| (value.value(&x, None) - &target).square().mean());
+        coordinates += actor.params().data().len() + value.params().data().len();
+    }
+    println!("PPO's losses: {coordinates} coordinates");
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::kernels::{self, Spread, View, each, kernel, map, update};
 use super::parameters::Store;
-use super::tensor::{Activation, Binary, Node, Op, Unary, next_id, quarters};
+use super::tensor::{Activation, Binary, Node, Op, Unary, next_id};
 use super::{Buffer, Parameters, Real, Tensor};
 
 /// Writes d loss / d parameter of `network` into `gradient`, and consumes the graph.
@@ -78,7 +78,7 @@ fn need<T: Real>(node: &Node<T>, network: &Store<T>) -> Range<usize> {
 }
 
 /// Where the gradient of the network gathers: the first write of each part overwrites, later ones add.
-struct Sink<'a, T: Real> {
+pub(super) struct Sink<'a, T: Real> {
     store: &'a Store<T>,
     gradient: &'a mut [T],
     written: Vec<bool>,
@@ -95,26 +95,26 @@ impl<T: Real> Sink<'_, T> {
     }
 
     /// dW = dyᵀ x.
-    fn weight(&mut self, store: &Store<T>, slot: usize, dy: View<'_, T>, x: View<'_, T>) {
+    pub(super) fn weight(&mut self, store: &Store<T>, slot: usize, dy: View<'_, T>, x: View<'_, T>) {
         if let Some((dw, add)) = self.slot(store, slot) {
             kernels::matmul(dw, x.cols, add, dy.t(), x);
         }
     }
 
     /// db = sum over rows of dy.
-    fn bias(&mut self, store: &Store<T>, slot: usize, dy: &[T]) {
+    pub(super) fn bias(&mut self, store: &Store<T>, slot: usize, dy: &[T]) {
         if let Some((db, add)) = self.slot(store, slot) {
             kernels::sum_rows(db, add, dy);
         }
     }
 }
 
-fn needed<T: Real>(x: &Tensor<T>) -> bool {
+pub(super) fn needed<T: Real>(x: &Tensor<T>) -> bool {
     !x.0.need.borrow().is_empty()
 }
 
 /// Adds `g` to the gradient of `x`.
-fn give<T: Real>(x: &Tensor<T>, g: Buffer<T>) {
+pub(super) fn give<T: Real>(x: &Tensor<T>, g: Buffer<T>) {
     let mut grad = x.0.grad.borrow_mut();
     match &mut *grad {
         None => *grad = Some(g),
@@ -227,8 +227,7 @@ fn propagate<T: Real>(node: &Node<T>, op: Op<T>, mut g: Buffer<T>, sink: &mut Si
             }
             give(&x, dx);
         }
-        Op::Gru { gi, h, p, w, b, saved } => gru(&gi, &h, &p, (w, b), saved, g, sink),
-        Op::Lstm { gi, state, p, w, b, saved } => lstm(&gi, &state, &p, (w, b), saved, &g, sink),
+        Op::Recurrence(r) => r.backward(&node.value, g, sink),
         Op::LogProb { x, mean, log_std } => log_prob(&x, &mean, &log_std, &g),
         Op::Squash { mean, log_std, noise } => squash(&mean, &log_std, &noise, &node.value, &g),
     }
@@ -303,57 +302,6 @@ fn binary<T: Real>(f: Binary, a: &Tensor<T>, b: &Tensor<T>, g: Buffer<T>, shape:
     }
 }
 
-fn gru<T: Real>(
-    gi: &Tensor<T>,
-    h: &Tensor<T>,
-    p: &Store<T>,
-    (w, b): (usize, usize),
-    mut saved: Buffer<T>,
-    mut g: Buffer<T>,
-    sink: &mut Sink<'_, T>,
-) {
-    let (rows, n) = h.shape();
-    let mut dgi = Buffer::new(rows * 3 * n);
-    let mut dgh = Buffer::new(rows * 3 * n);
-    gru_slopes(&mut dgi, &mut dgh, &mut g, &mut saved, h.data(), n);
-    let dgh_view = View::new(&dgh, rows, 3 * n);
-    sink.weight(p, w, dgh_view, View::new(h.data(), rows, n));
-    sink.bias(p, b, &dgh);
-    if needed(gi) {
-        give(gi, dgi);
-    }
-    if needed(h) {
-        kernels::matmul(&mut g, n, true, dgh_view, View::new(p.slice(w), 3 * n, n));
-        give(h, g);
-    }
-}
-
-fn lstm<T: Real>(
-    gi: &Tensor<T>,
-    state: &Tensor<T>,
-    p: &Store<T>,
-    (w, b): (usize, usize),
-    mut saved: Buffer<T>,
-    g: &[T],
-    sink: &mut Sink<'_, T>,
-) {
-    let (rows, n) = (state.rows(), state.cols() / 2);
-    let mut dgates = Buffer::new(rows * 4 * n);
-    let mut dstate = Buffer::new(rows * 2 * n);
-    lstm_slopes(&mut dgates, &mut dstate, &mut saved, g, state.data(), n);
-    let view = View::new(&dgates, rows, 4 * n);
-    let h = View { cols: n, ..View::new(state.data(), rows, 2 * n) };
-    sink.weight(p, w, view, h);
-    sink.bias(p, b, &dgates);
-    if needed(state) {
-        kernels::matmul(&mut dstate, 2 * n, false, view, View::new(p.slice(w), 4 * n, n));
-        give(state, dstate);
-    }
-    if needed(gi) {
-        give(gi, dgates);
-    }
-}
-
 fn log_prob<T: Real>(x: &Tensor<T>, mean: &Tensor<T>, log_std: &Tensor<T>, g: &[T]) {
     let (rows, n) = mean.shape();
     let mut dmean = Buffer::new(rows * n);
@@ -382,61 +330,6 @@ fn squash<T: Real>(mean: &Tensor<T>, log_std: &Tensor<T>, noise: &Tensor<T>, y: 
     }
     if needed(log_std) {
         give(log_std, dlog_std);
-    }
-}
-
-kernel! {
-    /// From the gradient of a GRU's next state to that of its gates; `g` becomes the direct part of that of its state.
-    fn gru_slopes<'a, T: Real>(
-        dgi: &'a mut [T],
-        dgh: &'a mut [T],
-        g: &'a mut [T],
-        saved: &'a mut [T],
-        h: &'a [T],
-        n: usize,
-    ) -> () {
-        let rows = dgi.chunks_exact_mut(3 * n).zip(dgh.chunks_exact_mut(3 * n));
-        let rows = rows.zip(g.chunks_exact_mut(n).zip(saved.chunks_exact_mut(4 * n))).zip(h.chunks_exact(n));
-        for (((dgi, dgh), (g, saved)), h) in rows {
-            let [r, u, c, m] = quarters(saved);
-            let (dr, rest) = dgi.split_at_mut(n);
-            let (du, dc) = rest.split_at_mut(n);
-            each!(dc, [g = g, u = u, c = c], g * (T::ONE - u) * (T::ONE - c * c));
-            each!(dr, [dc = dc, m = m, r = r], dc * m * (r * (T::ONE - r)));
-            each!(du, [g = g, h = h, c = c, u = u], g * (h - c) * (u * (T::ONE - u)));
-            each!(&mut dgh[2 * n..], [dc = dc, r = r], dc * r);
-            dgh[..2 * n].copy_from_slice(&dgi[..2 * n]);
-            g.iter_mut().zip(u).for_each(|(g, u)| *g = *g * *u);
-        }
-    }
-}
-
-kernel! {
-    /// From the gradient of an LSTM's next state to those of its gates and of its cell before.
-    fn lstm_slopes<'a, T: Real>(
-        dgates: &'a mut [T],
-        dstate: &'a mut [T],
-        saved: &'a mut [T],
-        g: &'a [T],
-        state: &'a [T],
-        n: usize,
-    ) -> () {
-        let rows = dgates.chunks_exact_mut(4 * n).zip(dstate.chunks_exact_mut(2 * n));
-        let rows = rows.zip(saved.chunks_exact_mut(5 * n)).zip(g.chunks_exact(2 * n).zip(state.chunks_exact(2 * n)));
-        for (((dgates, dstate), saved), (g, state)) in rows {
-            let (dh, dc) = g.split_at(n);
-            let (_, c) = state.split_at(n);
-            let (gates, t) = saved.split_at_mut(4 * n);
-            let [i, f, u, o] = quarters(gates);
-            let [di, df, du, d_o] = quarters(dgates);
-            let (dc_total, dc_before) = dstate.split_at_mut(n);
-            each!(dc_total, [dc = dc, dh = dh, o = o, t = t], dc + dh * o * (T::ONE - t * t));
-            each!(d_o, [dh = dh, t = t, o = o], dh * t * (o * (T::ONE - o)));
-            each!(di, [dc = dc_total, u = u, i = i], dc * u * (i * (T::ONE - i)));
-            each!(df, [dc = dc_total, c = c, f = f], dc * c * (f * (T::ONE - f)));
-            each!(du, [dc = dc_total, i = i, u = u], dc * i * (T::ONE - u * u));
-            each!(dc_before, [dc = dc_total, f = f], dc * f);
-        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Layers: named places in the flat buffer, and the formula that reads them.
 
 use std::f64::consts::SQRT_2;
+use std::rc::Rc;
 
 use super::parameters::{Builder, Init};
+use super::recurrence::Recurrence;
 use super::{Activation, Parameters, Real, Tensor};
 
 /// The gain of ReLU in Xavier's formula.
@@ -88,11 +90,7 @@ pub struct Cell {
 impl Cell {
     /// `inputs` wide, `hidden` units.
     pub fn new<T: Real>(b: &mut Builder<'_, T>, name: &str, kind: CellKind, inputs: usize, hidden: usize) -> Self {
-        let gates = match kind {
-            CellKind::Elman | CellKind::ElmanRelu => 1,
-            CellKind::Gru => 3,
-            CellKind::Lstm => 4,
-        };
+        let gates = kind.gates();
         let init = Init::Uniform(1.0 / (hidden as f64).sqrt());
         b.scope(name, |b| Self {
             kind,
@@ -111,7 +109,7 @@ impl Cell {
 
     /// Numbers in its state: `hidden`, or twice that for an LSTM.
     pub fn state_size(&self) -> usize {
-        if self.kind == CellKind::Lstm { 2 * self.hidden } else { self.hidden }
+        self.kind.state() * self.hidden
     }
 
     /// The input half of the gates; for a sequence it can be one product over all steps: [B, inputs] to [B, gates].
@@ -121,13 +119,19 @@ impl Cell {
 
     /// The next state [B, state] from the input half of the gates and the state.
     pub fn step<T: Real>(&self, p: &Parameters<T>, gates: &Tensor<T>, state: &Tensor<T>) -> Tensor<T> {
-        let elman = || gates + state.linear(p, self.w_hh, Some(self.b_hh), Activation::Identity);
-        match self.kind {
-            CellKind::Elman => elman().tanh(),
-            CellKind::ElmanRelu => elman().relu(),
-            CellKind::Gru => gates.gru(state, p, self.w_hh, self.b_hh),
-            CellKind::Lstm => gates.lstm(state, p, self.w_hh, self.b_hh),
-        }
+        self.unroll(p, gates, state, None)
+    }
+
+    /// All states [L B, state] of a window, from the input half of the gates [L B, gates], step after step, and the
+    /// state before the first step. Rows of shorter windows start later: until then their state stays.
+    pub fn unroll<T: Real>(
+        &self,
+        p: &Parameters<T>,
+        gates: &Tensor<T>,
+        state: &Tensor<T>,
+        starts: Option<Rc<[usize]>>,
+    ) -> Tensor<T> {
+        Recurrence::forward(self.kind, gates, state, p, (self.w_hh, self.b_hh), starts)
     }
 
     /// The next state [B, state] from an input [B, inputs] and the state.

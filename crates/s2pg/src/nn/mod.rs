@@ -33,6 +33,7 @@ mod layers;
 mod parameters;
 mod pool;
 mod real;
+mod recurrence;
 mod standardiser;
 mod tensor;
 

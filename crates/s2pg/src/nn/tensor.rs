@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::kernels::{self, Spread, View, each, kernel, map, sum_inline};
 use super::parameters::{Slot, Store};
+use super::recurrence::Recurrence;
 use super::{Buffer, Parameters, Real};
 
 /// A matrix of numbers, rows x columns, and the operation that made it.
@@ -116,22 +117,7 @@ pub(super) enum Op<T: Real> {
     SumColumns {
         x: Tensor<T>,
     },
-    Gru {
-        gi: Tensor<T>,
-        h: Tensor<T>,
-        p: Arc<Store<T>>,
-        w: usize,
-        b: usize,
-        saved: Buffer<T>,
-    },
-    Lstm {
-        gi: Tensor<T>,
-        state: Tensor<T>,
-        p: Arc<Store<T>>,
-        w: usize,
-        b: usize,
-        saved: Buffer<T>,
-    },
+    Recurrence(Recurrence<T>),
     LogProb {
         x: Tensor<T>,
         mean: Tensor<T>,
@@ -156,8 +142,7 @@ impl<T: Real> Op<T> {
             | Self::Sum { x, .. }
             | Self::SumColumns { x } => ([Some(x), None, None], &[]),
             Self::Binary { a, b, .. } => ([Some(a), Some(b), None], &[]),
-            Self::Gru { gi, h, .. } => ([Some(gi), Some(h), None], &[]),
-            Self::Lstm { gi, state, .. } => ([Some(gi), Some(state), None], &[]),
+            Self::Recurrence(r) => ([Some(&r.gates), Some(&r.state), None], &[]),
             Self::LogProb { x, mean, log_std } => ([Some(x), Some(mean), Some(log_std)], &[]),
             Self::Squash { mean, log_std, noise } => ([Some(mean), Some(log_std), Some(noise)], &[]),
             Self::Concat { parts } | Self::Stack { parts } => ([None, None, None], parts),
@@ -168,7 +153,8 @@ impl<T: Real> Op<T> {
     /// The network that it reads.
     pub fn store(&self) -> Option<&Arc<Store<T>>> {
         match self {
-            Self::Param { p, .. } | Self::Linear { p, .. } | Self::Gru { p, .. } | Self::Lstm { p, .. } => Some(p),
+            Self::Param { p, .. } | Self::Linear { p, .. } => Some(p),
+            Self::Recurrence(r) => Some(&r.p),
             _ => None,
         }
     }
@@ -464,37 +450,6 @@ impl<T: Real> Tensor<T> {
         Self::node(rows, out, y, Op::Linear { x: self.clone(), p: p.0.clone(), w, b, act })
     }
 
-    /// One step of a gated recurrent unit from the input half of its gates.
-    ///
-    /// `self` is `x W_ihᵀ + b_ih` [B, 3H] with the gates in the order reset, update, candidate; `h` is [B, H]. With
-    /// r, u = sigmoid and n = tanh(gi_n + r (h W_hnᵀ + b_hn)), the result is (1 - u) n + u h.
-    pub(super) fn gru(&self, h: &Self, p: &Parameters<T>, w: usize, b: usize) -> Self {
-        let (rows, n) = h.shape();
-        assert_eq!(self.shape(), (rows, 3 * n), "gates {:?} of a state {:?}", self.shape(), h.shape());
-        let mut gh = Buffer::new(rows * 3 * n);
-        kernels::matmul(&mut gh, 3 * n, false, View::new(h.data(), rows, n), View::new(p.0.slice(w), 3 * n, n).t());
-        let mut y = Buffer::new(rows * n);
-        let mut saved = Buffer::new(rows * 4 * n);
-        gru_gates(&mut y, &mut saved, self.data(), &gh, h.data(), p.0.slice(b), n);
-        Self::node(rows, n, y, Op::Gru { gi: self.clone(), h: h.clone(), p: p.0.clone(), w, b, saved })
-    }
-
-    /// One step of a long short-term memory from the input half of its gates.
-    ///
-    /// `self` is `x W_ihᵀ + b_ih` [B, 4H] with the gates in the order input, forget, candidate, output; `state` is
-    /// h beside c, [B, 2H], and so is the result: c' = f c + i g, h' = o tanh(c').
-    pub(super) fn lstm(&self, state: &Self, p: &Parameters<T>, w: usize, b: usize) -> Self {
-        let (rows, n) = (state.rows(), state.cols() / 2);
-        assert_eq!(self.shape(), (rows, 4 * n), "gates {:?} of a state {:?}", self.shape(), state.shape());
-        let mut gh = Buffer::new(rows * 4 * n);
-        let h = View { cols: n, ..View::new(state.data(), rows, 2 * n) };
-        kernels::matmul(&mut gh, 4 * n, false, h, View::new(p.0.slice(w), 4 * n, n).t());
-        let mut y = Buffer::new(rows * 2 * n);
-        let mut saved = Buffer::new(rows * 5 * n);
-        lstm_gates(&mut y, &mut saved, self.data(), &gh, state.data(), p.0.slice(b), n);
-        Self::node(rows, 2 * n, y, Op::Lstm { gi: self.clone(), state: state.clone(), p: p.0.clone(), w, b, saved })
-    }
-
     /// The log-density of `x` under a diagonal Gaussian, summed over columns: [B, 1].
     ///
     /// `mean` is [B, n]; `log_std` is [1, n] or [B, n].
@@ -519,58 +474,6 @@ impl<T: Real> Tensor<T> {
         squashed_samples(&mut y, &mut Buffer::new(n), mean.data(), log_std.data(), noise.data());
         let op = Op::Squash { mean: mean.clone(), log_std: log_std.clone(), noise: noise.clone() };
         Self::node(rows, n + 1, y, op)
-    }
-}
-
-kernel! {
-    /// The gates and the next state of a GRU; keeps r, u, c and h W_hnᵀ + b_hn for the way back.
-    fn gru_gates<'a, T: Real>(
-        y: &'a mut [T],
-        saved: &'a mut [T],
-        gi: &'a [T],
-        gh: &'a [T],
-        h: &'a [T],
-        bias: &'a [T],
-        n: usize,
-    ) -> () {
-        let rows = y.chunks_exact_mut(n).zip(saved.chunks_exact_mut(4 * n)).zip(h.chunks_exact(n));
-        for (((y, saved), h), (gi, gh)) in rows.zip(gi.chunks_exact(3 * n).zip(gh.chunks_exact(3 * n))) {
-            let (ru, cm) = saved.split_at_mut(2 * n);
-            let (c, m) = cm.split_at_mut(n);
-            each!(ru, [gi = gi, gh = gh, b = bias], (gi + (gh + b)).sigmoid());
-            each!(m, [gh = &gh[2 * n..], b = &bias[2 * n..]], gh + b);
-            let (r, u) = ru.split_at(n);
-            each!(c, [gi = &gi[2 * n..], r = r, m = m], (gi + r * m).tanh());
-            each!(y, [u = u, c = c, h = h], (T::ONE - u) * c + u * h);
-        }
-    }
-}
-
-kernel! {
-    /// The gates and the next state of an LSTM; keeps i, f, g, o and tanh(c') for the way back.
-    fn lstm_gates<'a, T: Real>(
-        y: &'a mut [T],
-        saved: &'a mut [T],
-        gi: &'a [T],
-        gh: &'a [T],
-        state: &'a [T],
-        bias: &'a [T],
-        n: usize,
-    ) -> () {
-        let rows = y.chunks_exact_mut(2 * n).zip(saved.chunks_exact_mut(5 * n)).zip(state.chunks_exact(2 * n));
-        for (((y, saved), state), (gi, gh)) in rows.zip(gi.chunks_exact(4 * n).zip(gh.chunks_exact(4 * n))) {
-            let (_, c) = state.split_at(n);
-            let (h_next, c_next) = y.split_at_mut(n);
-            let (gates, t) = saved.split_at_mut(4 * n);
-            each!(&mut gates[..2 * n], [gi = gi, gh = gh, b = bias], (gi + (gh + b)).sigmoid());
-            let [_, _, g, o] = quarters(gates);
-            each!(g, [gi = &gi[2 * n..], gh = &gh[2 * n..], b = &bias[2 * n..]], (gi + (gh + b)).tanh());
-            each!(o, [gi = &gi[3 * n..], gh = &gh[3 * n..], b = &bias[3 * n..]], (gi + (gh + b)).sigmoid());
-            let [i, f, g, o] = quarters(gates);
-            each!(c_next, [i = i, f = f, g = g, c = c], f * c + i * g);
-            each!(t, [c = c_next], c.tanh());
-            each!(h_next, [o = o, t = t], o * t);
-        }
     }
 }
 
@@ -617,16 +520,6 @@ kernel! {
             density[0] = sum_inline(terms, |x| x) - constant;
         }
     }
-}
-
-/// Four equal parts.
-#[inline(always)]
-pub(super) fn quarters<T>(x: &mut [T]) -> [&mut [T]; 4] {
-    let n = x.len() / 4;
-    let (a, x) = x.split_at_mut(n);
-    let (b, x) = x.split_at_mut(n);
-    let (c, d) = x.split_at_mut(n);
-    [a, b, c, &mut d[..n]]
 }
 
 macro_rules! operator {

@@ -1,0 +1,247 @@
+//! Nothing depends on what it must not: the rules about who may use what, read from the source text.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// One source file: its path below `crates/`, and its text without comments and without its unit tests.
+struct Source {
+    path: String,
+    text: String,
+    lines: usize,
+}
+
+/// Every source file of a crate.
+fn sources(krate: &str) -> Vec<Source> {
+    fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display())) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    collect(&crates.join(krate).join("src"), &mut found);
+    found.sort();
+    let read = |path: PathBuf| {
+        let whole = fs::read_to_string(&path).unwrap();
+        let code = whole.split("#[cfg(test)]\nmod ").next().unwrap();
+        let text = code.lines().map(|line| without_comment(line).to_string() + "\n").collect();
+        let path = path.strip_prefix(&crates).unwrap().to_string_lossy().replace('\\', "/");
+        Source { path, text, lines: whole.lines().count() }
+    };
+    let sources: Vec<Source> = found.into_iter().map(read).collect();
+    assert!(sources.len() > 2, "{krate} has sources");
+    sources
+}
+
+/// A line up to its comment; `//` inside of a string is no comment.
+fn without_comment(line: &str) -> &str {
+    let starts = line.match_indices("//").map(|(i, _)| i);
+    starts.into_iter().find(|&i| line[..i].matches('"').count() % 2 == 0).map_or(line, |i| &line[..i])
+}
+
+/// The modules of this crate that a text names: `crate::nn::Tensor` and `crate::{nn, rng::Rng}` name `nn` and `rng`.
+fn modules_named(text: &str) -> Vec<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut named = Vec::new();
+    for (i, _) in text.match_indices("crate::") {
+        let rest = text[i + "crate::".len()..].trim_start();
+        match rest.strip_prefix('{') {
+            Some(group) => {
+                let mut depth = 0;
+                let mut start = true;
+                for (j, c) in group.char_indices() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => start = true,
+                        c if start && !c.is_whitespace() => {
+                            named.push(word(&group[j..]));
+                            start = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            None => named.push(word(rest)),
+        }
+    }
+    named
+}
+
+/// The parser of `use` lines finds modules in paths, groups, macros and expressions.
+#[test]
+fn modules_are_found() {
+    assert_eq!(modules_named("use crate::nn::Tensor;\nx(crate::state::Data::U8(y))"), ["nn", "state"]);
+    assert_eq!(modules_named("use crate::{nn::{Adam, Tensor}, rng::Rng,\n    env};"), ["nn", "rng", "env"]);
+    assert_eq!(modules_named("$crate::nn::kernels::ARCH"), ["nn"]);
+    assert_eq!(without_comment("let x = \"http://a\"; // crate::env"), "let x = \"http://a\"; ");
+}
+
+/// Inside the library: train -> algo -> data -> policy -> nn, and train -> env; `rng` and `state` are below all, and env is
+/// a leaf.
+#[test]
+fn modules_use_only_what_is_below_them() {
+    let below = |module: &str| -> &[&str] {
+        match module {
+            "lib" => &["algo", "data", "env", "nn", "policy", "rng", "state", "theory", "train"],
+            "train" => &["train", "algo", "data", "env", "nn", "policy", "rng", "state"],
+            "theory" => &["theory", "algo", "data", "nn", "policy", "rng", "state"],
+            "algo" => &["algo", "data", "nn", "policy", "rng", "state"],
+            "data" => &["data", "nn", "policy", "rng", "state"],
+            "policy" => &["policy", "nn", "rng", "state"],
+            "nn" => &["nn", "rng", "state"],
+            "env" => &["env", "rng", "state"],
+            "rng" => &["state"],
+            "state" => &[],
+            other => panic!("the module {other} has no place in the order yet: give it one here"),
+        }
+    };
+    let mut uses = 0;
+    for Source { path, text, .. } in sources("s2pg") {
+        let inside = path.strip_prefix("s2pg/src/").unwrap();
+        let module = inside.split(['/', '.']).next().unwrap();
+        for named in modules_named(&text) {
+            // What the crate re-exports at its root has the module's own name below it.
+            assert!(below(module).contains(&named.as_str()), "{path}: {module} may not use crate::{named}");
+            uses += 1;
+        }
+        assert!(!text.contains("super::super"), "{path}: name the module from the crate's root");
+    }
+    assert!(uses > 60, "{uses} uses were read");
+    println!("{uses} uses of modules, all downwards");
+}
+
+/// Where `words` occur, as whole words, outside of the files and directories `allowed`.
+fn occurrences(sources: &[Source], words: &[&str], allowed: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for Source { path, text, .. } in sources.iter().filter(|s| !allowed.iter().any(|a| s.path.starts_with(a))) {
+        for (i, line) in text.lines().enumerate() {
+            for word in words {
+                let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+                let whole = line.match_indices(word).any(|(at, _)| {
+                    !is_part(line[..at].chars().last()) && !is_part(line[at + word.len()..].chars().next())
+                });
+                if whole {
+                    found.push(format!("{path}:{}: {word}", i + 1));
+                }
+            }
+        }
+    }
+    found
+}
+
+const NONE: [&str; 0] = [];
+
+/// An algorithm knows no environment, no loop, no file, no clock, and no variant of `Memory`; its file has at most 300
+/// lines.
+#[test]
+fn an_algorithm_is_its_box() {
+    let algorithms: Vec<Source> = sources("s2pg").into_iter().filter(|s| s.path.starts_with("s2pg/src/algo/")).collect();
+    let words = ["Memory", "fs", "io", "path", "time", "Path", "File", "Env", "EnvSpec", "VecEnv", "Checkpoints", "log"];
+    assert_eq!(occurrences(&algorithms, &words, &[]), NONE);
+    for Source { path, lines, .. } in &algorithms {
+        assert!(*lines <= 300, "{path} has {lines} lines");
+    }
+}
+
+/// The library prints nothing, ends no process, reads no clock, opens no connection, has no generator but the one that is
+/// passed in, and no table whose order is another one in every process.
+#[test]
+fn the_library_is_silent_and_repeatable() {
+    let words = [
+        "println!", "eprintln!", "print!", "eprint!", "dbg!", "std::process", "SystemTime", "Instant", "thread_rng", "OsRng",
+        "getrandom", "from_entropy", "std::net", "TcpStream", "UdpSocket", "HashMap", "HashSet", "RandomState", "env::var",
+        "env::args", "todo!", "unimplemented!",
+    ];
+    assert_eq!(occurrences(&sources("s2pg"), &words, &[]), NONE);
+    // The simulator's bindings may print and end the process where C leaves no other way.
+    let words = ["SystemTime", "Instant", "thread_rng", "OsRng", "HashMap", "HashSet", "RandomState", "dbg!"];
+    assert_eq!(occurrences(&sources("s2pg-mujoco"), &words, &[]), NONE);
+}
+
+/// Threads talk through channels and scopes: locks and atomic numbers are nowhere but in the environments' threads, the
+/// networks' pool of workers, and the flag that a signal sets.
+#[test]
+fn no_hand_made_concurrency() {
+    let words = ["Mutex", "RwLock", "Condvar", "Barrier", "static mut", "UnsafeCell"];
+    let atomics: Vec<String> =
+        ["Bool", "Usize", "U8", "U32", "U64", "I32", "I64", "Isize", "Ptr"].map(|kind| format!("Atomic{kind}")).into();
+    let words: Vec<&str> = words.into_iter().chain(atomics.iter().map(String::as_str)).collect();
+    let allowed = ["s2pg/src/env/vec.rs", "s2pg/src/nn/pool.rs", "s2pg-cli/src/train.rs", "s2pg-cli/src/signals.rs"];
+    let mut with = 0;
+    for krate in ["s2pg", "s2pg-mujoco", "s2pg-cli"] {
+        let sources = sources(krate);
+        assert_eq!(occurrences(&sources, &words, &allowed), NONE);
+        let synchronised = |s: &&Source| !occurrences(&[Source { path: String::new(), ..copy(s) }], &words, &[]).is_empty();
+        with += sources.iter().filter(synchronised).count();
+    }
+    println!("{with} files with synchronisation");
+}
+
+fn copy(s: &Source) -> Source {
+    Source { path: s.path.clone(), text: s.text.clone(), lines: s.lines }
+}
+
+/// `unsafe` is nowhere but at the one call of the matrix product and in the bindings of the simulator.
+#[test]
+fn unsafe_is_in_one_place() {
+    let found = [sources("s2pg"), sources("s2pg-cli")].map(|s| occurrences(&s, &["unsafe"], &[])).concat();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("s2pg/src/nn/kernels.rs:"), "{found:?}");
+    println!("unsafe outside of the bindings: {}", found[0]);
+}
+
+/// The text between a brace and its partner.
+fn body(text: &str) -> &str {
+    let open = text.find('{').unwrap();
+    let mut depth = 0;
+    for (i, c) in text[open..].char_indices() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if depth == 0 {
+            return &text[open + 1..open + i];
+        }
+    }
+    panic!("an open brace");
+}
+
+/// State cannot be forgotten: every `visit` of a structure takes it apart without `..`.
+#[test]
+fn a_visit_forgets_no_field() {
+    let (mut visits, mut skipped) = (0, 0);
+    for Source { path, text, .. } in [sources("s2pg"), sources("s2pg-mujoco")].into_iter().flatten() {
+        for (i, signature) in text.match_indices("fn visit(&mut self, v: &mut dyn Visitor)") {
+            let rest = &text[i + signature.len()..];
+            if rest.trim_start().starts_with(';') {
+                continue;
+            }
+            let body = body(rest);
+            for (at, _) in body.match_indices("..") {
+                let next = body[at + 2..].trim_start();
+                assert!(!next.starts_with('}'), "{path}: a visit skips fields with `..`: {}", body.trim());
+            }
+            // A list has no fields, and the one field of `Parameters` is behind a shared pointer.
+            let has_fields = ["State for [T] {", "State for Parameters<T> {"].iter().all(|s| !text[..i].trim_end().ends_with(s));
+            assert!(body.contains("let Self") || !has_fields, "{path}: a visit takes no `Self` apart: {}", body.trim());
+            skipped += body.matches(": _").count();
+            visits += 1;
+        }
+    }
+    assert!(visits > 10, "{visits} visits were read");
+    println!("{visits} visits, {skipped} fields skipped with `_`");
+}
+
+/// The simulator knows no algorithm, and no binary's mathematics hides in the command line.
+#[test]
+fn crates_know_their_place() {
+    let words = ["algo", "policy", "data", "train", "nn", "theory"].map(|m| format!("s2pg::{m}"));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    assert_eq!(occurrences(&sources("s2pg-mujoco"), &words, &[]), NONE);
+    let words = ["s2pg::algo", "s2pg::data", "s2pg::nn", "s2pg::policy"];
+    assert_eq!(occurrences(&sources("s2pg-cli"), &words, &["s2pg-cli/src/bench"]), NONE);
+}
