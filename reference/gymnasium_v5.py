@@ -4,8 +4,9 @@
     /tmp/venv/bin/python reference/gymnasium_v5.py
 
 For each task one safetensors file: `model.*`, `opt.*` and `stat.*` are the numbers of the compiled model that dynamics can
-depend on, `state` the integration state after a reset, and `actions`, `observations` and `rewards` a rollout from there.
-A third of the actions lies outside the motors' range.
+depend on, `state` the integration state after a reset, `place` the x from which the task measures the first step's distance,
+and `actions`, `observations`, `rewards` and `terminated` a rollout from there, which goes on after a fall. A third of the
+actions lies outside the motors' range.
 """
 
 import json
@@ -17,8 +18,16 @@ import tempfile
 import gymnasium
 import mujoco
 import numpy as np
+from gymnasium.envs.mujoco.humanoid_v5 import mass_center
 
-TASKS = {"half_cheetah": "HalfCheetah-v5"}
+TASKS = {
+    "ant": "Ant-v5",
+    "half_cheetah": "HalfCheetah-v5",
+    "hopper": "Hopper-v5",
+    "humanoid": "Humanoid-v5",
+    "inverted_pendulum": "InvertedPendulum-v5",
+    "walker2d": "Walker2d-v5",
+}
 STEPS = 200
 OUT = pathlib.Path(__file__).resolve().parent.parent / "crates/s2pg-mujoco/tests/golden"
 # Names, looks, user data, sizes of buffers, and what needs kinds of object that these bodies have not.
@@ -60,14 +69,18 @@ for file, task in TASKS.items():
     spec = mujoco.mjtState.mjSTATE_INTEGRATION
     tensors["state"] = np.empty(mujoco.mj_stateSize(env.model, spec))
     mujoco.mj_getState(env.model, env.data, tensors["state"], spec)
-    actions = np.random.default_rng(2).uniform(-1.5, 1.5, (STEPS, env.model.nu)).astype(np.float32)
-    observations, rewards = [observation], []
+    places = {"ant": lambda: env.data.body(1).xpos[0], "humanoid": lambda: mass_center(env.model, env.data)[0]}
+    tensors["place"] = np.array([places.get(file, lambda: env.data.qpos[0])()])
+    low, high = 1.5 * env.model.actuator_ctrlrange.T
+    actions = np.random.default_rng(2).uniform(low, high, (STEPS, env.model.nu)).astype(np.float32)
+    observations, rewards, falls = [observation], [], []
     for action in actions:
         observation, reward, terminated, _, _ = env.step(action)
-        assert not terminated
         observations.append(observation)
         rewards.append(reward)
-    tensors |= {"actions": actions, "observations": np.array(observations), "rewards": np.array(rewards, np.float64)}
+        falls.append(terminated)
+    tensors |= {"actions": actions, "observations": np.array(observations)}
+    tensors |= {"rewards": np.array(rewards, np.float64), "terminated": np.array(falls, np.uint8)}
     # 64-bit numbers first, so that every tensor is aligned.
     save(OUT / f"{file}.safetensors", dict(sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0]))))
-    print(file, len(tensors), "tensors")
+    print(file, len(tensors), "tensors,", sum(falls), "steps on the ground")

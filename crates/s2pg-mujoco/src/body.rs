@@ -1,31 +1,150 @@
 //! A model and its simulation. The only module that names MuJoCo's bindings.
 
 use std::cell::RefCell;
-use std::sync::Once;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Once, OnceLock};
 
 use mujoco_rs::mujoco_c::{mjtDisableBit, mjtState};
-use mujoco_rs::wrappers::{MjData, MjLogMessage, MjModel, MjtGeomBase, MjtLogLevel, log_config, set_log_config};
+use mujoco_rs::wrappers::mj_model::traits::{ModelType, ModelTypeMut};
+use mujoco_rs::wrappers::{
+    MjData, MjLogMessage, MjModel, MjtGeomBase, MjtLogLevel, MjtObjBase, log_config, set_log_config,
+};
 use s2pg::env::Shape;
+
+use crate::sum::sum;
 
 const STATE: u32 = mjtState::mjSTATE_INTEGRATION as u32;
 
 /// What MuJoCo calls the largest number of a sound simulation.
 const LARGEST: f64 = 1e10;
 
+/// The text of a model, and what it was compiled to: once, and shared by all bodies that do not change it.
+pub(crate) struct Source {
+    xml: &'static str,
+    /// Geoms with another sliding friction than the text's.
+    friction: &'static [(&'static str, f64)],
+    model: OnceLock<Arc<MjModel>>,
+}
+
+impl Source {
+    pub(crate) const fn new(xml: &'static str, friction: &'static [(&'static str, f64)]) -> Self {
+        Self { xml, friction, model: OnceLock::new() }
+    }
+
+    fn model(&self) -> Result<Arc<MjModel>, String> {
+        if let Some(model) = self.model.get() {
+            return Ok(model.clone());
+        }
+        let mut model = guarded(self.xml)?;
+        for &(name, friction) in self.friction {
+            let geom =
+                model.name_to_id(MjtObjBase::mjOBJ_GEOM, name).ok_or_else(|| format!("there is no geom {name}"))?;
+            model.geom_friction_mut()[geom][0] = friction;
+        }
+        Ok(self.model.get_or_init(|| Arc::new(model)).clone())
+    }
+}
+
+/// A model that other bodies use too, or one of this body alone, which may be changed.
+enum Model {
+    Shared(Arc<MjModel>),
+    Own(Box<MjModel>),
+}
+
+impl Deref for Model {
+    type Target = MjModel;
+    fn deref(&self) -> &MjModel {
+        match self {
+            Model::Shared(model) => model,
+            Model::Own(model) => model,
+        }
+    }
+}
+
+impl DerefMut for Model {
+    fn deref_mut(&mut self) -> &mut MjModel {
+        match self {
+            Model::Shared(_) => panic!("a shared model cannot be changed"),
+            Model::Own(model) => model,
+        }
+    }
+}
+
+// SAFETY: both pointers lead to the one model that they own or share, which stays in its place.
+#[allow(unsafe_code)]
+unsafe impl ModelType for Model {}
+// SAFETY: what may be changed is the same model as what is read.
+#[allow(unsafe_code)]
+unsafe impl ModelTypeMut for Model {}
+
+/// The masses (kg), inertias (kg m^2) and sizes (m) of a model as it was compiled.
+struct Nominal {
+    mass: Vec<f64>,
+    inertia: Vec<[f64; 3]>,
+    size: Vec<[f64; 3]>,
+}
+
 /// A compiled model with its simulation, and the guard around it.
 ///
 /// Positions and velocities are MuJoCo's `qpos` and `qvel`, in metres, radians and seconds. MuJoCo would put an unstable
 /// simulation back to its start without a word; here that is switched off, and [`Body::step`] is an error in its place.
 pub struct Body {
-    data: MjData<Box<MjModel>>,
+    data: MjData<Model>,
+    /// Where the masses may be changed.
+    nominal: Option<Nominal>,
 }
 
 impl Body {
     /// Compiles a model from the text of an MJCF file. It may not refer to other files. An error is MuJoCo's sentence.
     pub fn new(xml: &str) -> Result<Self, String> {
-        let mut model = compile(xml)?;
-        model.opt_mut().disableflags |= mjtDisableBit::mjDSBL_AUTORESET as i32;
-        Ok(Self { data: MjData::try_new(model).map_err(|e| e.to_string())? })
+        Self::of(Model::Own(Box::new(guarded(xml)?)))
+    }
+
+    /// A body with the model of `source`: the common one, or a copy whose masses may be changed.
+    pub(crate) fn from_source(source: &Source, own: bool) -> Result<Self, String> {
+        let model = source.model()?;
+        Self::of(if own { Model::Own(Box::new((*model).clone())) } else { Model::Shared(model) })
+    }
+
+    fn of(model: Model) -> Result<Self, String> {
+        let nominal = matches!(model, Model::Own(_)).then(|| Nominal {
+            mass: model.body_mass().to_vec(),
+            inertia: model.body_inertia().to_vec(),
+            size: model.geom_size().to_vec(),
+        });
+        Ok(Self { data: MjData::try_new(model).map_err(|e| e.to_string())?, nominal })
+    }
+
+    /// Names of the bodies in the order of the model, the world's first.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let model = self.data.model();
+        (0..model.body_mass().len()).map(|i| model.id_to_name(MjtObjBase::mjOBJ_BODY, i).unwrap_or("unnamed")).collect()
+    }
+
+    /// Makes each body's mass 1 + `change` of the compiled one.
+    ///
+    /// Its inertia goes with it, and all that follows from both is computed afresh, unless `stale`: the published code
+    /// changed the masses alone. `geoms` scales the first size of each geom as well, as that code did. A reset or a restore
+    /// must follow. Panics on a body without a model of its own.
+    pub(crate) fn scale_masses(&mut self, change: &[f64], stale: bool, geoms: bool) {
+        let nominal = self.nominal.as_ref().expect("only a model of one's own is changed");
+        assert_eq!(change.len(), nominal.mass.len(), "{} changes for {} masses", change.len(), nominal.mass.len());
+        // SAFETY: masses, inertias and sizes change; no count, index or address does.
+        #[allow(unsafe_code)]
+        let model = unsafe { self.data.model_mut() };
+        model.body_mass_mut().iter_mut().zip(&nominal.mass).zip(change).for_each(|((x, m), c)| *x = m * (1.0 + c));
+        if geoms {
+            for (geom, size) in nominal.size.iter().enumerate() {
+                let change = change[model.geom_bodyid()[geom] as usize];
+                model.geom_size_mut()[geom][0] = size[0] * (1.0 + change);
+            }
+        }
+        if !stale {
+            for ((inertia, nominal), c) in model.body_inertia_mut().iter_mut().zip(&nominal.inertia).zip(change) {
+                *inertia = nominal.map(|x| x * (1.0 + c));
+            }
+            self.data.set_const();
+        }
     }
 
     /// Seconds of a simulation step.
@@ -61,6 +180,40 @@ impl Body {
         self.data.forward();
     }
 
+    /// The x of the first body after the world, which lags as [`Body::inertias`] does.
+    pub(crate) fn trunk(&self) -> f64 {
+        self.data.xpos()[1][0]
+    }
+
+    /// The x of the centre of mass, which lags as [`Body::inertias`] does.
+    pub(crate) fn centre(&self) -> f64 {
+        let mass = self.data.model().body_mass();
+        let moment = mass.iter().zip(self.data.xipos()).map(|(m, x)| m * x[0]).reduce(|sum, x| sum + x);
+        moment.expect("there is a world") / sum(mass, |m| m)
+    }
+
+    /// Of each body: inertia about the centre of mass of its tree (xx, yy, zz, xy, xz, yz), mass times offset from that
+    /// centre (x, y, z), mass. As everything that is computed from positions, it is of the last stage of the last
+    /// simulation step.
+    pub(crate) fn inertias(&self) -> &[[f64; 10]] {
+        self.data.cinert()
+    }
+
+    /// Of each body: angular and linear velocity at the centre of mass of its tree. It lags as [`Body::inertias`] does.
+    pub(crate) fn centre_velocities(&self) -> &[[f64; 6]] {
+        self.data.cvel()
+    }
+
+    /// The motors' force on each degree of freedom, in N or N m.
+    pub(crate) fn motor_forces(&self) -> &[f64] {
+        self.data.qfrc_actuator()
+    }
+
+    /// Of each body: torque and force from outside, as of the last [`Body::forces`].
+    pub(crate) fn contact_forces(&self) -> &[[f64; 6]] {
+        self.data.cfrc_ext()
+    }
+
     /// Takes `n` simulation steps with the controls `a`, which MuJoCo clamps to their range. Where MuJoCo warned, or a
     /// number is not finite or too large, the error says so; only a reset or a restore leads out of it.
     pub fn step(&mut self, a: &[f32], n: usize) -> Result<(), String> {
@@ -85,7 +238,7 @@ impl Body {
         (0..n).for_each(|_| self.data.step());
     }
 
-    /// Computes the forces on bodies that observations of contact read.
+    /// Computes [`Body::contact_forces`].
     pub(crate) fn forces(&mut self) {
         self.data.rne_post_constraint();
     }
@@ -133,9 +286,16 @@ impl Body {
     }
 }
 
-fn compile(xml: &str) -> Result<Box<MjModel>, String> {
+fn compile(xml: &str) -> Result<MjModel, String> {
     log_to_recorder();
-    MjModel::from_xml_string(xml).map(Box::new).map_err(|e| e.to_string())
+    MjModel::from_xml_string(xml).map_err(|e| e.to_string())
+}
+
+/// Compiles, and forbids MuJoCo to reset by itself.
+fn guarded(xml: &str) -> Result<MjModel, String> {
+    let mut model = compile(xml)?;
+    model.opt_mut().disableflags |= mjtDisableBit::mjDSBL_AUTORESET as i32;
+    Ok(model)
 }
 
 thread_local! {
@@ -174,7 +334,17 @@ fn log_to_recorder() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mujoco_rs::wrappers::mj_editing::{MjSpec, MjsBody, SpecElement};
+    use s2pg::rng::Rng;
     use safetensors::SafeTensors;
+
+    macro_rules! bodies {
+        ($($name:literal)*) => {
+            const MODELS: [&str; 6] = [$(include_str!(concat!("../models/", $name, ".xml"))),*];
+            const GOLDEN: [&[u8]; 6] = [$(include_bytes!(concat!("../tests/golden/", $name, ".safetensors"))),*];
+        };
+    }
+    bodies! { "ant" "half_cheetah" "hopper" "humanoid" "inverted_pendulum" "walker2d" }
 
     /// The memory of plain numbers, flags and enumerations without padding.
     #[allow(unsafe_code)]
@@ -188,10 +358,26 @@ mod tests {
         name.replace('_', "").to_lowercase()
     }
 
-    /// The compiled cheetah equals Gymnasium's in every recorded number: bodies, joints, geoms, motors, options.
+    /// Every compiled body equals Gymnasium's in every recorded number: bodies, joints, geoms, motors, options.
     #[test]
-    fn the_cheetah_is_gymnasiums() {
-        let model = compile(include_str!("../models/half_cheetah.xml")).unwrap();
+    fn the_bodies_are_gymnasiums() {
+        MODELS.into_iter().zip(GOLDEN).for_each(|(xml, golden)| equal_models(xml, golden));
+    }
+
+    fn equal_models(xml: &str, golden: &[u8]) {
+        let model = compile(xml).unwrap();
+        let ours = numbers(&model);
+        let golden = SafeTensors::deserialize(golden).unwrap();
+        let theirs: Vec<_> = golden.tensors().into_iter().filter(|(name, _)| name.contains('.')).collect();
+        assert_eq!(theirs.len(), ours.len());
+        for (name, tensor) in theirs {
+            let (_, ours) = ours.iter().find(|(ours, _)| *ours == plain(&name)).unwrap_or_else(|| panic!("no {name}"));
+            assert!(*ours == tensor.data(), "{name} of {xml} is different");
+        }
+    }
+
+    /// The memory of every number of a model that dynamics can depend on, by plain name.
+    fn numbers(model: &MjModel) -> Vec<(String, &[u8])> {
         let (opt, stat) = (model.opt(), model.stat());
         let mut ours: Vec<(String, &[u8])> = Vec::new();
         macro_rules! arrays {
@@ -228,15 +414,88 @@ mod tests {
             o_solimp o_solref sdf_initpoints sdf_iterations sleep_tolerance solver timestep tolerance viscosity wind
         }
         numbers! { stat: center extent meaninertia meanmass meansize }
+        ours
+    }
 
-        let file = include_bytes!("../tests/golden/half_cheetah.safetensors");
-        let golden = SafeTensors::deserialize(file).unwrap();
-        let theirs: Vec<_> = golden.tensors().into_iter().filter(|(name, _)| name.contains('.')).collect();
-        assert_eq!(theirs.len(), ours.len());
-        for (name, tensor) in theirs {
-            let (_, ours) = ours.iter().find(|(ours, _)| *ours == plain(&name)).unwrap_or_else(|| panic!("no {name}"));
-            assert!(*ours == tensor.data(), "{name} is different");
+    /// Masses that were changed give the constants of a model that is compiled with them, and changed back the first ones to
+    /// the bit; the published way leaves inertias and constants as they were.
+    #[test]
+    fn changed_masses_are_a_recompiled_model() {
+        let mut worst = 0.0f64;
+        for (seed, xml) in MODELS.into_iter().enumerate() {
+            let mut body = Body::new(xml).unwrap();
+            let mut rng = Rng::new(seed as u64, "masses");
+            let zero = vec![0.0; body.names().len()];
+            let change: Vec<f64> = zero.iter().map(|_| rng.range(-0.3, 0.3)).collect();
+            body.scale_masses(&zero, false, false);
+            let nominal = copy(&body);
+            body.scale_masses(&change, false, false);
+
+            let mut spec = MjSpec::from_xml_string(xml).unwrap();
+            let names: Vec<String> = body.names().into_iter().map(String::from).collect();
+            for link in spec.world_body_mut().body_iter_mut() {
+                scale_densities(link, &names, &change);
+            }
+            if spec.compiler().settotalmass() > 0.0 {
+                let total = body.data.model().body_mass().iter().sum();
+                spec.compiler_mut().set_settotalmass(total);
+            }
+            let recompiled = spec.compile().unwrap();
+            let mut moved = 0;
+            for ((name, ours), (_, theirs)) in numbers(body.data.model()).iter().zip(numbers(&recompiled)) {
+                let before = &nominal.iter().find(|(known, _)| known == name).unwrap().1;
+                moved += (&before[..] != *ours) as usize;
+                if name == "opt.disableflags" || *ours == theirs {
+                    continue;
+                }
+                for (x, y) in ours.as_chunks().0.iter().zip(theirs.as_chunks().0) {
+                    let (x, y) = (f64::from_le_bytes(*x), f64::from_le_bytes(*y));
+                    let error = (x - y).abs() / x.abs().max(y.abs());
+                    assert!(x == y || error < 1e-12, "{name}: {x} and {y}, in {xml}");
+                    worst = worst.max(if x == y { 0.0 } else { error });
+                }
+            }
+            assert!(moved > 8, "{moved} arrays changed");
+
+            body.scale_masses(&zero, false, false);
+            assert!(copy(&body) == nominal);
+            body.scale_masses(&change, true, true);
+            let changed: Vec<_> =
+                copy(&body).into_iter().zip(nominal).filter(|(x, y)| x != y).map(|(x, _)| x.0).collect();
+            assert_eq!(changed, ["model.bodymass", "model.geomsize"]);
         }
+        println!("largest relative difference {worst:.1e}");
+    }
+
+    fn scale_densities(body: &mut MjsBody, names: &[String], change: &[f64]) {
+        let change_here = change[names.iter().position(|name| name == body.name()).unwrap()];
+        for geom in body.geom_iter_mut(false) {
+            let density = geom.density();
+            geom.set_density(density * (1.0 + change_here));
+        }
+        body.body_iter_mut().for_each(|child| scale_densities(child, names, change));
+    }
+
+    fn copy(body: &Body) -> Vec<(String, Vec<u8>)> {
+        numbers(body.data.model()).into_iter().map(|(name, bytes)| (name, bytes.to_vec())).collect()
+    }
+
+    /// Bodies share one model, unless their masses may change; the walker of `v3` differs from `v5`'s in its right foot only.
+    #[test]
+    fn models_are_shared() {
+        static SOURCE: Source = Source::new(MODELS[5], &[]);
+        static UNEVEN: Source = Source::new(MODELS[5], &[("foot", 0.9)]);
+        let of = |source: &Source, own| Body::from_source(source, own).unwrap();
+        let pointer = |body: &Body| std::ptr::from_ref(body.data.model());
+        let (first, second, own) = (of(&SOURCE, false), of(&SOURCE, false), of(&SOURCE, true));
+        assert!(pointer(&first) == pointer(&second) && pointer(&first) != pointer(&own));
+        let foot = r#"<geom class="foot" name="foot"/>"#;
+        assert!(MODELS[5].contains(foot));
+        let edited = guarded(&MODELS[5].replace(foot, r#"<geom class="foot" name="foot" friction="0.9"/>"#)).unwrap();
+        assert!(numbers(&edited) == numbers(of(&UNEVEN, false).data.model()));
+        let differ = |(x, y): &((String, &[u8]), (String, &[u8]))| x != y;
+        let differing: Vec<_> = numbers(&edited).into_iter().zip(numbers(first.data.model())).filter(differ).collect();
+        assert!(differing.len() == 1 && differing[0].0.0 == "model.geomfriction");
     }
 
     /// A text that is no model is one sentence, and MuJoCo leaves no file behind.

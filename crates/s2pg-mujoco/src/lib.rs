@@ -2,6 +2,9 @@
 
 mod body;
 mod gym;
+mod sum;
+mod tasks;
 
 pub use body::Body;
-pub use gym::{Bare, Gym, entries};
+pub use gym::{Bare, Gym};
+pub use tasks::entries;

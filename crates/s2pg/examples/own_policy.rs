@@ -89,10 +89,20 @@ pub fn run(steps: usize, seed: u64) -> Result<f64, Box<dyn std::error::Error>> {
     };
 
     let policy = Elman::new(o, a, &mut Rng::new(seed, "policy"));
-    let shape = ValueShape { view: View::Observation, world: o, z: Z, a_prev: 0, features: 32 };
+    let shape = ValueShape { view: View::Observation, world: o, z: Z, a_prev: 0, features: 32, cell: None };
     let value = Value::new(shape, &mut Rng::new(seed, "value"));
     let settings = ppo::Settings { steps: per_update, minibatch: 100, lr: 2e-3, value_lr: 2e-3, ..Default::default() };
-    let rollout = RolloutShape { steps: per_update / envs, envs, o, s: 0, a, z: Z, a_prev: false };
+    let rollout = RolloutShape {
+        steps: per_update / envs,
+        envs,
+        o,
+        s: 0,
+        a,
+        memory: Memory::Stochastic { z: Z },
+        a_prev: false,
+        align_next_windows: true,
+        split_first_windows: true,
+    };
     let mut trainer = Trainer::new(Parts {
         algorithm: Ppo::new(policy, value, settings, 1),
         buffer: Rollout::new(rollout),

@@ -142,8 +142,10 @@ const NONE: [&str; 0] = [];
 /// lines.
 #[test]
 fn an_algorithm_is_its_box() {
-    let algorithms: Vec<Source> = sources("s2pg").into_iter().filter(|s| s.path.starts_with("s2pg/src/algo/")).collect();
-    let words = ["Memory", "fs", "io", "path", "time", "Path", "File", "Env", "EnvSpec", "VecEnv", "Checkpoints", "log"];
+    let algorithms: Vec<Source> =
+        sources("s2pg").into_iter().filter(|s| s.path.starts_with("s2pg/src/algo/")).collect();
+    let words =
+        ["Memory", "fs", "io", "path", "time", "Path", "File", "Env", "EnvSpec", "VecEnv", "Checkpoints", "log"];
     assert_eq!(occurrences(&algorithms, &words, &[]), NONE);
     for Source { path, lines, .. } in &algorithms {
         assert!(*lines <= 300, "{path} has {lines} lines");
@@ -155,9 +157,28 @@ fn an_algorithm_is_its_box() {
 #[test]
 fn the_library_is_silent_and_repeatable() {
     let words = [
-        "println!", "eprintln!", "print!", "eprint!", "dbg!", "std::process", "SystemTime", "Instant", "thread_rng", "OsRng",
-        "getrandom", "from_entropy", "std::net", "TcpStream", "UdpSocket", "HashMap", "HashSet", "RandomState", "env::var",
-        "env::args", "todo!", "unimplemented!",
+        "println!",
+        "eprintln!",
+        "print!",
+        "eprint!",
+        "dbg!",
+        "std::process",
+        "SystemTime",
+        "Instant",
+        "thread_rng",
+        "OsRng",
+        "getrandom",
+        "from_entropy",
+        "std::net",
+        "TcpStream",
+        "UdpSocket",
+        "HashMap",
+        "HashSet",
+        "RandomState",
+        "env::var",
+        "env::args",
+        "todo!",
+        "unimplemented!",
     ];
     assert_eq!(occurrences(&sources("s2pg"), &words, &[]), NONE);
     // The simulator's bindings may print and end the process where C leaves no other way.
@@ -178,7 +199,8 @@ fn no_hand_made_concurrency() {
     for krate in ["s2pg", "s2pg-mujoco", "s2pg-cli"] {
         let sources = sources(krate);
         assert_eq!(occurrences(&sources, &words, &allowed), NONE);
-        let synchronised = |s: &&Source| !occurrences(&[Source { path: String::new(), ..copy(s) }], &words, &[]).is_empty();
+        let synchronised =
+            |s: &&Source| !occurrences(&[Source { path: String::new(), ..copy(s) }], &words, &[]).is_empty();
         with += sources.iter().filter(synchronised).count();
     }
     println!("{with} files with synchronisation");
@@ -226,7 +248,8 @@ fn a_visit_forgets_no_field() {
                 assert!(!next.starts_with('}'), "{path}: a visit skips fields with `..`: {}", body.trim());
             }
             // A list has no fields, and the one field of `Parameters` is behind a shared pointer.
-            let has_fields = ["State for [T] {", "State for Parameters<T> {"].iter().all(|s| !text[..i].trim_end().ends_with(s));
+            let has_fields =
+                ["State for [T] {", "State for Parameters<T> {"].iter().all(|s| !text[..i].trim_end().ends_with(s));
             assert!(body.contains("let Self") || !has_fields, "{path}: a visit takes no `Self` apart: {}", body.trim());
             skipped += body.matches(": _").count();
             visits += 1;

@@ -10,7 +10,7 @@ use s2pg::algo::gae::{gae, normalise};
 use s2pg::algo::{Algorithm, Ppo, ppo};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Standardiser, Tensor};
-use s2pg::policy::{Actor, ActorShape, StatefulPolicy, Value, ValueShape, View};
+use s2pg::policy::{Actor, ActorShape, Memory, StatefulPolicy, Value, ValueShape, View};
 use s2pg::train::Recall;
 
 const ACTOR: [(&str, &str); 13] = [
@@ -38,7 +38,24 @@ const VALUE: [(&str, &str); 6] = [
     ("h3.bias", "h3.bias"),
 ];
 
-fn actor(case: &Case, features: &str, prefix: &str) -> Actor {
+const RECURRENT_VALUE: [(&str, &str); 14] = [
+    ("embed_o.weight", "h1_o.weight"),
+    ("embed_o.bias", "h1_o.bias"),
+    ("embed_a.weight", "h1_a_prev.weight"),
+    ("embed_a.bias", "h1_a_prev.bias"),
+    ("cell.weight_ih", "rnn.weight_ih_l0"),
+    ("cell.weight_hh", "rnn.weight_hh_l0"),
+    ("cell.bias_ih", "rnn.bias_ih_l0"),
+    ("cell.bias_hh", "rnn.bias_hh_l0"),
+    ("shortcut.weight", "h1_o_post_rnn.weight"),
+    ("shortcut.bias", "h1_o_post_rnn.bias"),
+    ("head.h1.weight", "hq_1.weight"),
+    ("head.h1.bias", "hq_1.bias"),
+    ("head.h2.weight", "hq_2.weight"),
+    ("head.h2.bias", "hq_2.bias"),
+];
+
+fn actor(case: &Case, memory: Memory, features: &str, prefix: &str) -> Actor {
     let shape = ActorShape {
         o: case.size("obs"),
         a: case.size("A"),
@@ -48,35 +65,43 @@ fn actor(case: &Case, features: &str, prefix: &str) -> Actor {
         std: 0.5,
         state_std: 0.5,
     };
-    let mut actor = Actor::stochastic(&shape, &mut Rng::new(0, "golden"));
+    let mut actor = Actor::new(memory, &shape, &mut Rng::new(0, "golden"));
     case.load(actor.params_mut(), prefix, &ACTOR);
     actor
 }
 
-/// One PPO-RS update: previous actions, values, GAE, densities, every loss and gradient, and the weights after Adam.
-#[test]
-fn golden_ppo_rs_update() {
-    let mut case = Case::open("ppo_rs_update");
+/// The recorded transitions, with everything that the published code does to windows.
+fn rollout(case: &Case, memory: Memory) -> Rollout {
     let (n_o, n_a, n_z, n) = (case.size("obs"), case.size("A"), case.size("H"), case.size("N"));
     let width = n_o + n_z;
     let (x, next_x) = (case.f32("data.state"), case.f32("data.next_state"));
     let (a, r) = (case.f32("data.action"), case.get("data.reward").to_vec());
     let (absorbing, last) = (case.bools("data.absorbing"), case.bools("data.last"));
-
-    let shape = RolloutShape { steps: n, envs: 1, o: n_o, s: 0, a: n_a, z: n_z, a_prev: true };
-    let mut data = Rollout::new(shape);
+    let mut data = Rollout::new(RolloutShape {
+        steps: n,
+        envs: 1,
+        o: n_o,
+        s: 0,
+        a: n_a,
+        memory,
+        a_prev: true,
+        align_next_windows: false,
+        split_first_windows: false,
+    });
     let mut a_prev = vec![0.0; n_a];
-    let mut previous = Vec::new();
+    let stochastic = matches!(memory, Memory::Stochastic { .. });
     for t in 0..n {
         let (row, next) = (&x[t * width..][..width], &next_x[t * width..][..width]);
-        previous.extend_from_slice(&a_prev);
+        let (state, next_state) = (&row[n_o..], &next[n_o..]);
         data.push(&Transition {
             o: &row[..n_o],
             s: &[],
             a_prev: &a_prev,
-            z: &row[n_o..],
+            z: if stochastic { state } else { &[] },
+            h: if stochastic { &[] } else { state },
             a: &a[t * n_a..][..n_a],
-            z_next: &next[n_o..],
+            z_next: if stochastic { next_state } else { &[] },
+            h_next: if stochastic { &[] } else { next_state },
             r: &r[t..=t],
             terminated: &absorbing[t..=t],
             truncated: &[last[t] && !absorbing[t]],
@@ -89,54 +114,37 @@ fn golden_ppo_rs_update() {
             a_prev.fill(0.0);
         }
     }
-    case.check("prev_action", &previous);
+    data
+}
 
-    let value_shape = ValueShape {
-        view: View::Observation,
-        world: n_o,
-        z: n_z,
-        a_prev: n_a,
-        features: case.size("n_features_critic"),
-    };
-    let mut value = Value::new(value_shape, &mut Rng::new(0, "golden"));
-    case.load(value.params_mut(), "value.", &VALUE);
-    let settings = ppo::Settings {
-        lr: case.number("lr_actor"),
-        value_lr: case.number("lr_critic"),
-        gamma: case.number("gamma"),
-        lambda: case.number("lam"),
-        clip: case.number("eps_ppo"),
-        entropy: case.number("ent_coeff"),
-        ..ppo::Settings::default()
-    };
-    let mut ppo = Ppo::new(actor(&case, "n_features_actor", "actor."), value, settings.clone(), 1);
-
-    let (v, v_next) = ppo.values(&data);
+/// A whole update: values, GAE, densities, every loss and gradient, and the weights after Adam.
+fn check_update(case: &mut Case, ppo: &mut Ppo<Actor, Value>, data: &Rollout, values: &[(&str, &str)]) {
+    let settings = ppo.settings().clone();
+    let (v, v_next) = ppo.values(data);
     case.check("gae.v", &v);
     case.check("gae.v_next", &v_next);
-    let gae = gae(&data, &v, &v_next, settings.gamma, settings.lambda);
+    let gae = gae(data, &v, &v_next, settings.gamma, settings.lambda);
     case.check("gae.adv", &gae.advantages);
     case.check("gae.v_target", &gae.targets);
-    let rows = data.rows();
     let mut advantages = gae.advantages.clone();
-    normalise(&mut advantages, &rows);
+    normalise(&mut advantages, &data.rows());
     case.check("adv_norm", &advantages);
-    let old: Vec<f64> = ppo.log_prob(&data, &rows).data().iter().map(|&l| l as f64).collect();
+    let old = ppo.log_probs(data);
     case.check("old_log_prob", &old);
 
     let mut steps = 0;
     while case.has(&format!("v.step{steps}.idx")) {
         let step = format!("v.step{steps}");
         let rows = case.indices(&format!("{step}.idx"));
-        let loss = ppo.value_step(&data, &gae.targets, &rows);
+        let loss = ppo.value_step(data, &gae.targets, &rows);
         case.check(&format!("{step}.loss"), &[loss]);
-        for (ours, theirs) in VALUE {
+        for (ours, theirs) in values {
             let slot = ppo.value().params().slot(ours).clone();
             case.check(&format!("{step}.grad.{theirs}"), &ppo.optimisers().1.gradient()[slot.range()]);
         }
         steps += 1;
     }
-    for (ours, theirs) in VALUE {
+    for (ours, theirs) in values {
         let slot = ppo.value().params().slot(ours).clone();
         let gradients: Vec<String> = (0..steps).map(|i| format!("v.step{i}.grad.{theirs}")).collect();
         let ours = &ppo.value().params().data()[slot.range()];
@@ -147,8 +155,8 @@ fn golden_ppo_rs_update() {
     while case.has(&format!("pi.step{steps}.idx")) {
         let step = format!("pi.step{steps}");
         let rows = case.indices(&format!("{step}.idx"));
-        case.check(&format!("{step}.log_prob"), ppo.log_prob(&data, &rows).data());
-        let loss = ppo.policy_step(&data, &old, &advantages, &rows);
+        case.check(&format!("{step}.log_prob"), ppo.log_prob(data, &rows).data());
+        let loss = ppo.policy_step(data, &old, &advantages, &rows);
         case.check(&format!("{step}.loss"), &[loss]);
         for (ours, theirs) in ACTOR {
             let slot = ppo.policy().params().slot(ours).clone();
@@ -158,51 +166,144 @@ fn golden_ppo_rs_update() {
     }
     assert!(steps > 0);
     for (ours, theirs) in ACTOR {
-        let policy = ppo.policy();
-        let slot = policy.params().slot(ours).clone();
+        let slot = ppo.policy().params().slot(ours).clone();
         let gradients: Vec<String> = (0..steps).map(|i| format!("pi.step{i}.grad.{theirs}")).collect();
-        let ours = &policy.params().data()[slot.range()];
+        let ours = &ppo.policy().params().data()[slot.range()];
         case.check_after_adam(&format!("pi.after.{theirs}"), ours, settings.lr, &gradients);
     }
 }
 
-/// Acting with PPO-RS over resets, stochastic and deterministic, with the official memory of the previous action (D13).
+fn settings(case: &Case, broadcast_bug: bool) -> ppo::Settings {
+    ppo::Settings {
+        lr: case.number("lr_actor"),
+        value_lr: case.number("lr_critic"),
+        gamma: case.number("gamma"),
+        lambda: case.number("lam"),
+        clip: case.number("eps_ppo"),
+        entropy: case.number("ent_coeff"),
+        broadcast_bug,
+        ..ppo::Settings::default()
+    }
+}
+
+/// One PPO-RS update.
 #[test]
-fn golden_acting_ppo_rs() {
-    let mut case = Case::open("acting");
-    let (n_a, n_z, steps) = (case.size("A"), case.size("H"), case.size("T"));
-    let actor = actor(&case, "n_features", "ppo_rs.net.");
-    let mask = case.bools("mask.policy");
-    let n_s = case.size("privileged");
-    let (s, reset) = (case.f32("state"), case.bools("reset"));
-    let log_std = &actor.params().data()[actor.params().slot("log_std").range()];
-    for mode in ["stoch", "deter"] {
-        let mut recall = Recall::new(1, n_z, n_a, false);
-        let (mut actions, mut states) = (Vec::new(), Vec::new());
-        for t in 0..steps {
-            if reset[t] {
-                recall.forget();
+fn golden_ppo_rs_update() {
+    let mut case = Case::open("ppo_rs_update");
+    let memory = Memory::Stochastic { z: case.size("H") };
+    let data = rollout(&case, memory);
+    case.check("prev_action", data.context(&data.rows()).a_prev.unwrap().data());
+    let (n_o, n_a, n_z) = (case.size("obs"), case.size("A"), case.size("H"));
+    let features = case.size("n_features_critic");
+    let shape = ValueShape { view: View::Observation, world: n_o, z: n_z, a_prev: n_a, features, cell: None };
+    let mut value = Value::new(shape, &mut Rng::new(0, "golden"));
+    case.load(value.params_mut(), "value.", &VALUE);
+    let actor = actor(&case, memory, "n_features_actor", "actor.");
+    let mut ppo = Ppo::new(actor, value, settings(&case, false), 1);
+    check_update(&mut case, &mut ppo, &data, &VALUE);
+}
+
+/// One PPO-BPTT update over windows, with the published product of every ratio with every advantage (D11) and without.
+#[test]
+fn golden_ppo_bptt_update() {
+    for (name, broadcast_bug) in [("ppo_bptt_update", true), ("ppo_bptt_update_fixed_broadcast", false)] {
+        let mut case = Case::open(name);
+        let (n_o, n_a, len) = (case.size("obs"), case.size("A"), case.size("truncation_length"));
+        let memory = Memory::Bptt { h: case.size("H"), len };
+        let data = rollout(&case, memory);
+        check_windows(&mut case, &data, len);
+        let features = case.size("n_features_critic");
+        let units = case.shape("value.rnn.weight_hh_l0")[1];
+        let cell = Some((CellKind::Gru, units));
+        let shape = ValueShape { view: View::Observation, world: n_o, z: 0, a_prev: n_a, features, cell };
+        let mut value = Value::new(shape, &mut Rng::new(0, "golden"));
+        case.load(value.params_mut(), "value.", &RECURRENT_VALUE);
+        let actor = actor(&case, memory, "n_features_actor", "actor.");
+        let mut ppo = Ppo::new(actor, value, settings(&case, broadcast_bug), 1);
+        check_update(&mut case, &mut ppo, &data, &RECURRENT_VALUE);
+    }
+}
+
+/// The windows of every row and of every next observation, padded behind as they are recorded.
+fn check_windows(case: &mut Case, data: &Rollout, len: usize) {
+    let (n_o, n_a, n_h) = (case.size("obs"), case.size("A"), case.size("H"));
+    let rows = data.rows();
+    for (context, state, action) in [
+        (data.context(&rows), "seq.state", "seq.prev_action"),
+        (data.next_context(&rows), "seq.next_state", "seq.action"),
+    ] {
+        let lengths = context.lengths.clone().unwrap();
+        let steps = context.steps();
+        let a = context.a_prev.as_ref().unwrap();
+        let behind = |x: &Tensor, width: usize| -> Vec<f32> {
+            let mut table = vec![0.0; rows.len() * len * width];
+            for (i, n) in lengths.iter().enumerate() {
+                for t in 0..*n {
+                    let from = ((steps - n + t) * rows.len() + i) * width;
+                    table[(i * len + t) * width..][..width].copy_from_slice(&x.data()[from..from + width]);
+                }
             }
-            let row = &s[t * n_s..][..n_s];
-            let o: Vec<f32> = row.iter().zip(&mask).filter(|(_, m)| **m).map(|(x, _)| *x).collect();
-            let dist = actor.dist(&recall.context(&o, row));
-            let mut u = dist.mean();
-            if mode == "stoch" {
-                let noise = &case.f32("ppo_rs.stoch.noise")[t * (n_a + n_z)..][..n_a + n_z];
-                let noisy = |mean: &[f32], from: usize| -> Vec<f32> {
-                    let std = |i: usize| log_std[from + i].clamp(-20.0, 2.0).exp();
-                    mean.iter().enumerate().map(|(i, m)| m + std(i) * noise[from + i]).collect()
-                };
-                u.a = Tensor::new(1, n_a, &noisy(u.a.data(), 0));
-                u.z = u.z.map(|z| Tensor::new(1, n_z, &noisy(z.data(), n_a)));
+            table
+        };
+        case.check("seq.length", &lengths.iter().map(|&n| n as f64).collect::<Vec<_>>());
+        case.check(action, &behind(a, n_a));
+        // The recorded windows hold the state of every step; ours hold the one before the first.
+        let o = behind(&context.o, n_o);
+        let recorded = case.f32(state);
+        let mut ours = recorded.clone();
+        for (i, window) in ours.chunks_exact_mut(len * (n_o + n_h)).enumerate() {
+            for (t, x) in window.chunks_exact_mut(n_o + n_h).enumerate() {
+                x[..n_o].copy_from_slice(&o[(i * len + t) * n_o..][..n_o]);
+                if t == 0 {
+                    x[n_o..].copy_from_slice(&context.h.as_ref().unwrap().data()[i * n_h..][..n_h]);
+                }
             }
-            actions.extend_from_slice(u.a.data());
-            states.extend_from_slice(u.z.as_ref().unwrap().data());
-            recall.remember(&u, |_| false);
         }
-        case.check(&format!("ppo_rs.{mode}.action"), &actions);
-        case.check(&format!("ppo_rs.{mode}.memory.action"), &actions);
-        case.check(&format!("ppo_rs.{mode}.memory.hidden"), &states);
+        case.check(state, &ours);
+    }
+}
+
+/// Acting over resets, stochastic and deterministic: PPO-RS with the official memory of the previous action (D13), and
+/// PPO-BPTT, which forgets it.
+#[test]
+fn golden_acting_ppo() {
+    let mut case = Case::open("acting");
+    let (n_a, n_z, n_s, steps) = (case.size("A"), case.size("H"), case.size("privileged"), case.size("T"));
+    let mask = case.bools("mask.policy");
+    let (s, reset) = (case.f32("state"), case.bools("reset"));
+    let policies = [("ppo_rs", Memory::Stochastic { z: n_z }), ("ppo_bptt", Memory::Bptt { h: n_z, len: 5 })];
+    for (name, memory) in policies {
+        let stochastic = matches!(memory, Memory::Stochastic { .. });
+        let actor = actor(&case, memory, "n_features", &format!("{name}.net."));
+        let log_std = &actor.params().data()[actor.params().slot("log_std").range()];
+        for mode in ["stoch", "deter"] {
+            let mut recall = Recall::new(1, memory, case.size("obs"), n_a, !stochastic);
+            let (mut actions, mut states) = (Vec::new(), Vec::new());
+            for t in 0..steps {
+                if reset[t] {
+                    recall.forget();
+                }
+                let row = &s[t * n_s..][..n_s];
+                let o: Vec<f32> = row.iter().zip(&mask).filter(|(_, m)| **m).map(|(x, _)| *x).collect();
+                let dist = actor.dist(&recall.context(&o, row));
+                let mut u = dist.mean();
+                if mode == "stoch" {
+                    let noise = &case.f32(&format!("{name}.stoch.noise"))[t * log_std.len()..][..log_std.len()];
+                    let noisy = |mean: &[f32], from: usize| -> Vec<f32> {
+                        let std = |i: usize| log_std[from + i].clamp(-20.0, 2.0).exp();
+                        mean.iter().enumerate().map(|(i, m)| m + std(i) * noise[from + i]).collect()
+                    };
+                    u.a = Tensor::new(1, n_a, &noisy(u.a.data(), 0));
+                    u.z = u.z.map(|z| Tensor::new(1, n_z, &noisy(z.data(), n_a)));
+                }
+                recall.remember(&dist, &u, |_| false);
+                actions.extend_from_slice(u.a.data());
+                states.extend_from_slice(if stochastic { recall.z() } else { recall.h() });
+            }
+            case.check(&format!("{name}.{mode}.action"), &actions);
+            case.check(&format!("{name}.{mode}.memory.action"), &actions);
+            case.check(&format!("{name}.{mode}.memory.hidden"), &states);
+        }
     }
 }
 

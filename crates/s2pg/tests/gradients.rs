@@ -4,7 +4,7 @@ use s2pg::Rng;
 use s2pg::algo::ppo::surrogate;
 use s2pg::nn::{Activation, Linear};
 use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Tensor, gradient};
-use s2pg::policy::{Actor, ActorShape, Context, Critic, StatefulPolicy, Value, ValueShape, View};
+use s2pg::policy::{Actor, ActorShape, Context, Critic, Memory, StatefulPolicy, Value, ValueShape, View};
 
 type F = Tensor<f64>;
 
@@ -335,10 +335,17 @@ fn ppo_losses() {
         let mut rng = Rng::new(seed as u64, "ppo");
         let cell = kind.unwrap_or(CellKind::Gru);
         let shape = ActorShape { o, a, features: 5, hidden: 4, cell, std: 0.6, state_std: 0.4 };
-        let mut actor: Actor<f64> =
-            if kind.is_some() { Actor::stochastic(&shape, &mut rng) } else { Actor::plain(&shape, &mut rng) };
+        let memory = kind.map_or(Memory::None, |kind| Memory::Stochastic { z: kind.state_size(4) });
+        let mut actor: Actor<f64> = Actor::new(memory, &shape, &mut rng);
         let z = actor.state_size();
-        let value = ValueShape { view: View::Observation, world: o, z, a_prev: if z > 0 { a } else { 0 }, features: 5 };
+        let value = ValueShape {
+            view: View::Observation,
+            world: o,
+            z,
+            a_prev: if z > 0 { a } else { 0 },
+            features: 5,
+            cell: None,
+        };
         let mut value: Value<f64> = Value::new(value, &mut rng);
         // Initial weights are tiny; these make every layer matter.
         actor.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.3 * rng.normal());

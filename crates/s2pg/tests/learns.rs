@@ -31,7 +31,10 @@ fn final_return(preset: &str, estimator: &str, seed: u64) -> f64 {
 fn the_t_maze_needs_memory() {
     for seed in SEEDS {
         assert!(final_return("ppo-rs/t-maze", "rs", seed) > 0.9);
-        assert!(final_return("ppo-rs/t-maze", "vanilla", seed).abs() < 0.4, "four deviations of chance in 100 episodes");
+        assert!(
+            final_return("ppo-rs/t-maze", "vanilla", seed).abs() < 0.4,
+            "four deviations of chance in 100 episodes"
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use s2pg::algo::gae::{explained_variance, gae, normalise};
 use s2pg::algo::ppo::Settings;
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{Builder, CellKind, Init, Parameters, Standardiser, Tensor};
-use s2pg::policy::{Actor, ActorShape, Critic, Dist, Extended, Gaussian, Value, ValueShape, View};
+use s2pg::policy::{Actor, ActorShape, Critic, Dist, Extended, Gaussian, Memory, Value, ValueShape, View};
 
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").map_or(1000, |text| text.parse().expect("PROPTEST_CASES is a number"));
@@ -31,7 +31,17 @@ const Z: usize = 3;
 /// `ends`: how probable it is that a step ends its episode, a third of them by each of termination, truncation, failure.
 fn episodes(steps: usize, envs: usize, ends: f64, seed: u64) -> Episodes {
     let mut rng = Rng::new(seed, "episodes");
-    let mut data = Rollout::new(RolloutShape { steps, envs, o: O, s: 0, a: A, z: Z, a_prev: true });
+    let mut data = Rollout::new(RolloutShape {
+        steps,
+        envs,
+        o: O,
+        s: 0,
+        a: A,
+        memory: Memory::Stochastic { z: Z },
+        a_prev: true,
+        align_next_windows: true,
+        split_first_windows: true,
+    });
     let random = |rng: &mut Rng, n: usize| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
     let mut o = random(&mut rng, envs * O);
     let (mut a_prev, mut z) = (vec![0.0; envs * A], vec![0.0; envs * Z]);
@@ -40,8 +50,7 @@ fn episodes(steps: usize, envs: usize, ends: f64, seed: u64) -> Episodes {
     for _ in 0..steps {
         let (a, mut next_o, z_next) =
             (random(&mut rng, envs * A), random(&mut rng, envs * O), random(&mut rng, envs * Z));
-        let kinds: Vec<usize> =
-            (0..envs).map(|_| if rng.uniform() < ends { 1 + rng.below(3) } else { 0 }).collect();
+        let kinds: Vec<usize> = (0..envs).map(|_| if rng.uniform() < ends { 1 + rng.below(3) } else { 0 }).collect();
         let mut r: Vec<f64> = (0..envs).map(|_| rng.normal()).collect();
         let flags = |kind: usize| kinds.iter().map(|&k| k == kind).collect::<Vec<bool>>();
         let dropped = flags(3);
@@ -58,6 +67,8 @@ fn episodes(steps: usize, envs: usize, ends: f64, seed: u64) -> Episodes {
             a_prev: &a_prev,
             z: &z,
             a: &a,
+            h: &[],
+            h_next: &[],
             z_next: &z_next,
             r: &r,
             terminated: &flags(1),
@@ -233,10 +244,10 @@ proptest! {
     ) {
         let e = episodes(steps, envs, ends, seed);
         let shape = ActorShape { o: O, a: A, features: 4, hidden: Z, cell: CellKind::Gru, std: 0.5, state_std: 0.5 };
-        let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: 4 };
+        let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: 4, cell: None };
         let mut rng = Rng::new(seed, "networks");
         let ppo = Ppo::new(
-            Actor::<f32>::stochastic(&shape, &mut rng),
+            Actor::<f32>::new(Memory::Stochastic { z: Z }, &shape, &mut rng),
             Value::<f32>::new(value, &mut rng),
             Settings::default(),
             1,

@@ -8,7 +8,7 @@ use s2pg::Rng;
 use s2pg::algo::ppo::surrogate;
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape};
 use s2pg::nn::{Activation, Adam, Builder, CellKind, Init, Linear};
-use s2pg::policy::{Actor, ActorShape, Context, Critic, Extended, StatefulPolicy, Value, ValueShape, View};
+use s2pg::policy::{Actor, ActorShape, Context, Critic, Extended, Memory, StatefulPolicy, Value, ValueShape, View};
 use s2pg::train::{Estimator, Experiment, Recall, build};
 use s2pg_mujoco::{Bare, Gym};
 
@@ -108,8 +108,8 @@ const Z: usize = 128;
 
 fn ppo_rs(rng: &mut Rng) -> (Actor, Value) {
     let shape = ActorShape { o: O, a: A, features: WIDTH, hidden: Z, cell: CellKind::Gru, std: 0.5, state_std: 0.5 };
-    let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: WIDTH };
-    (Actor::stochastic(&shape, rng), Value::new(value, rng))
+    let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: WIDTH, cell: None };
+    (Actor::new(Memory::Stochastic { z: Z }, &shape, rng), Value::new(value, rng))
 }
 
 /// A minibatch of PPO-RS: policy and value, each with Adam.
@@ -136,13 +136,14 @@ fn ppo_update(name: &str, batch: usize, baseline: f64, share: f64) -> Case {
 fn act() -> Case {
     let mut rng = Rng::new(0, "bench/act");
     let (policy, _) = ppo_rs(&mut rng);
-    let mut recall = Recall::new(1, Z, A, true);
+    let mut recall = Recall::new(1, policy.memory(), O, A, true);
     let (o, s) = ([0.5; O], [0.5; 17]);
     let flop = ppo_actor(O, A, WIDTH, Z).forward;
     let row = Row::new("act/1", Some(0.058), Some(flop), Some(Budget::Ms(0.012)));
     repeated(row, move || {
-        let u = policy.dist(&recall.context(&o, &s)).sample(&mut rng);
-        recall.remember(&u, |_| false);
+        let dist = policy.dist(&recall.context(&o, &s));
+        let u = dist.sample(&mut rng);
+        recall.remember(&dist, &u, |_| false);
     })
 }
 

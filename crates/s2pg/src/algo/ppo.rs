@@ -37,6 +37,10 @@ pub struct Settings {
     /// Largest norm of a gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_grad_norm: Option<f64>,
+    /// Whether the published error of PPO-BPTT is repeated, which multiplies every ratio with every advantage of the
+    /// minibatch (D11). Set by the experiment's switches.
+    #[serde(skip)]
+    pub broadcast_bug: bool,
 }
 
 impl Default for Settings {
@@ -53,6 +57,7 @@ impl Default for Settings {
             clip: 0.2,
             entropy: 0.0,
             max_grad_norm: None,
+            broadcast_bug: false,
         }
     }
 }
@@ -88,23 +93,39 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
         Self { policy, value, policy_optimiser, value_optimiser, settings, updates: 0, threads }
     }
 
+    /// Its settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The value function.
     pub fn value(&self) -> &V {
         &self.value
     }
 
-    /// V of every row, and of every row's true next context. Within a chain of rows the next context is the next row.
+    /// V of every row, and of every row's true next context. Within a chain of rows that is the next row's.
     pub fn values(&self, data: &Rollout) -> (Vec<f64>, Vec<f64>) {
-        let f64s = |v: &Tensor| v.data().iter().map(|&v| v as f64).collect::<Vec<_>>();
-        let all: Vec<usize> = (0..data.len()).collect();
-        let ends: Vec<usize> = all.iter().copied().filter(|&k| data.is_end(k)).collect();
-        let v = f64s(&self.value.value(&data.context(&all), None));
-        let envs = data.shape().envs;
-        let mut v_next: Vec<f64> = all.iter().map(|&k| v.get(k + envs).copied().unwrap_or(0.0)).collect();
-        for (&k, v) in ends.iter().zip(f64s(&self.value.value(&data.next_context(&ends), None))) {
-            v_next[k] = v;
+        let (mut v, mut v_next) = (vec![0.0; data.len()], vec![0.0; data.len()]);
+        for rows in data.groups(GROUP) {
+            scatter(&mut v, &rows, &self.value.value(&data.context(&rows), None));
+        }
+        let (inner, ends): (Vec<usize>, Vec<usize>) = data.rows().into_iter().partition(|&k| data.next_is_row(k));
+        for k in inner {
+            v_next[k] = v[k + data.shape().envs];
+        }
+        for rows in ends.chunks(GROUP) {
+            scatter(&mut v_next, rows, &self.value.value(&data.next_context(rows), None));
         }
         (v, v_next)
+    }
+
+    /// log pi(a, z' | x) of every row.
+    pub fn log_probs(&self, data: &Rollout) -> Vec<f64> {
+        let mut all = vec![0.0; data.len()];
+        for rows in data.groups(GROUP) {
+            scatter(&mut all, &rows, &self.log_prob(data, &rows));
+        }
+        all
     }
 
     /// log pi(a, z' | x) of some rows, [rows, 1].
@@ -148,7 +169,12 @@ fn policy_step(
 ) -> PolicyStep {
     let dist = policy.dist(&data.context(rows));
     let log_prob = dist.log_prob(&data.extended(rows)).joint();
-    let mut loss = surrogate(&log_prob, &column(old, rows), &column(advantages, rows), settings.clip);
+    let mut advantage = column(advantages, rows);
+    if settings.broadcast_bug {
+        // As a row, it meets every ratio with every advantage (D11).
+        advantage = Tensor::new(1, rows.len(), advantage.data());
+    }
+    let mut loss = surrogate(&log_prob, &column(old, rows), &advantage, settings.clip);
     if settings.entropy != 0.0 {
         loss = loss - dist.entropy() * settings.entropy;
     }
@@ -168,6 +194,15 @@ pub fn surrogate<T: Real>(log_prob: &Tensor<T>, old: &Tensor<T>, advantage: &Ten
     let ratio = (log_prob - old).exp();
     let clipped = ratio.clip(1.0 - clip, 1.0 + clip);
     -(ratio * advantage).min(&(clipped * advantage)).mean()
+}
+
+/// Rows that are evaluated together.
+const GROUP: usize = 250;
+
+/// Writes [rows, 1] to the rows' places.
+fn scatter(to: &mut [f64], rows: &[usize], from: &Tensor) {
+    assert_eq!(from.shape(), (rows.len(), 1), "one number for each row");
+    rows.iter().zip(from.data()).for_each(|(&k, &x)| to[k] = x as f64);
 }
 
 fn column(values: &[f64], rows: &[usize]) -> Tensor {
@@ -203,32 +238,27 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         let mut advantages = gae.advantages;
         normalise(&mut advantages, &rows);
         // 4. Remember the log-density of every (a, z') under the policy that drew it.
-        let all: Vec<usize> = (0..rollout.len()).collect();
-        let old: Vec<f64> = self.log_prob(rollout, &all).data().iter().map(|&l| l as f64).collect();
+        let old = self.log_probs(rollout);
 
         let data = &*rollout;
         let Self { policy, value, policy_optimiser, value_optimiser, settings, .. } = self;
         let s = &*settings;
         // 5. Fit the value function to its targets, in shuffled minibatches.
-        let mut order = rows.clone();
         let mut fit_value = || {
             let mut losses = Mean::default();
             for _ in 0..s.value_epochs {
-                value_rng.shuffle(&mut order);
-                for batch in order.chunks(s.minibatch) {
-                    losses.add(value_step(value, value_optimiser, data, &gae.targets, batch));
+                for rows in data.minibatches(s.minibatch, &mut value_rng) {
+                    losses.add(value_step(value, value_optimiser, data, &gae.targets, &rows));
                 }
             }
             losses.get()
         };
         // 6. Improve the policy on the clipped ratio of (a, z'), in shuffled minibatches.
-        let mut order = rows.clone();
         let mut fit_policy = || {
             let mut steps: [Mean; 4] = Default::default();
             for _ in 0..s.epochs {
-                policy_rng.shuffle(&mut order);
-                for batch in order.chunks(s.minibatch) {
-                    let step = policy_step(policy, policy_optimiser, s, data, (&old, &advantages), batch);
+                for rows in data.minibatches(s.minibatch, &mut policy_rng) {
+                    let step = policy_step(policy, policy_optimiser, s, data, (&old, &advantages), &rows);
                     let figures = [step.loss, step.kl, step.clipped, step.grad_norm];
                     steps.iter_mut().zip(figures).for_each(|(mean, x)| mean.add(x));
                 }

@@ -16,12 +16,16 @@ pub struct Transition<'a> {
     pub s: &'a [f32],
     /// The actions before, zero at the start of an episode, [n, n_a].
     pub a_prev: &'a [f32],
-    /// The policy's states, [n, n_z].
+    /// The policy's random states, [n, n_z].
     pub z: &'a [f32],
+    /// The cached states of a network that is trained through time, [n, n_h].
+    pub h: &'a [f32],
     /// The actions, [n, n_a].
     pub a: &'a [f32],
-    /// The next states of the policy, [n, n_z].
+    /// The next random states, [n, n_z].
     pub z_next: &'a [f32],
+    /// The next cached states, [n, n_h].
+    pub h_next: &'a [f32],
     /// The rewards.
     pub r: &'a [f64],
     /// Whether the task ended.

@@ -182,7 +182,7 @@ kernel! {
 
 const LANES: usize = 16;
 
-/// The inner product, summed in lanes.
+/// The inner product: whole lanes, then the rest one by one. Most of a short product would be adding up empty lanes.
 #[inline(always)]
 fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let mut lanes = [T::ZERO; LANES];
@@ -191,10 +191,11 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     for (a, b) in a.iter().zip(b) {
         lanes = std::array::from_fn(|i| lanes[i] + a[i] * b[i]);
     }
-    for ((lane, &a), &b) in lanes.iter_mut().zip(a_tail).zip(b_tail) {
-        *lane += a * b;
+    let mut sum = if a.is_empty() { T::ZERO } else { tree(lanes) };
+    for (&a, &b) in a_tail.iter().zip(b_tail) {
+        sum += a * b;
     }
-    tree(lanes)
+    sum
 }
 
 /// Adds up lanes in pairs.

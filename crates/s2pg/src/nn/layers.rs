@@ -109,7 +109,7 @@ impl Cell {
 
     /// Numbers in its state: `hidden`, or twice that for an LSTM.
     pub fn state_size(&self) -> usize {
-        self.kind.state() * self.hidden
+        self.kind.state_size(self.hidden)
     }
 
     /// The input half of the gates; for a sequence it can be one product over all steps: [B, inputs] to [B, gates].

@@ -37,9 +37,9 @@ impl CellKind {
         }
     }
 
-    /// Numbers of the state for each unit.
-    pub(super) fn state(self) -> usize {
-        if self == Self::Lstm { 2 } else { 1 }
+    /// Numbers in the state of a cell of `hidden` units: an LSTM's is h beside c.
+    pub fn state_size(self, hidden: usize) -> usize {
+        if self == Self::Lstm { 2 * hidden } else { hidden }
     }
 
     /// Numbers that the way back needs, for each unit.
@@ -63,7 +63,7 @@ impl<T: Real> Recurrence<T> {
         starts: Option<Rc<[usize]>>,
     ) -> Tensor<T> {
         let (rows, width) = state.shape();
-        let n = width / kind.state();
+        let n = width / kind.state_size(1);
         let g = kind.gates() * n;
         let len = gates.rows() / rows.max(1);
         assert_eq!(gates.shape(), (len * rows, g), "gates {:?} of a state {:?}", gates.shape(), state.shape());
@@ -98,7 +98,7 @@ impl<T: Real> Recurrence<T> {
     pub fn backward(self, y: &[T], g: Buffer<T>, sink: &mut Sink<'_, T>) {
         let Self { kind, gates, state, p, w, b, starts, mut saved } = self;
         let (rows, width) = state.shape();
-        let n = width / kind.state();
+        let n = width / kind.state_size(1);
         let (all, len) = (gates.rows(), gates.rows() / rows.max(1));
         let (wide, kept) = (kind.gates() * n, kind.saved() * n);
         let mut dgi = Buffer::new(all * wide);

@@ -58,33 +58,38 @@ pub struct Actor<T: Real = f32> {
 }
 
 impl<T: Real> Actor<T> {
-    /// A policy without memory.
-    pub fn plain(shape: &ActorShape, rng: &mut Rng) -> Self {
-        let (o, f, a) = (shape.o, shape.features, shape.a);
+    /// The policy with this memory.
+    pub fn new(memory: Memory, shape: &ActorShape, rng: &mut Rng) -> Self {
+        let (a, f) = (shape.a, shape.features);
         let mut b = Builder::new(rng);
-        let gains = [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier);
-        let body = Body::Plain(Mlp::new(&mut b, &[o, f, f, a], Activation::Relu, &gains));
-        let log_std = b.constant("log_std", a, shape.std.ln());
-        Self { parameters: b.finish(), body, log_std, memory: Memory::None, actions: a }
-    }
-
-    /// A policy whose state is drawn with the action (RS).
-    pub fn stochastic(shape: &ActorShape, rng: &mut Rng) -> Self {
-        let (o, f, a) = (shape.o, shape.features, shape.a);
-        let mut b = Builder::new(rng);
-        let gain = Init::Xavier(0.05 * RELU_GAIN);
-        let embed_o = Linear::new(&mut b, "embed_o", o, f, Activation::Relu, gain);
-        let embed_a = Linear::new(&mut b, "embed_a", a, f, Activation::Relu, gain);
-        let cell = Cell::new(&mut b, "cell", shape.cell, 2 * f, shape.hidden);
-        let shortcut = Linear::new(&mut b, "shortcut", o, f, Activation::Relu, gain);
-        let head = Linear::new(&mut b, "head", f + shape.hidden, a, Activation::Identity, gain);
-        let z = cell.state_size();
+        let body = match memory {
+            Memory::None | Memory::Window { .. } => {
+                let o = if let Memory::Window { len } = memory { len * shape.o } else { shape.o };
+                let gains = [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier);
+                Body::Plain(Mlp::new(&mut b, &[o, f, f, a], Activation::Relu, &gains))
+            }
+            Memory::Stochastic { .. } | Memory::Bptt { .. } => {
+                let gain = Init::Xavier(0.05 * RELU_GAIN);
+                Body::Recurrent {
+                    embed_o: Linear::new(&mut b, "embed_o", shape.o, f, Activation::Relu, gain),
+                    embed_a: Linear::new(&mut b, "embed_a", a, f, Activation::Relu, gain),
+                    cell: Cell::new(&mut b, "cell", shape.cell, 2 * f, shape.hidden),
+                    shortcut: Linear::new(&mut b, "shortcut", shape.o, f, Activation::Relu, gain),
+                    head: Linear::new(&mut b, "head", f + shape.hidden, a, Activation::Identity, gain),
+                }
+            }
+        };
+        // z' has a log-std of its own; h' is not drawn and has none.
+        let z = if let Memory::Stochastic { z } = memory { z } else { 0 };
         let log_std = b.constant("log_std", a + z, shape.std.ln());
         let mut parameters = b.finish();
-        let states = parameters.slots()[log_std].range().start + a..parameters.slots()[log_std].range().end;
-        parameters.data_mut()[states].fill(T::of(shape.state_std.ln()));
-        let body = Body::Recurrent { embed_o, embed_a, cell, shortcut, head };
-        Self { parameters, body, log_std, memory: Memory::Stochastic { z }, actions: a }
+        let slot = parameters.slots()[log_std].range();
+        parameters.data_mut()[slot.start + a..slot.end].fill(T::of(shape.state_std.ln()));
+        let actor = Self { parameters, body, log_std, memory, actions: a };
+        if let Body::Recurrent { cell, .. } = &actor.body {
+            assert_eq!(actor.state_size(), cell.state_size(), "the state of the cell is the state of the policy");
+        }
+        actor
     }
 }
 
@@ -120,16 +125,18 @@ impl<T: Real> StatefulPolicy<T> for Actor<T> {
             Body::Plain(mlp) => Dist { a: Gaussian::new(mlp.forward(p, &x.o), log_std), z: None, h: None },
             Body::Recurrent { embed_o, embed_a, cell, shortcut, head } => {
                 let a_prev = x.a_prev.as_ref().expect("a recurrent policy reads the previous action");
-                let z = x.z.as_ref().expect("a stochastic policy reads its state");
                 let e = Tensor::concat(&[&embed_o.forward(p, &x.o), &embed_a.forward(p, a_prev)]);
-                let next = cell.forward(p, &e, z);
-                let features = Tensor::concat(&[&shortcut.forward(p, &x.o), &cell.output(&next)]);
+                let state = x.z.as_ref().or(x.h.as_ref()).expect("a recurrent policy reads its state");
+                let next = x.samples(&cell.unroll(p, &cell.input(p, &e), state, x.starts()));
+                let features = Tensor::concat(&[&shortcut.forward(p, &x.samples(&x.o)), &cell.output(&next)]);
                 let mean = head.forward(p, &features);
                 let (a, end) = (self.actions, log_std.cols());
-                Dist {
-                    a: Gaussian::new(mean, log_std.columns(0..a)),
-                    z: Some(Gaussian::new(next, log_std.columns(a..end))),
-                    h: None,
+                let action = Gaussian::new(mean, log_std.columns(0..a));
+                match self.memory {
+                    Memory::Stochastic { .. } => {
+                        Dist { a: action, z: Some(Gaussian::new(next, log_std.columns(a..end))), h: None }
+                    }
+                    _ => Dist { a: action, z: None, h: Some(next) },
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Policies over the extended action u = (a, z'), and critics of the extended state x = (s, z).
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::nn::{Params, Real, Tensor};
 use crate::state::State;
@@ -12,6 +13,9 @@ mod value;
 pub use actor::{Actor, ActorShape, Body};
 pub use dist::{Dist, Gaussian};
 pub use value::{Value, ValueShape, View};
+
+/// The length of a window that is the whole episode.
+pub const WHOLE: usize = usize::MAX;
 
 /// What a policy remembers, and how its training sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +32,8 @@ pub enum Memory {
         /// Observations in the window.
         len: usize,
     },
-    /// Backpropagation through time: the state is recomputed over the last `len` steps.
+    /// Backpropagation through time: the state is recomputed over the last `len` steps; over the whole episode where
+    /// `len` is [`WHOLE`].
     Bptt {
         /// Size of h.
         h: usize,
@@ -37,22 +42,46 @@ pub enum Memory {
     },
 }
 
-/// What a policy and a critic see: x. For B samples, every tensor has B rows; windows stack their steps below each
-/// other (time-major, L times B rows), with the length of each window.
+/// What a policy and a critic see: x. For B samples every tensor has B rows, except where a recurrent network is shown
+/// L steps: then `o` and `a_prev` hold the steps below each other (time-major, L B rows).
 #[derive(Clone, Debug)]
 pub struct Context<T: Real = f32> {
-    /// The policy's observation, [L B, n_o].
+    /// The policy's observation, [B, n_o] or [L B, n_o]; for a window policy its last observations side by side, the
+    /// oldest first, zeros behind, [B, len n_o].
     pub o: Tensor<T>,
     /// The critic's view, [B, n_s]; None where it sees the observation.
     pub s: Option<Tensor<T>>,
-    /// The previous action, zero at the start of an episode, [L B, n_a].
+    /// The previous action, zero at the start of an episode, [B, n_a] or [L B, n_a].
     pub a_prev: Option<Tensor<T>>,
     /// The random state of the extended process, [B, n_z].
     pub z: Option<Tensor<T>>,
-    /// The cached state of a recurrent network at the start of the window, [B, n_h].
+    /// The cached state of a recurrent network before the first step, [B, n_h].
     pub h: Option<Tensor<T>>,
-    /// Steps in each window.
+    /// Of how many steps each sample's window is. A sample is the last of L steps; shorter windows are padded in front.
+    /// None: every step is a sample.
     pub lengths: Option<Vec<usize>>,
+}
+
+impl<T: Real> Context<T> {
+    /// The steps L that a recurrent network is shown.
+    pub fn steps(&self) -> usize {
+        let rows = |h: &Tensor<T>| self.o.rows() / h.rows().max(1);
+        self.lengths.as_ref().map_or_else(|| self.h.as_ref().map_or(1, rows), |l| self.o.rows() / l.len().max(1))
+    }
+
+    /// The step at which each window starts, for [`Cell::unroll`](crate::nn::Cell::unroll); None where all are whole.
+    pub fn starts(&self) -> Option<Rc<[usize]>> {
+        let (lengths, steps) = (self.lengths.as_ref()?, self.steps());
+        lengths.iter().any(|&l| l < steps).then(|| lengths.iter().map(|l| steps - l).collect())
+    }
+
+    /// The rows of a stack of all steps that are samples: the last step's where there are windows, else all.
+    pub fn samples(&self, all: &Tensor<T>) -> Tensor<T> {
+        match &self.lengths {
+            Some(lengths) if all.rows() > lengths.len() => all.rows_of(all.rows() - lengths.len()..all.rows()),
+            _ => all.clone(),
+        }
+    }
 }
 
 /// The extended action u = (a, z').

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::experiment::{AlgorithmName, Estimator, Experiment};
+use super::experiment::{AlgorithmName, Estimator, Experiment, Span};
 use super::trainer::{MakeEnv, Parts, Trainer};
 use super::training::Training;
-use crate::algo::Ppo;
+use crate::algo::{Ppo, ppo};
 use crate::data::{Rollout, RolloutShape};
 use crate::env::{Env, EnvError, EnvSpec, Oracle, Registry};
-use crate::policy::{Actor, ActorShape, StatefulPolicy, Value, ValueShape, View};
+use crate::policy::{Actor, ActorShape, Memory, Value, ValueShape, View, WHOLE};
 use crate::rng::Rng;
 
 /// Makes the run of an experiment, at its first step, on this many threads.
@@ -42,39 +42,61 @@ fn ppo(
         std: network.std,
         state_std: network.state_std,
     };
-    let mut rng = Rng::new(experiment.seed, "policy");
-    let (policy, stateful): (Actor, bool) = match experiment.estimator {
-        Estimator::Rs => (Actor::stochastic(&shape, &mut rng), true),
-        Estimator::Vanilla | Estimator::Oracle => (Actor::plain(&shape, &mut rng), false),
-    };
-    let s = if experiment.critic == View::State { spec.s.len() } else { 0 };
+    let memory = memory(experiment);
+    let recurrent = matches!(memory, Memory::Stochastic { .. } | Memory::Bptt { .. });
+    let policy: Actor = Actor::new(memory, &shape, &mut Rng::new(experiment.seed, "policy"));
+    // A critic of the state needs no memory; one of the observation has the policy's, in its own way.
+    let sees_state = experiment.critic == View::State;
+    let z = if let Memory::Stochastic { z } = memory { z } else { 0 };
+    let window = if let Memory::Window { len } = memory { len } else { 1 };
+    let through_time = matches!(memory, Memory::Bptt { .. }) && !sees_state;
     let value_shape = ValueShape {
         view: experiment.critic,
-        world: if s > 0 { s } else { spec.o.len() },
-        z: policy.state_size(),
-        a_prev: if stateful { a } else { 0 },
+        world: if sees_state { spec.s.len() } else { window * spec.o.len() },
+        z,
+        a_prev: if z > 0 || through_time { a } else { 0 },
         features: network.critic_features,
+        cell: through_time.then_some((network.cell, network.hidden)),
     };
     let value = Value::new(value_shape, &mut Rng::new(experiment.seed, "value"));
+    let switches = &experiment.switches;
     let rollout = RolloutShape {
         steps: experiment.ppo.steps / experiment.env.parallel,
         envs: experiment.env.parallel,
         o: spec.o.len(),
-        s,
+        s: if sees_state { spec.s.len() } else { 0 },
         a,
-        z: policy.state_size(),
-        a_prev: stateful,
+        memory,
+        a_prev: recurrent,
+        align_next_windows: experiment.is_correct(switches.align_next_windows),
+        split_first_windows: experiment.is_correct(switches.split_first_windows),
     };
-    let switches = &experiment.switches;
+    let bug = switches.ppo_bptt_broadcast_bug.unwrap_or(!experiment.is_correct(None));
+    let settings = ppo::Settings { broadcast_bug: bug && through_time, ..experiment.ppo.clone() };
+    // The published PPO-BPTT forgets the previous action at a reset, the published PPO-RS does not (D13).
+    let resets = experiment.is_correct(switches.reset_prev_action) || z == 0;
     Ok(Box::new(Trainer::new(Parts {
-        algorithm: Ppo::new(policy, value, experiment.ppo.clone(), threads),
+        algorithm: Ppo::new(policy, value, settings, threads),
         buffer: Rollout::new(rollout),
         make_env,
         parallel: experiment.env.parallel,
         threads,
         seed: experiment.seed,
         standardise: experiment.standardise,
-        reset_prev_action: experiment.is_correct(switches.reset_prev_action),
+        reset_prev_action: resets,
         deterministic_means: experiment.is_correct(switches.det_eval_really_deterministic),
     })?))
+}
+
+/// What the experiment's policy remembers.
+fn memory(experiment: &Experiment) -> Memory {
+    let network = &experiment.network;
+    let state = network.cell.state_size(network.hidden);
+    match experiment.estimator {
+        Estimator::Rs => Memory::Stochastic { z: state },
+        Estimator::Bptt(Span::Steps(len)) => Memory::Bptt { h: state, len },
+        Estimator::Bptt(Span::Full) => Memory::Bptt { h: state, len: WHOLE },
+        Estimator::Window(len) => Memory::Window { len },
+        Estimator::Vanilla | Estimator::Oracle => Memory::None,
+    }
 }

@@ -14,6 +14,10 @@ use crate::policy::View;
 pub enum Estimator {
     /// Recurrent stochastic: the method of the paper.
     Rs,
+    /// Backpropagation through the last steps, or through the whole episode.
+    Bptt(Span),
+    /// The last observations, side by side.
+    Window(usize),
     /// No memory.
     Vanilla,
     /// No memory, but the policy sees the critic's view.
@@ -21,29 +25,55 @@ pub enum Estimator {
 }
 
 impl Estimator {
-    /// One of each kind.
-    pub const ALL: &[Self] = &[Self::Rs, Self::Vanilla, Self::Oracle];
+    /// One of each kind, for lists and tests.
+    pub const ALL: &[Self] = &[
+        Self::Rs,
+        Self::Bptt(Span::Steps(5)),
+        Self::Bptt(Span::Full),
+        Self::Window(5),
+        Self::Vanilla,
+        Self::Oracle,
+    ];
+}
+
+/// How far a gradient goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// This many steps, the last one included.
+    Steps(usize),
+    /// To the start of the episode.
+    Full,
 }
 
 impl Display for Estimator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rs => "rs",
-            Self::Vanilla => "vanilla",
-            Self::Oracle => "oracle",
-        })
+        match self {
+            Self::Rs => f.write_str("rs"),
+            Self::Bptt(Span::Steps(n)) => write!(f, "bptt:{n}"),
+            Self::Bptt(Span::Full) => f.write_str("bptt:full"),
+            Self::Window(n) => write!(f, "window:{n}"),
+            Self::Vanilla => f.write_str("vanilla"),
+            Self::Oracle => f.write_str("oracle"),
+        }
     }
 }
 
 impl FromStr for Estimator {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
-        match s {
-            "rs" => Ok(Self::Rs),
-            "vanilla" => Ok(Self::Vanilla),
-            "oracle" => Ok(Self::Oracle),
-            _ => Err(format!("there is no estimator `{s}`; there are rs, vanilla and oracle")),
-        }
+        let steps = |n: &str| n.parse().ok().filter(|n| (1..=100_000).contains(n));
+        let found = match s.split_once(':') {
+            None if s == "rs" => Some(Self::Rs),
+            None if s == "vanilla" => Some(Self::Vanilla),
+            None if s == "oracle" => Some(Self::Oracle),
+            Some(("bptt", "full")) => Some(Self::Bptt(Span::Full)),
+            Some(("bptt", n)) => steps(n).map(|n| Self::Bptt(Span::Steps(n))),
+            Some(("window", n)) => steps(n).map(Self::Window),
+            _ => None,
+        };
+        found.ok_or(format!(
+            "there is no estimator `{s}`; there are rs, bptt:K, bptt:full, window:K, vanilla and oracle, with K from 1 on"
+        ))
     }
 }
 
@@ -99,6 +129,17 @@ pub struct Switches {
     /// memory (D19).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub det_eval_really_deterministic: Option<bool>,
+    /// False: PPO-BPTT multiplies each ratio with its own advantage. The published code multiplies each with every
+    /// advantage of the minibatch (D11).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ppo_bptt_broadcast_bug: Option<bool>,
+    /// True: the window before a next observation is that of the next step. The published code makes it of next
+    /// observations alone, so that it misses the first one of an episode (D29).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub align_next_windows: Option<bool>,
+    /// True: no window crosses an episode. In the published code those do that reach the first transition (D31).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_first_windows: Option<bool>,
 }
 
 /// The environment.

@@ -16,7 +16,7 @@ mod training;
 pub use build::build;
 pub use experiment::{
     AlgorithmName, CheckpointSettings, Compat, EnvSettings, Estimator, EvaluationSettings, Experiment, ExperimentError,
-    NetworkSettings, Switches,
+    NetworkSettings, Span, Switches,
 };
 pub use model::{ModelError, load_model, save_model};
 pub use recall::Recall;

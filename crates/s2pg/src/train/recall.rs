@@ -1,14 +1,20 @@
-//! What the loop remembers for the policy between two steps: its state and its last action.
+//! What the loop remembers for the policy between two steps: its state, its last action, its last observations.
 
 use crate::nn::Tensor;
-use crate::policy::{Context, Extended};
+use crate::policy::{Context, Dist, Extended, Memory};
 use crate::state::{Data, State, Visitor};
 
-/// z and the previous action of n environments, reset to zero where an episode ends.
+/// The memory of n environments, reset to zero where an episode ends.
 #[derive(Clone, Debug)]
 pub struct Recall {
     n: usize,
-    z: Vec<f32>,
+    memory: Memory,
+    /// z, or h.
+    state: Vec<f32>,
+    /// The observations of the episode so far, oldest first, [n, len n_o]; at most the last `len`.
+    window: Vec<f32>,
+    /// How many there are.
+    seen: Vec<u64>,
     /// What is stored with a transition: zero at the start of an episode.
     a_prev: Vec<f32>,
     /// What the policy acts on: the same, unless the action of the episode before is kept (D13).
@@ -17,15 +23,35 @@ pub struct Recall {
 }
 
 impl Recall {
-    /// For n environments, at the start of their episodes.
-    pub fn new(n: usize, z: usize, a: usize, reset_prev_action: bool) -> Self {
+    /// For n environments with `o` and `a` entries of observation and action, at the start of their episodes.
+    pub fn new(n: usize, memory: Memory, o: usize, a: usize, reset_prev_action: bool) -> Self {
         let zeros = |size: usize| vec![0.0; n * size];
-        Self { n, z: zeros(z), a_prev: zeros(a), a_acting: zeros(a), reset_acting: reset_prev_action }
+        let (state, window) = match memory {
+            Memory::None => (0, 0),
+            Memory::Stochastic { z } => (z, 0),
+            Memory::Bptt { h, .. } => (h, 0),
+            Memory::Window { len } => (0, len * o),
+        };
+        Self {
+            n,
+            memory,
+            state: zeros(state),
+            window: zeros(window),
+            seen: vec![0; if window > 0 { n } else { 0 }],
+            a_prev: zeros(a),
+            a_acting: zeros(a),
+            reset_acting: reset_prev_action,
+        }
     }
 
-    /// The states, [n, n_z].
+    /// The random states z, [n, n_z].
     pub fn z(&self) -> &[f32] {
-        &self.z
+        if matches!(self.memory, Memory::Stochastic { .. }) { &self.state } else { &[] }
+    }
+
+    /// The cached states h, [n, n_h].
+    pub fn h(&self) -> &[f32] {
+        if matches!(self.memory, Memory::Bptt { .. }) { &self.state } else { &[] }
     }
 
     /// The previous actions as they are stored, [n, n_a].
@@ -33,23 +59,38 @@ impl Recall {
         &self.a_prev
     }
 
-    /// x, from the views of all environments.
-    pub fn context(&self, o: &[f32], s: &[f32]) -> Context {
-        let tensor = |x: &[f32]| Tensor::new(self.n, x.len() / self.n, x);
+    /// x, from the views of all environments; a window takes them in.
+    pub fn context(&mut self, o: &[f32], s: &[f32]) -> Context {
+        let n = self.n;
+        if let Memory::Window { len } = self.memory {
+            let width = o.len() / n;
+            for ((window, o), seen) in
+                self.window.chunks_exact_mut(len * width).zip(o.chunks_exact(width)).zip(&mut self.seen)
+            {
+                if *seen as usize == len {
+                    window.copy_within(width.., 0);
+                    *seen -= 1;
+                }
+                window[*seen as usize * width..][..width].copy_from_slice(o);
+                *seen += 1;
+            }
+        }
+        let tensor = |x: &[f32]| Tensor::new(n, x.len() / n, x);
+        let some = |x: &[f32]| (!x.is_empty()).then(|| tensor(x));
         Context {
-            o: tensor(o),
+            o: tensor(if self.window.is_empty() { o } else { &self.window }),
             s: Some(tensor(s)),
             a_prev: Some(tensor(&self.a_acting)),
-            z: (!self.z.is_empty()).then(|| tensor(&self.z)),
-            h: None,
+            z: some(self.z()),
+            h: some(self.h()),
             lengths: None,
         }
     }
 
-    /// Takes u = (a, z') over into the next step; rows of ended episodes start afresh.
-    pub fn remember(&mut self, u: &Extended, ended: impl Fn(usize) -> bool) {
-        if let Some(z) = &u.z {
-            self.z.copy_from_slice(z.data());
+    /// Takes z' or h', and the action, over into the next step; rows of ended episodes start afresh.
+    pub fn remember(&mut self, dist: &Dist, u: &Extended, ended: impl Fn(usize) -> bool) {
+        if let Some(state) = u.z.as_ref().or(dist.h.as_ref()) {
+            self.state.copy_from_slice(state.data());
         }
         self.a_prev.copy_from_slice(u.a.data());
         self.a_acting.copy_from_slice(u.a.data());
@@ -65,8 +106,12 @@ impl Recall {
 
     fn reset(&mut self, e: usize) {
         let row = |x: &[f32]| e * x.len() / self.n..(e + 1) * x.len() / self.n;
-        let (z, a) = (row(&self.z), row(&self.a_prev));
-        self.z[z].fill(0.0);
+        let (state, window, a) = (row(&self.state), row(&self.window), row(&self.a_prev));
+        self.state[state].fill(0.0);
+        self.window[window].fill(0.0);
+        if let Some(seen) = self.seen.get_mut(e) {
+            *seen = 0;
+        }
         self.a_prev[a.clone()].fill(0.0);
         if self.reset_acting {
             self.a_acting[a].fill(0.0);
@@ -76,8 +121,10 @@ impl Recall {
 
 impl State for Recall {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { n: _, z, a_prev, a_acting, reset_acting: _ } = self;
-        v.item("z", Data::F32(z));
+        let Self { n: _, memory: _, state, window, seen, a_prev, a_acting, reset_acting: _ } = self;
+        v.item("state", Data::F32(state));
+        v.item("window", Data::F32(window));
+        v.item("seen", Data::U64(seen));
         v.item("a_prev", Data::F32(a_prev));
         v.item("a_acting", Data::F32(a_acting));
     }

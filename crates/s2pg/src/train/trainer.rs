@@ -8,7 +8,7 @@ use crate::algo::{Algorithm, Metrics, Schedule};
 use crate::data::{Buffer, Transition};
 use crate::env::{Env, EnvError, EnvSpec, VecEnv};
 use crate::nn::{Params, Standardiser};
-use crate::policy::StatefulPolicy;
+use crate::policy::{Memory, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
@@ -87,7 +87,8 @@ impl<A: Algorithm> Trainer<A> {
             parts.standardise.then(|| Standardisers { o: Standardiser::new(n_o), s: Standardiser::new(n_s) });
         let recall = Recall::new(
             env.len(),
-            parts.algorithm.policy().state_size(),
+            parts.algorithm.policy().memory(),
+            n_o,
             env.spec().low.len(),
             parts.reset_prev_action,
         );
@@ -131,7 +132,8 @@ impl<A: Algorithm> Training for Trainer<A> {
     fn step(&mut self) -> Result<Option<Metrics>, TrainError> {
         // The context, and a draw of u = (a, z').
         let x = self.recall.context(&self.o, &self.s);
-        let u = self.algorithm.policy().dist(&x).sample(&mut self.explore);
+        let dist = self.algorithm.policy().dist(&x);
+        let u = dist.sample(&mut self.explore);
         let z_next = u.z.as_ref().map_or(&[][..], |z| z.data());
         if let Some(x) = u.a.data().iter().chain(z_next).find(|x| !x.is_finite()) {
             return Err(TrainError::Diverged { step: self.steps, what: format!("the policy drew {x}") });
@@ -167,8 +169,10 @@ impl<A: Algorithm> Training for Trainer<A> {
             s: &self.s,
             a_prev: self.recall.a_prev(),
             z: self.recall.z(),
+            h: self.recall.h(),
             a: u.a.data(),
             z_next,
+            h_next: dist.h.as_ref().map_or(&[], |h| h.data()),
             r: &step.r,
             terminated: &step.terminated,
             truncated: &step.truncated,
@@ -176,7 +180,7 @@ impl<A: Algorithm> Training for Trainer<A> {
             next_o: &self.next_o,
             next_s: &self.next_s,
         });
-        self.recall.remember(&u, |e| step.terminated[e] || step.truncated[e]);
+        self.recall.remember(&dist, &u, |e| step.terminated[e] || step.truncated[e]);
         for episode in &step.episodes {
             self.finished.add(episode);
         }
@@ -226,8 +230,9 @@ impl<A: Algorithm> Training for Trainer<A> {
         let mut env = VecEnv::new(envs, rng.bits(), self.threads);
         env.reset_all()?;
         let policy = self.algorithm.policy();
-        let means = deterministic && (self.deterministic_means || policy.state_size() > 0);
-        let mut recall = Recall::new(episodes, policy.state_size(), env.spec().low.len(), true);
+        let means = deterministic && (self.deterministic_means || policy.memory() != Memory::None);
+        let (n_o, n_a) = (env.spec().o.len(), env.spec().low.len());
+        let mut recall = Recall::new(episodes, policy.memory(), n_o, n_a, true);
         let (mut o, mut s) = (env.o().to_vec(), env.s().to_vec());
         let (w_o, w_s) = (o.len() / episodes, s.len() / episodes);
         let mut results = vec![None; episodes];
@@ -239,7 +244,7 @@ impl<A: Algorithm> Training for Trainer<A> {
             let dist = policy.dist(&recall.context(&o, &s));
             let u = if means { dist.mean() } else { dist.sample(&mut rng) };
             let step = env.step(u.a.data())?;
-            recall.remember(&u, |e| step.terminated[e] || step.truncated[e]);
+            recall.remember(&dist, &u, |e| step.terminated[e] || step.truncated[e]);
             for episode in &step.episodes {
                 results[episode.env].get_or_insert_with(|| episode.clone());
             }
@@ -255,7 +260,7 @@ impl<A: Algorithm> Training for Trainer<A> {
         env.reset(&mut rng)?;
         let policy = self.algorithm.policy();
         let spec = env.spec().clone();
-        let mut recall = Recall::new(1, policy.state_size(), spec.low.len(), true);
+        let mut recall = Recall::new(1, policy.memory(), spec.o.len(), spec.low.len(), true);
         let (mut o, mut s) = (vec![0.0; spec.o.len()], vec![0.0; spec.s.len()]);
         let mut r = 0.0;
         while see(&*env, r) {
@@ -264,9 +269,10 @@ impl<A: Algorithm> Training for Trainer<A> {
                 for_o.apply(&mut o);
                 for_s.apply(&mut s);
             }
-            let u = policy.dist(&recall.context(&o, &s)).mean();
+            let dist = policy.dist(&recall.context(&o, &s));
+            let u = dist.mean();
             let outcome = env.step(u.a.data(), &mut rng)?;
-            recall.remember(&u, |_| false);
+            recall.remember(&dist, &u, |_| false);
             r += outcome.r;
             if outcome.terminated || outcome.truncated {
                 see(&*env, r);

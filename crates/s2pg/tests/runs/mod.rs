@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use s2pg::env::Registry;
-use s2pg::train::{AlgorithmName, Estimator, Experiment, Training, build};
+use s2pg::train::{AlgorithmName, Estimator, Experiment, Span, Training, build};
 
 /// Every algorithm with every estimator, and with every recurrent cell where there is one.
 pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
@@ -14,8 +14,8 @@ pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
         for &estimator in Estimator::ALL {
             // A new estimator does not compile until it is decided here whether it has a recurrent cell.
             let cells: &[&str] = match estimator {
-                Estimator::Rs => &["gru", "lstm", "elman"],
-                Estimator::Vanilla | Estimator::Oracle => &["gru"],
+                Estimator::Rs | Estimator::Bptt(_) => &["gru", "lstm", "elman"],
+                Estimator::Window(_) | Estimator::Vanilla | Estimator::Oracle => &["gru"],
             };
             pairs.extend(cells.iter().map(|&cell| (algorithm, estimator, cell)));
         }
@@ -32,10 +32,11 @@ pub fn assert_lists_are_complete() {
     }
     for estimator in Estimator::ALL {
         match estimator {
-            Estimator::Rs | Estimator::Vanilla | Estimator::Oracle => {}
+            Estimator::Rs | Estimator::Bptt(Span::Steps(_)) | Estimator::Bptt(Span::Full) => {}
+            Estimator::Window(_) | Estimator::Vanilla | Estimator::Oracle => {}
         }
     }
-    assert_eq!((AlgorithmName::ALL.len(), Estimator::ALL.len()), (1, 3));
+    assert_eq!((AlgorithmName::ALL.len(), Estimator::ALL.len()), (1, 6));
 }
 
 /// A small experiment on environment `env`: eight units wide, an update every 24 transitions, an evaluation every 60

@@ -1,0 +1,368 @@
+//! Wrong input, damaged files and a full disk get one clear sentence and the documented exit code, never a panic; what was
+//! saved before stays.
+
+mod binary;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use binary::{T_MAZE, assert_no_temporary_files, assert_same, code, files, finish, s2pg, said, train, write};
+use s2pg::train::checkpoint::{Checkpoints, LATEST, PREVIOUS};
+
+const USAGE: i32 = 64;
+const DATA: i32 = 65;
+const DIVERGED: i32 = 70;
+const DISK: i32 = 74;
+
+/// The one sentence that a mistake gets, after its exit code and the words that it must hold have been checked.
+fn sentence(output: &Output, expected: i32, words: &[&str]) -> String {
+    let text = said(output);
+    assert_eq!(code(output), expected, "{text}");
+    let sentences: Vec<&str> = text.lines().filter(|line| line.starts_with("s2pg: ")).collect();
+    let [sentence] = sentences[..] else { panic!("one sentence, not {}: {text}", sentences.len()) };
+    assert_eq!(text.lines().last(), Some(sentence), "{text}");
+    for word in words {
+        assert!(sentence.contains(word), "`{word}` is not in: {sentence}");
+    }
+    sentence.to_string()
+}
+
+/// The same for a mistake that nothing else is said about.
+fn only_sentence(mut command: Command, expected: i32, words: &[&str]) {
+    let output = command.output().unwrap();
+    sentence(&output, expected, words);
+    assert_eq!(said(&output).lines().count(), 1, "{}", said(&output));
+}
+
+/// The small experiment, shorter: 400 steps, 4 updates, a checkpoint every 40 steps.
+fn short() -> String {
+    T_MAZE.replace("steps = 3000", "steps = 400")
+}
+
+/// A run of the short experiment, done; in a directory of its own.
+fn done() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let experiment = write(dir.path(), &short());
+    let run = dir.path().join("run");
+    finish(&mut train(&experiment, &run));
+    (dir, experiment, run)
+}
+
+/// A mistake in an experiment names the file and the line, or the key, or the override, and leaves no directory behind.
+#[test]
+fn mistakes_in_an_experiment() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let edits: [(&str, &str, &[&str]); 12] = [
+        ("lr = 1e-3\n", "lr = 1e-3\nclap = 0.2\n", &["small.toml:21", "clap"]),
+        ("steps = 3000", "steps = 0", &["small.toml", "`steps` is 0", "at least 1"]),
+        ("steps = 3000", "steps = -5", &["small.toml:3", "-5"]),
+        ("lr = 1e-3\n", "lr = -1\n", &["`ppo.lr` is -1", "above 0"]),
+        ("lr = 1e-3\n", "lr = nan\n", &["`ppo.lr` is NaN", "above 0"]),
+        ("lr = 1e-3\n", "gamma = 2\n", &["`ppo.gamma` is 2", "between 0 and 1"]),
+        ("estimator = \"rs\"", "estimator = \"rx\"", &["small.toml:2", "no estimator `rx`"]),
+        ("algorithm = \"ppo\"", "algorithm = \"pppo\"", &["small.toml:1", "pppo"]),
+        ("parallel = 2", "parallel = 3", &["`ppo.steps` = 100", "`env.parallel` = 3", "multiple"]),
+        ("steps = 3000", "steps = 3000 4000", &["small.toml:3"]),
+        ("TMaze-v0", "TMaze-v9", &["TMaze-v9", "no such environment", "HalfCheetahPOMDP-v3"]),
+        ("corridor = 4", "length = 4", &["TMaze-v0", "`length`", "corridor"]),
+    ];
+    for (from, to, words) in edits {
+        assert_eq!(T_MAZE.matches(from).count(), 1 + usize::from(from == "lr = 1e-3\n"), "{from}");
+        let experiment = write(dir.path(), &T_MAZE.replacen(from, to, 1));
+        only_sentence(train(&experiment, &run), USAGE, words);
+        assert!(!run.exists(), "{to}: a directory is left behind");
+    }
+    let experiment = write(dir.path(), T_MAZE);
+    let overrides: [(&str, &[&str]); 5] = [
+        ("ppo.clap=0.1", &["override `ppo.clap=0.1`", "clap"]),
+        ("ppo.clip", &["override `ppo.clip`", "key=value"]),
+        ("ppo.clip=high", &["override `ppo.clip=high`"]),
+        ("env.corridor=0", &["`corridor` is 0", "1 to 1000000"]),
+        ("seed=-1", &["override `seed=-1`", "-1"]),
+    ];
+    for (change, words) in overrides {
+        let mut command = train(&experiment, &run);
+        command.arg(change);
+        only_sentence(command, USAGE, words);
+        assert!(!run.exists(), "{change}: a directory is left behind");
+    }
+    // Whoever corrects the mistake can go on in the same directory.
+    finish(train(&experiment, &run).arg("steps=100"));
+}
+
+/// What is no preset, no file and no run is told so; so is a command that does not exist.
+#[test]
+fn nothing_of_that_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    only_sentence(s2pg(["train", "ppo-rs/half-cheeta"]), USAGE, &["ppo-rs/half-cheeta", "no preset", "ppo-rs/half-cheetah"]);
+    only_sentence(s2pg(["train", "nonsense"]), USAGE, &["`nonsense`", "s2pg algos"]);
+    only_sentence(s2pg(["train", &at("missing.toml")]), USAGE, &["missing.toml", "No such file"]);
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    for command in ["train", "eval", "play", "report"] {
+        let output = s2pg([command, &at("empty")]).output().unwrap();
+        sentence(&output, USAGE, &[&at("empty"), "no run"]);
+    }
+    for command in ["eval", "play", "report"] {
+        let output = s2pg([command, &at("nowhere")]).output().unwrap();
+        sentence(&output, USAGE, &[&at("nowhere")]);
+    }
+    for wrong in [&["trian"][..], &["train"], &["train", "x", "--threads", "many"], &[]] {
+        let output = s2pg(wrong).output().unwrap();
+        assert_eq!(code(&output), USAGE, "{wrong:?}");
+        assert!(["Usage:", "--help"].iter().any(|hint| said(&output).contains(hint)), "{}", said(&output));
+    }
+    for right in [&["--help"][..], &["--version"], &["envs"], &["algos"], &["train", "--help"]] {
+        finish(&mut s2pg(right));
+    }
+}
+
+/// A directory belongs to one experiment, of which only the number of steps may change, and to one process.
+#[test]
+fn a_directory_has_one_experiment_and_one_process() {
+    let (_dir, experiment, run) = done();
+    let mut command = train(&experiment, &run);
+    command.args(["ppo.lr=0.5"]);
+    only_sentence(command, USAGE, &["another experiment", "`ppo.lr` is 0.001 there and 0.5 here", "--dir"]);
+    finish(train(&experiment, &run).arg("steps=600"));
+
+    let lock = fs::File::options().write(true).open(run.join("LOCK")).unwrap();
+    lock.lock().unwrap();
+    only_sentence(train(&experiment, &run), USAGE, &["another process", run.to_str().unwrap()]);
+    drop(lock);
+    finish(train(&experiment, &run).arg("steps=600"));
+
+    fs::write(run.join("experiment.toml"), "not = [an experiment").unwrap();
+    only_sentence(train(&experiment, &run), USAGE, &["experiment.toml", "no experiment"]);
+}
+
+/// Of two processes that start in one directory at the same moment, one trains and the other is told so.
+#[test]
+fn two_processes_never_share_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let experiment = write(dir.path(), T_MAZE);
+    for race in 0..5 {
+        let run = dir.path().join(format!("run-{race}"));
+        let two = [0, 1].map(|_| train(&experiment, &run).spawn().unwrap());
+        let outputs = two.map(|child| child.wait_with_output().unwrap());
+        let codes = outputs.each_ref().map(code);
+        let refused = codes.iter().filter(|&&c| c == USAGE).count();
+        // The second may also come when the first has finished: then it only draws the pictures again.
+        assert!(codes.contains(&0) && codes.iter().all(|c| [0, USAGE].contains(c)), "{codes:?}");
+        assert!(refused == 1 || outputs.iter().any(|o| said(o).contains("going on at step 3000")), "{codes:?}");
+        assert_no_temporary_files(&run);
+    }
+}
+
+/// Damages a file by a flipped bit in the middle, or by cutting it.
+fn damage(path: &Path, cut: bool) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    if cut { bytes.truncate(middle) } else { bytes[middle] ^= 1 }
+    fs::write(path, bytes).unwrap();
+}
+
+/// A checkpoint that is cut or has a flipped bit gives way to the one before it with a warning, and the run ends as it would
+/// have; where both are damaged it is an error, and both files stay as they are.
+#[test]
+fn damaged_checkpoints() {
+    let (dir, experiment, reference) = done();
+    for cut in [false, true] {
+        let run = dir.path().join(format!("damaged-{cut}"));
+        finish(&mut train(&experiment, &run));
+        let checkpoints = Checkpoints::view(run.join("checkpoints"));
+        damage(&checkpoints.path(LATEST), cut);
+        let output = finish(&mut train(&experiment, &run));
+        let warning = said(&output).lines().find(|l| l.starts_with("warning: ")).unwrap_or_default().to_string();
+        for word in ["latest.safetensors", if cut { "truncated" } else { "damaged" }, "step 360"] {
+            assert!(warning.contains(word), "`{word}` is not in: {warning}");
+        }
+        assert_same(&reference, &run, "after a damaged checkpoint");
+
+        damage(&checkpoints.path(LATEST), cut);
+        damage(&checkpoints.path(PREVIOUS), !cut);
+        let before = [LATEST, PREVIOUS].map(|name| fs::read(checkpoints.path(name)).unwrap());
+        only_sentence(train(&experiment, &run), DATA, &["latest.safetensors", "previous.safetensors"]);
+        assert_eq!(before, [LATEST, PREVIOUS].map(|name| fs::read(checkpoints.path(name)).unwrap()));
+    }
+}
+
+/// A checkpoint that is sound but of another experiment is an error that names what does not fit.
+#[test]
+fn a_foreign_checkpoint() {
+    let (dir, experiment, run) = done();
+    let other = dir.path().join("other");
+    let mut command = train(&experiment, &other);
+    finish(command.arg("network.hidden=9"));
+    fs::copy(other.join("checkpoints/latest.safetensors"), run.join("checkpoints/latest.safetensors")).unwrap();
+    only_sentence(train(&experiment, &run), DATA, &["latest.safetensors", "another experiment"]);
+}
+
+/// Tables that are shorter than at the checkpoint, or lost, are an error: rows cannot be made up.
+#[test]
+fn lost_rows() {
+    let (_dir, experiment, run) = done();
+    for file in ["progress.csv", "eval.csv", "events.out.tfevents.s2pg"] {
+        let whole = fs::read(run.join(file)).unwrap();
+        fs::write(run.join(file), &whole[..whole.len() - 3]).unwrap();
+        only_sentence(train(&experiment, &run), DISK, &[file, "bytes"]);
+        fs::write(run.join(file), whole).unwrap();
+    }
+    // The table of times decides nothing: without it, and with half a line of it, the run goes on.
+    for rest in ["", "time/total_ti", "time/total_timesteps,time/time_elapsed\n100,0.1\n200,"] {
+        fs::write(run.join("time.csv"), rest).unwrap();
+        finish(train(&experiment, &run).arg("steps=700"));
+        let text = fs::read_to_string(run.join("time.csv")).unwrap();
+        assert!(text.starts_with("time/total_timesteps,time/time_elapsed\n") || text.is_empty(), "{text}");
+    }
+}
+
+/// A policy file that is missing, cut, empty, no model, or of another policy is an error that names it.
+#[test]
+fn unreadable_policies() {
+    let (dir, experiment, run) = done();
+    let other = dir.path().join("other");
+    finish(train(&experiment, &other).arg("network.features=9"));
+    let at = run.to_str().unwrap();
+    let policy = run.join("policy.safetensors");
+    let whole = fs::read(&policy).unwrap();
+    let foreign = fs::read(other.join("policy.safetensors")).unwrap();
+    let cases: [(&[u8], &str); 4] = [
+        (&whole[..whole.len() / 2], "no model file"),
+        (b"", "no model file"),
+        (b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "no model file"),
+        (&foreign, "another experiment"),
+    ];
+    for (bytes, words) in cases {
+        fs::write(&policy, bytes).unwrap();
+        for command in ["eval", "play"] {
+            only_sentence(s2pg([command, at, "--latest"]), DATA, &["policy.safetensors", words]);
+        }
+    }
+    fs::remove_file(&policy).unwrap();
+    only_sentence(s2pg(["eval", at, "--latest"]), DISK, &["policy.safetensors", "No such file"]);
+    // The best policy is another file, and is the one that is asked for by default.
+    finish(&mut s2pg(["eval", at]));
+    let best = run.join("checkpoints/best.safetensors");
+    let sound = fs::read(&best).unwrap();
+    fs::write(&best, "no").unwrap();
+    only_sentence(s2pg(["eval", at]), DATA, &["best.safetensors", "no model file"]);
+    fs::write(&best, sound).unwrap();
+    // A run that goes on writes its model again.
+    finish(&mut train(&experiment, &run));
+    assert!(fs::read(&policy).unwrap() == whole);
+}
+
+/// A run without a row yet is reported as such; a table that is no table is named with its line.
+#[test]
+fn nothing_to_draw() {
+    let (dir, _, run) = done();
+    let out = dir.path().join("report");
+    let report = || s2pg(["report", run.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    finish(&mut report());
+    let progress = fs::read_to_string(run.join("progress.csv")).unwrap();
+    fs::write(run.join("progress.csv"), progress.replacen(",", ",7,", 20)).unwrap();
+    only_sentence(report(), USAGE, &["progress.csv", "line 2", "cells"]);
+    fs::write(run.join("progress.csv"), "").unwrap();
+    let output = finish(&mut report());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("no episode has ended yet"));
+    fs::remove_file(run.join("progress.csv")).unwrap();
+    only_sentence(report(), DISK, &["progress.csv", "No such file"]);
+}
+
+/// A learning rate at which the numbers explode ends the run with its own code, a sentence with the step, and a checkpoint of
+/// finite numbers from before.
+#[test]
+fn a_diverging_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let experiment = write(dir.path(), T_MAZE);
+    let mut command = train(&experiment, &run);
+    let output = command.args(["ppo.lr=1e38", "ppo.value_lr=1e38"]).output().unwrap();
+    sentence(&output, DIVERGED, &["diverged at step", "learning rate"]);
+    let steps: usize = Checkpoints::view(run.join("checkpoints")).metadata(LATEST).unwrap()["steps"].parse().unwrap();
+    assert!(steps <= 100, "{steps}");
+    assert_no_temporary_files(&run);
+}
+
+/// Runs the binary in a shell after `setup`, as in `ulimit -f 20`.
+#[cfg(unix)]
+fn in_shell(setup: &str, experiment: &Path, run: &Path) -> Command {
+    let train = train(experiment, run);
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{setup}; exec \"$@\""), "sh"]).arg(train.get_program()).args(train.get_args());
+    command
+}
+
+/// Where no file may grow as long as a checkpoint, the run warns twice and stops at the third failure in a row; the old
+/// checkpoint stays, nothing is left behind, and with room again the run ends as if nothing had happened.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_costs_a_checkpoint_and_never_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    // Evaluations that keep a best model would fail as well: these have their own test below.
+    let text = short().replace("every = 150", "every = 0");
+    let experiment = write(dir.path(), &text);
+    let [reference, run] = ["reference", "run"].map(|name| dir.path().join(name));
+    for run in [&reference, &run] {
+        finish(train(&experiment, run).arg("steps=80"));
+    }
+    finish(&mut train(&experiment, &reference));
+    let before = fs::read(run.join("checkpoints/latest.safetensors")).unwrap();
+    assert!(before.len() > 10 << 10);
+
+    // Ignoring the signal makes the system's limit an error of the call. The unit is 512 bytes or 1,024.
+    let output = in_shell("trap '' XFSZ; ulimit -f 10", &experiment, &run).output().unwrap();
+    sentence(&output, DISK, &["latest.safetensors", "not saved", "can still be loaded"]);
+    assert_eq!(said(&output).lines().filter(|l| l.starts_with("warning: ")).count(), 2, "{}", said(&output));
+    assert!(fs::read(run.join("checkpoints/latest.safetensors")).unwrap() == before);
+    assert_no_temporary_files(&run);
+    finish(&mut train(&experiment, &run));
+    for file in ["progress.csv", "policy.safetensors", "checkpoints/latest.safetensors"] {
+        assert!(fs::read(run.join(file)).unwrap() == fs::read(reference.join(file)).unwrap(), "{file}");
+    }
+}
+
+/// On a real file system that is full, the run stops at the third failure in a row without a temporary file, and with room
+/// again it ends as if nothing had happened. Where the user may not mount one, nothing is tested, and it says so.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_file_system() {
+    let dir = tempfile::tempdir().unwrap();
+    let experiment = write(dir.path(), &short());
+    let [reference, run, small] = ["reference", "run", "small"].map(|name| dir.path().join(name));
+    finish(train(&experiment, &reference).arg("steps=80"));
+    finish(&mut train(&experiment, &reference));
+    fs::create_dir_all(&small).unwrap();
+    // In a mount namespace of its own, so that nothing is left mounted however this ends.
+    let script = "\
+        mount -t tmpfs -o size=400k tmpfs \"$1\" || exit 99\n\
+        shift\n\
+        run=\"$1\"; shift\n\
+        \"$@\" steps=80 || exit 98\n\
+        dd if=/dev/zero of=\"$run/../filler\" bs=1k count=400 2>/dev/null\n\
+        \"$@\" steps=400; code=$?\n\
+        rm \"$run/../filler\"\n\
+        [ $code = 74 ] || exit $code\n\
+        ls -A \"$run/checkpoints\" \"$run\" | grep '^[.].*tmp$' && exit 97\n\
+        \"$@\" steps=400 || exit 96\n\
+        cp -r \"$run\" \"$0\"\n";
+    let inside = small.join("run");
+    let train = train(&experiment, &inside);
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script]).arg(&run).arg(&small).arg(&inside);
+    let output = match command.arg(train.get_program()).args(train.get_args()).output() {
+        Ok(output) => output,
+        Err(e) => return println!("not tested: unshare: {e}"),
+    };
+    let text = said(&output);
+    if output.status.code() == Some(99) || text.contains("unshare") {
+        return println!("not tested: {text}");
+    }
+    assert_eq!(code(&output), 0, "{text}");
+    assert_eq!(text.lines().filter(|l| l.starts_with("s2pg: ")).count(), 1, "{text}");
+    assert_same(&reference, &run, "after a full file system");
+    assert_eq!(files(&run).len(), files(&reference).len());
+}
