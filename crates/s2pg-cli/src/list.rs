@@ -15,7 +15,9 @@ pub fn envs() -> anyhow::Result<ExitCode> {
         let (o, s, a) = (spec.o.len(), spec.s.len(), spec.low.len());
         println!("{:<26} {o:>4} {s:>4} {a:>4} {:>8} {:>7}  {}", entry.name, spec.horizon, spec.dt, entry.about);
     }
-    println!("\no: entries of the policy's observation; s: of the critic's privileged view; a: of the action; dt: seconds.");
+    println!(
+        "\no: entries of the policy's observation; s: of the critic's privileged view; a: of the action; dt: seconds."
+    );
     Ok(ExitCode::SUCCESS)
 }
 

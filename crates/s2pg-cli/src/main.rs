@@ -121,7 +121,9 @@ fn exit_code(e: &anyhow::Error) -> u8 {
             RunError::Train(TrainError::Diverged { .. }) => diverged,
             RunError::Train(TrainError::Env(EnvError::Invalid { .. })) => usage,
             RunError::Train(TrainError::Env(_)) => environment,
-            RunError::Checkpoint(CheckpointError::Disk(_) | CheckpointError::NotSaved { .. }) | RunError::File(_) => disk,
+            RunError::Checkpoint(CheckpointError::Disk(_) | CheckpointError::NotSaved { .. }) | RunError::File(_) => {
+                disk
+            }
             RunError::Model(ModelError::Read(..) | ModelError::Write(_)) => disk,
             RunError::Checkpoint(_) | RunError::Model(ModelError::Wrong(..)) => data,
         };

@@ -26,7 +26,9 @@ pub fn find(what: &str, overrides: &[String], dir: Option<&Path>) -> anyhow::Res
     if path.is_dir() {
         let file = path.join("experiment.toml");
         if !file.exists() {
-            return Err(Usage(format!("{} is a directory without experiment.toml: it is no run", path.display())).into());
+            return Err(
+                Usage(format!("{} is a directory without experiment.toml: it is no run", path.display())).into()
+            );
         }
         let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         let experiment = Experiment::parse(&file.display().to_string(), &text, overrides).map_err(usage)?;

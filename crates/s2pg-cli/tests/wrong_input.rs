@@ -97,7 +97,11 @@ fn mistakes_in_an_experiment() {
 fn nothing_of_that_name() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();
-    only_sentence(s2pg(["train", "ppo-rs/half-cheeta"]), USAGE, &["ppo-rs/half-cheeta", "no preset", "ppo-rs/half-cheetah"]);
+    only_sentence(
+        s2pg(["train", "ppo-rs/half-cheeta"]),
+        USAGE,
+        &["ppo-rs/half-cheeta", "no preset", "ppo-rs/half-cheetah"],
+    );
     only_sentence(s2pg(["train", "nonsense"]), USAGE, &["`nonsense`", "s2pg algos"]);
     only_sentence(s2pg(["train", &at("missing.toml")]), USAGE, &["missing.toml", "No such file"]);
     fs::create_dir(dir.path().join("empty")).unwrap();
@@ -160,7 +164,11 @@ fn two_processes_never_share_a_directory() {
 fn damage(path: &Path, cut: bool) {
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 2;
-    if cut { bytes.truncate(middle) } else { bytes[middle] ^= 1 }
+    if cut {
+        bytes.truncate(middle)
+    } else {
+        bytes[middle] ^= 1
+    }
     fs::write(path, bytes).unwrap();
 }
 

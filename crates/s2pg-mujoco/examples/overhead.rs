@@ -1,10 +1,10 @@
-//! What an environment costs above its bare simulation: the median ratio of 20 interleaved pairs of runs.
+//! What each environment costs above its bare simulation: the median ratio of 20 interleaved pairs of runs.
+//!
+//! With the name of a task, that task alone.
 
 use s2pg::env::{Env, Options};
 use s2pg::rng::Rng;
-use s2pg_mujoco::{Bare, Gym};
-
-const STEPS: usize = 20_000;
+use s2pg_mujoco::{Bare, Gym, entries};
 
 /// Seconds of CPU time of this thread, as Linux counts them.
 fn cpu() -> f64 {
@@ -13,35 +13,42 @@ fn cpu() -> f64 {
         * 1e-9
 }
 
-fn seconds(mut step: impl FnMut(&[f32])) -> f64 {
-    let mut rng = Rng::new(0, "overhead");
-    let start = cpu();
-    for _ in 0..STEPS {
-        let a: [f32; 6] = std::array::from_fn(|_| rng.range(-1.0, 1.0) as f32);
-        step(&a);
-    }
-    cpu() - start
-}
-
-fn main() {
-    let name = "HalfCheetahPOMDP-v3";
+fn measure(name: &str) {
     let (mut env, mut bare) = (Gym::new(name, &Options::new()).unwrap(), Bare::new(name).unwrap());
-    let (mut rng, mut o, mut s) = (Rng::new(0, "unused"), [0.0; 8], [0.0; 17]);
+    let (mut rng, mut o, mut s) = (Rng::new(0, "unused"), vec![0.0; env.spec().o.len()], vec![0.0; env.spec().s.len()]);
+    let steps = if env.spec().s.len() > 100 { 2_000 } else { 10_000 };
+    let mut draw = Rng::new(0, "overhead");
+    let (low, high) = (env.spec().low.clone(), env.spec().high.clone());
+    let mut action = || low.iter().zip(&high).map(|(&l, &h)| draw.range(l as f64, h as f64) as f32).collect();
+    let actions: Vec<Vec<f32>> = (0..steps).map(|_| action()).collect();
+    let seconds = |step: &mut dyn FnMut(&[f32])| {
+        let start = cpu();
+        actions.iter().for_each(|a| step(a));
+        cpu() - start
+    };
     let start = env.snapshot();
     let mut pair = || {
         env.restore(&start).unwrap();
-        bare.body().restore(&start[..start.len() - 2]);
-        let ours = seconds(|a| {
+        let body = bare.body().snapshot_len();
+        bare.body().restore(&start[..body]);
+        let ours = seconds(&mut |a| {
             env.step(a, &mut rng).unwrap();
             env.observe(&mut o, &mut s);
         });
-        (ours, seconds(|a| bare.step(a)))
+        (ours, seconds(&mut |a| bare.step(a)))
     };
     pair();
     let mut pairs: Vec<_> = (0..20).map(|_| pair()).collect();
     let least = |x: fn(&(f64, f64)) -> f64, pairs: &[(f64, f64)]| pairs.iter().map(x).fold(f64::INFINITY, f64::min);
-    let rate = |seconds| STEPS as f64 / seconds / 1000.0;
-    println!("{name}: {:.1} k steps/s, bare {:.1}", rate(least(|x| x.0, &pairs)), rate(least(|x| x.1, &pairs)));
+    let rate = |seconds| steps as f64 / seconds / 1000.0;
+    let rates = (rate(least(|x| x.0, &pairs)), rate(least(|x| x.1, &pairs)));
     pairs.sort_by(|x, y| (x.0 / x.1).total_cmp(&(y.0 / y.1)));
-    println!("ratio {:.3} (median of 20 pairs)", pairs[10].0 / pairs[10].1);
+    let ratio = pairs[10].0 / pairs[10].1;
+    println!("{name:<26} ratio {ratio:.3}, {:.1} k steps/s, bare {:.1}", rates.0, rates.1);
+}
+
+fn main() {
+    let name = std::env::args().nth(1);
+    let wanted = |entry: &s2pg::env::Entry| name.as_ref().is_none_or(|name| name == entry.name);
+    entries().into_iter().filter(wanted).for_each(|entry| measure(entry.name));
 }

@@ -33,15 +33,19 @@ static COUNTING: Counting = Counting;
 /// Steps and observations allocate nothing on the heap.
 #[test]
 fn a_step_allocates_nothing() {
-    let mut env = Gym::new("HalfCheetahPOMDP-v3", &Options::new()).unwrap();
-    let (mut rng, mut o, mut s) = (Rng::new(0, "allocation"), [0.0; 8], [0.0; 17]);
-    env.reset(&mut rng).unwrap();
-    let before = COUNT.get();
-    assert!(before > 0);
-    for _ in 0..1000 {
-        let a: [f32; 6] = std::array::from_fn(|_| rng.range(-1.0, 1.0) as f32);
-        env.step(&a, &mut rng).unwrap();
-        env.observe(&mut o, &mut s);
+    for entry in s2pg_mujoco::entries() {
+        let mut env = Gym::new(entry.name, &Options::new()).unwrap();
+        let mut rng = Rng::new(0, "allocation");
+        let (mut o, mut s) = (vec![0.0; env.spec().o.len()], vec![0.0; env.spec().s.len()]);
+        let mut a = vec![0.0; env.spec().low.len()];
+        env.reset(&mut rng).unwrap();
+        let before = COUNT.get();
+        assert!(before > 0);
+        for _ in 0..300 {
+            a.iter_mut().for_each(|a| *a = rng.range(-1.0, 1.0) as f32);
+            env.step(&a, &mut rng).unwrap();
+            env.observe(&mut o, &mut s);
+        }
+        assert_eq!(COUNT.get(), before, "{}", entry.name);
     }
-    assert_eq!(COUNT.get(), before);
 }

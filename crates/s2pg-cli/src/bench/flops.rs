@@ -1,6 +1,6 @@
 //! Floating-point operations of networks: their own matrix products, with gradients of inputs only where they are needed.
 
-use std::ops::Add;
+use std::ops::{Add, Mul};
 
 /// FLOPs of one sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -25,6 +25,13 @@ impl Add for Flops {
     }
 }
 
+impl Mul<usize> for Flops {
+    type Output = Self;
+    fn mul(self, n: usize) -> Self {
+        Self { forward: self.forward * n as f64, backward: self.backward * n as f64 }
+    }
+}
+
 /// A linear map of which the weight's gradient is needed, and that of the first or last `needed` inputs.
 pub fn linear(inputs: usize, outputs: usize, needed: usize) -> Flops {
     let product = |n: usize| 2.0 * n as f64 * outputs as f64;
@@ -37,11 +44,23 @@ pub fn mlp(sizes: &[usize]) -> Flops {
     (0..sizes.len() - 1).map(layer).fold(Flops::default(), Flops::add)
 }
 
-/// The recurrent actor of PPO (spec 02 §1.1) with a GRU, on a state that is data.
-pub fn ppo_actor(o: usize, a: usize, features: usize, hidden: usize) -> Flops {
+/// Embeddings, GRU over `len` steps and shortcut of PPO's recurrent networks, of which the first state is data.
+fn recurrent(o: usize, a: usize, features: usize, hidden: usize, len: usize) -> Flops {
     let (f, h) = (features, hidden);
-    let embeddings = linear(o, f, 0) + linear(a, f, 0) + linear(o, f, 0);
-    embeddings + linear(2 * f, 3 * h, 2 * f) + linear(h, 3 * h, 0) + linear(f + h, a, f + h)
+    let step = linear(o, f, 0) + linear(a, f, 0) + linear(2 * f, 3 * h, 2 * f);
+    step * len + linear(h, 3 * h, 0) + linear(h, 3 * h, h) * (len - 1) + linear(o, f, 0)
+}
+
+/// The recurrent actor of PPO (spec 02 §1.1), over `len` steps.
+pub fn ppo_actor(o: usize, a: usize, features: usize, hidden: usize, len: usize) -> Flops {
+    let width = features + hidden;
+    recurrent(o, a, features, hidden, len) + linear(width, a, width)
+}
+
+/// The recurrent critic of PPO-BPTT (spec 02 §5), over `len` steps.
+pub fn ppo_critic(o: usize, a: usize, features: usize, hidden: usize, len: usize) -> Flops {
+    let width = features + hidden;
+    recurrent(o, a, features, hidden, len) + linear(width, features, width) + linear(features, 1, features)
 }
 
 #[cfg(test)]
@@ -52,8 +71,10 @@ mod tests {
     #[test]
     fn forward_costs() {
         let kilo = |f: Flops| (f.forward / 100.0).round() / 10.0;
-        assert_eq!(kilo(ppo_actor(8, 6, 128, 128)), 303.6);
-        assert_eq!(kilo(ppo_actor(97, 8, 128, 128)), 350.7);
+        assert_eq!(kilo(ppo_actor(8, 6, 128, 128, 1)), 303.6);
+        assert_eq!(kilo(ppo_actor(97, 8, 128, 128, 1)), 350.7);
+        assert_eq!(kilo(ppo_actor(97, 8, 128, 128, 2)), 350.7 + 321.8);
+        assert_eq!(kilo(ppo_critic(8, 6, 128, 128, 1)), 366.3);
         assert_eq!(kilo(mlp(&[8 + 128 + 6, 128, 128, 1])), 69.4);
         assert_eq!(kilo(mlp(&[8, 128, 128, 6])), 36.4);
     }

@@ -9,10 +9,10 @@ use s2pg::algo::ppo::surrogate;
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape};
 use s2pg::nn::{Activation, Adam, Builder, CellKind, Init, Linear};
 use s2pg::policy::{Actor, ActorShape, Context, Critic, Extended, Memory, StatefulPolicy, Value, ValueShape, View};
-use s2pg::train::{Estimator, Experiment, Recall, build};
+use s2pg::train::{Estimator, Experiment, Recall, Span, build};
 use s2pg_mujoco::{Bare, Gym};
 
-use super::flops::{Flops, mlp, ppo_actor};
+use super::flops::{Flops, mlp, ppo_actor, ppo_critic};
 use super::sac::{Unroll, Update, normal};
 use super::{Budget, Case, Row, Sample, cpu};
 use crate::preset;
@@ -28,8 +28,8 @@ pub fn all() -> Vec<(&'static str, Make)> {
     fn case(name: &'static str, make: impl Fn(usize) -> anyhow::Result<Case> + 'static) -> (&'static str, Make) {
         (name, Box::new(make))
     }
-    let step = |name: &'static str, baseline, budget| {
-        case(name, move |_| training_step(name, baseline, Option::map(budget, Budget::Ms)))
+    let step = |name: &'static str, overrides: &'static [&str], most, baseline, budget| {
+        case(name, move |_| training_step(name, overrides, most, baseline, Option::map(budget, Budget::Ms)))
     };
     vec![
         case(PEAK, |_| Ok(peak())),
@@ -46,9 +46,11 @@ pub fn all() -> Vec<(&'static str, Make)> {
             Ok(repeated(row, move || unroll.step()))
         }),
         case("act/1", |_| Ok(act())),
-        step("step/ppo-rs/half-cheetah", Some(6.34), Some(0.25)),
-        step("step/ppo-vanilla/half-cheetah", Some(1.07), Some(0.12)),
-        step("step/ppo-oracle/half-cheetah", None, None),
+        step("step/ppo-rs/half-cheetah", &[], 5, Some(6.34), Some(0.25)),
+        step("step/ppo-vanilla/half-cheetah", &[], 5, Some(1.07), Some(0.12)),
+        step("step/ppo-oracle/half-cheetah", &[], 5, None, None),
+        step("step/ppo-bptt-5/half-cheetah", &["estimator=bptt:5"], 3, Some(5.22), Some(1.3)),
+        step("step/ppo-bptt-32/half-cheetah", &["estimator=bptt:32"], 2, Some(22.6), Some(7.0)),
         case("env/half-cheetah", |rounds| simulation(rounds).map_err(Into::into)),
     ]
 }
@@ -122,7 +124,7 @@ fn ppo_update(name: &str, batch: usize, baseline: f64, share: f64) -> Case {
     let u = Extended { a: column(A), z: Some(column(Z)) };
     let (advantage, target) = (column(1), column(1));
     let old = policy.dist(&x).log_prob(&u).joint().detach();
-    let flops = ppo_actor(O, A, WIDTH, Z) + mlp(&[O + Z + A, WIDTH, WIDTH, 1]);
+    let flops = ppo_actor(O, A, WIDTH, Z, 1) + mlp(&[O + Z + A, WIDTH, WIDTH, 1]);
     let row = Row::new(name, Some(baseline), Some(batch as f64 * flops.both()), Some(Budget::Share(share)));
     repeated(row, move || {
         let log_prob = policy.dist(&x).log_prob(&u).joint();
@@ -138,7 +140,7 @@ fn act() -> Case {
     let (policy, _) = ppo_rs(&mut rng);
     let mut recall = Recall::new(1, policy.memory(), O, A, true);
     let (o, s) = ([0.5; O], [0.5; 17]);
-    let flop = ppo_actor(O, A, WIDTH, Z).forward;
+    let flop = ppo_actor(O, A, WIDTH, Z, 1).forward;
     let row = Row::new("act/1", Some(0.058), Some(flop), Some(Budget::Ms(0.012)));
     repeated(row, move || {
         let dist = policy.dist(&recall.context(&o, &s));
@@ -206,19 +208,26 @@ fn timed_half_cheetah() -> Arc<Registry> {
     Arc::new(registry)
 }
 
-/// Training steps of a preset, over whole cycles of acting and updating; the second row is without the simulation.
-fn training_step(name: &'static str, baseline: Option<f64>, budget: Option<Budget>) -> anyhow::Result<Case> {
-    let preset = name.trim_start_matches("step/");
-    let overrides = ["env.name=bench".to_string()];
+/// Training steps of a preset, or of PPO-RS's with overrides, over at most `most` whole cycles of acting and updating; the
+/// second row is without the simulation.
+fn training_step(
+    name: &'static str,
+    overrides: &[&str],
+    most: usize,
+    baseline: Option<f64>,
+    budget: Option<Budget>,
+) -> anyhow::Result<Case> {
+    let preset = if overrides.is_empty() { name.trim_start_matches("step/") } else { "ppo-rs/half-cheetah" };
+    let overrides: Vec<String> = overrides.iter().chain(&["env.name=bench"]).map(|o| o.to_string()).collect();
     let experiment = preset::find(preset, &overrides, None)?.experiment;
     let mut training = build(&experiment, timed_half_cheetah(), 1)?;
     let n = experiment.ppo.steps / experiment.env.parallel;
     let flop = step_flops(&experiment, training.spec().o.len());
-    for _ in 0..n {
-        training.step()?;
-    }
     let clock = (0..100).map(|_| ms(10, || _ = black_box(cpu()))).fold(f64::INFINITY, f64::min);
     let round = move |samples: &mut [Vec<Sample>]| {
+        if samples[0].len() == most {
+            return Ok(());
+        }
         SIMULATION.set((0.0, 0));
         let start = cpu();
         for _ in 0..n {
@@ -241,16 +250,26 @@ fn training_step(name: &'static str, baseline: Option<f64>, budget: Option<Budge
     Ok(Case { rows, round: Box::new(round) })
 }
 
-/// FLOPs of a training step of PPO: acting, old log-density, value, and all epochs of the update.
+/// FLOPs of a training step of PPO: acting, value and log-density of what was done, and all epochs of the update.
 fn step_flops(experiment: &Experiment, o: usize) -> f64 {
     let network = &experiment.network;
-    let (f, v) = (network.features, network.critic_features);
+    let (f, v, h) = (network.features, network.critic_features, network.hidden);
+    let plain = |o: usize| (mlp(&[o, f, f, A]), mlp(&[o, v, v, 1]));
     let (policy, value): (Flops, Flops) = match experiment.estimator {
-        Estimator::Rs => (ppo_actor(o, A, f, network.hidden), mlp(&[o + network.hidden + A, v, v, 1])),
-        Estimator::Vanilla | Estimator::Oracle => (mlp(&[o, f, f, A]), mlp(&[o, v, v, 1])),
+        Estimator::Rs => (ppo_actor(o, A, f, h, 1), mlp(&[o + h + A, v, v, 1])),
+        Estimator::Bptt(span) => {
+            let len = if let Span::Steps(len) = span { len } else { 1 };
+            (ppo_actor(o, A, f, h, len), ppo_critic(o, A, v, h, len))
+        }
+        Estimator::Window(len) => plain(len * o),
+        Estimator::Vanilla | Estimator::Oracle => plain(o),
+    };
+    let act = match experiment.estimator {
+        Estimator::Bptt(_) => ppo_actor(o, A, f, h, 1),
+        _ => policy,
     };
     let (epochs, value_epochs) = (experiment.ppo.epochs as f64, experiment.ppo.value_epochs as f64);
-    2.0 * policy.forward + value.forward + epochs * policy.both() + value_epochs * value.both()
+    act.forward + policy.forward + value.forward + epochs * policy.both() + value_epochs * value.both()
 }
 
 /// A control step of ours beside the bare simulation, on the same random actions, in at least 20 interleaved pairs.

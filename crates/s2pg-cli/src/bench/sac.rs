@@ -219,12 +219,7 @@ impl Unroll {
         let (p, layers) = (&self.actor.parameters, &self.actor.layers);
         let features = layers.first.forward(p, &self.x);
         let gates = layers.cell.input(p, &features);
-        let mut states = vec![self.z.clone()];
-        for t in 0..STEPS {
-            let gates = gates.rows_of(t * BATCH..(t + 1) * BATCH);
-            states.push(layers.cell.step(p, &gates, &states[t]));
-        }
-        let next = Tensor::stack(&states[1..].iter().collect::<Vec<_>>());
+        let next = layers.cell.unroll(p, &gates, &self.z, None);
         let y = self.actor.output(&features, &next);
         let log_std = y.columns(A..2 * A).clip(-20.0, 2.0);
         let loss = Tensor::squashed_sample(&y.columns(0..A), &log_std, &self.noise).square().mean();

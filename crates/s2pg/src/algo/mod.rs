@@ -1,6 +1,7 @@
 //! The algorithms: one box a file. They ask a policy for its distribution and never name a memory.
 
 use crate::data::Buffer;
+use crate::nn::Tensor;
 use crate::policy::StatefulPolicy;
 use crate::rng::Rng;
 use crate::state::State;
@@ -38,4 +39,35 @@ pub trait Algorithm: State + Send {
     fn schedule(&self) -> Schedule;
     /// Learns from the buffer.
     fn update(&mut self, data: &mut Self::Buffer, rng: &mut Rng) -> Metrics;
+}
+
+/// Rows that are evaluated together.
+const GROUP: usize = 250;
+
+/// Writes [rows, 1] to the rows' places.
+fn scatter(to: &mut [f64], rows: &[usize], from: &Tensor) {
+    assert_eq!(from.shape(), (rows.len(), 1), "one number for each row");
+    rows.iter().zip(from.data()).for_each(|(&k, &x)| to[k] = x as f64);
+}
+
+/// The values of some rows, [rows, 1].
+fn column(values: &[f64], rows: &[usize]) -> Tensor {
+    Tensor::with(rows.len(), 1, |x| x.iter_mut().zip(rows).for_each(|(x, &k)| *x = values[k] as f32))
+}
+
+/// The mean of a figure over minibatches.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    sum: f64,
+    n: usize,
+}
+
+impl Mean {
+    fn add(&mut self, x: f64) {
+        self.sum += x;
+        self.n += 1;
+    }
+    fn get(self) -> f64 {
+        self.sum / self.n.max(1) as f64
+    }
 }

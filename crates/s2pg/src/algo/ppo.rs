@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::gae::{explained_variance, gae, normalise};
-use super::{Algorithm, Metrics, Schedule};
+use super::{Algorithm, GROUP, Mean, Metrics, Schedule, column, scatter};
 use crate::data::Rollout;
 use crate::nn::{Adam, Real, Tensor};
 use crate::policy::{Critic, StatefulPolicy};
@@ -196,19 +196,6 @@ pub fn surrogate<T: Real>(log_prob: &Tensor<T>, old: &Tensor<T>, advantage: &Ten
     -(ratio * advantage).min(&(clipped * advantage)).mean()
 }
 
-/// Rows that are evaluated together.
-const GROUP: usize = 250;
-
-/// Writes [rows, 1] to the rows' places.
-fn scatter(to: &mut [f64], rows: &[usize], from: &Tensor) {
-    assert_eq!(from.shape(), (rows.len(), 1), "one number for each row");
-    rows.iter().zip(from.data()).for_each(|(&k, &x)| to[k] = x as f64);
-}
-
-fn column(values: &[f64], rows: &[usize]) -> Tensor {
-    Tensor::with(rows.len(), 1, |x| x.iter_mut().zip(rows).for_each(|(x, &k)| *x = values[k] as f32))
-}
-
 impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
     type Policy = P;
     type Buffer = Rollout;
@@ -298,22 +285,6 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         }
         rollout.clear();
         metrics
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Mean {
-    sum: f64,
-    n: usize,
-}
-
-impl Mean {
-    fn add(&mut self, x: f64) {
-        self.sum += x;
-        self.n += 1;
-    }
-    fn get(self) -> f64 {
-        self.sum / self.n.max(1) as f64
     }
 }
 

@@ -89,9 +89,9 @@ impl Env for TMaze {
 
     fn restore(&mut self, state: &[f64]) -> Result<(), EnvError> {
         check_snapshot(NAME, state, 3)?;
-        if state[1] > self.corridor as f64 {
+        if !(0.0..=self.corridor as f64).contains(&state[1]) {
             let what = format!(
-                "position {} is beyond the corridor of {}; restore with the same option",
+                "position {} is not in the corridor of {}; restore with the same option",
                 state[1], self.corridor
             );
             return Err(EnvError::Invalid { env: NAME.into(), what });

@@ -51,6 +51,10 @@ impl<E: Env> Env for TimeLimit<E> {
         let Some((steps, inner)) = state.split_last() else {
             return super::check_snapshot(&self.spec().name, state, 1);
         };
+        if !(0.0..=1e15).contains(steps) {
+            let what = format!("a snapshot after {steps} steps is none of this environment");
+            return Err(EnvError::Invalid { env: self.spec().name.clone(), what });
+        }
         self.env.restore(inner)?;
         self.steps = *steps as usize;
         Ok(())

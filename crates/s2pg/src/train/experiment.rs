@@ -26,14 +26,8 @@ pub enum Estimator {
 
 impl Estimator {
     /// One of each kind, for lists and tests.
-    pub const ALL: &[Self] = &[
-        Self::Rs,
-        Self::Bptt(Span::Steps(5)),
-        Self::Bptt(Span::Full),
-        Self::Window(5),
-        Self::Vanilla,
-        Self::Oracle,
-    ];
+    pub const ALL: &[Self] =
+        &[Self::Rs, Self::Bptt(Span::Steps(5)), Self::Bptt(Span::Full), Self::Window(5), Self::Vanilla, Self::Oracle];
 }
 
 /// How far a gradient goes back.
