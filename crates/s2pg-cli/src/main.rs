@@ -1,6 +1,7 @@
 //! The `s2pg` command: arguments, progress, signals, pictures.
 
 mod bench;
+mod check;
 mod evaluate;
 mod list;
 mod picture;
@@ -51,6 +52,8 @@ enum Command {
     Report(report::Arguments),
     /// List environments.
     Envs,
+    /// Check that an environment keeps what a trainer relies on.
+    CheckEnv(check::Arguments),
     /// List algorithms, estimators and presets.
     Algos,
     /// Measure speed.
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
         Command::Play(arguments) => play::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Envs => list::envs(),
+        Command::CheckEnv(arguments) => check::run(&arguments),
         Command::Algos => list::algos(),
         Command::Bench(arguments) => bench::run(&arguments),
     };

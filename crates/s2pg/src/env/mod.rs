@@ -2,12 +2,14 @@
 
 use crate::rng::Rng;
 
+mod check;
 mod pendulum;
 mod registry;
 mod t_maze;
 mod vec;
 mod wrappers;
 
+pub use check::{Check, check_env};
 pub use pendulum::Pendulum;
 pub use registry::{Entry, Options, Registry, check_options};
 pub use t_maze::TMaze;

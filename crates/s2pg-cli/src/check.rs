@@ -1,0 +1,44 @@
+//! `s2pg check-env`: does an environment keep what a trainer relies on?
+
+use std::process::ExitCode;
+
+use clap::Args;
+use s2pg::env::{Options, check_env};
+
+use crate::{Usage, registry};
+
+/// Arguments of `s2pg check-env`.
+#[derive(Args)]
+pub struct Arguments {
+    /// Its name, or `all`.
+    environment: String,
+    /// Its options, such as `corridor=20`.
+    options: Vec<String>,
+}
+
+/// Prints a line for each requirement; exit code 65 where one is not kept.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let registry = registry();
+    let options: Options =
+        arguments.options.join("\n").parse().map_err(|_| {
+            Usage(format!("the options `{}` are not TOML; write key=value", arguments.options.join(" ")))
+        })?;
+    let names: Vec<&str> = match arguments.environment.as_str() {
+        "all" => registry.entries().iter().map(|e| e.name).collect(),
+        name => vec![name],
+    };
+    let mut kept = true;
+    for name in names {
+        println!("{name}");
+        for check in check_env(&|| registry.make(name, &options))? {
+            match check.complaint {
+                None => println!("  ok    {}", check.what),
+                Some(complaint) => {
+                    kept = false;
+                    println!("  FAIL  {}: {complaint}", check.what);
+                }
+            }
+        }
+    }
+    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::from(65) })
+}
