@@ -87,7 +87,7 @@ pub fn best_evaluation(dir: &Path) -> anyhow::Result<Option<f64>> {
 }
 
 fn label(experiment: &Experiment) -> String {
-    format!("{:?}-{}", experiment.algorithm, experiment.estimator).to_uppercase()
+    format!("{:?}-{}", experiment.algorithm, experiment.estimator).to_uppercase().replace(':', "-")
 }
 
 /// The experiment of a run, and its text without the seed: what makes two runs one curve.
@@ -104,6 +104,7 @@ fn experiment(dir: &Path) -> anyhow::Result<(String, Experiment)> {
 struct Curve {
     seed: u64,
     steps: Vec<f64>,
+    minutes: Vec<f64>,
     hours: Vec<f64>,
     returns: Vec<f64>,
     evaluations: (Vec<f64>, Vec<f64>, Vec<f64>),
@@ -112,6 +113,7 @@ struct Curve {
 /// Runs of one experiment with several seeds.
 struct Group {
     name: String,
+    experiment: Experiment,
     curves: Vec<Curve>,
 }
 
@@ -124,7 +126,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         y_label: "return".into(),
         series: groups.iter().map(|g| series(g, x)).collect(),
     };
-    let panels = [against("environment steps", |c| &c.steps), against("hours of work", |c| &c.hours)];
+    let longest = groups.iter().flat_map(|g| &g.curves).filter_map(|c| c.hours.last()).fold(0.0, |a: f64, &h| a.max(h));
+    let time =
+        if longest < 1.0 { against("minutes of work", |c| &c.minutes) } else { against("hours of work", |c| &c.hours) };
+    let panels = [against("environment steps", |c| &c.steps), time];
     let figure = chart(&title, &panels);
     std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
     let write = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
@@ -156,6 +161,7 @@ fn groups(runs: &[PathBuf]) -> anyhow::Result<Vec<Group>> {
         let curve = Curve {
             seed: experiment.seed,
             steps: progress.get(STEPS).to_vec(),
+            minutes: times.get("time/time_elapsed").iter().map(|s| s / 60.0).collect(),
             hours: times.get("time/time_elapsed").iter().map(|s| s / 3600.0).collect(),
             returns: progress.get("rollout/ep_rew_mean").to_vec(),
             evaluations: (
@@ -164,22 +170,30 @@ fn groups(runs: &[PathBuf]) -> anyhow::Result<Vec<Group>> {
                 evaluations.get("eval_stochastic/mean_reward").to_vec(),
             ),
         };
-        let group = groups.entry((at, key)).or_insert_with(|| Group { name: name(&experiment, dir), curves: vec![] });
+        let group = groups.entry((at, key));
+        let group = group.or_insert_with(|| Group { name: String::new(), experiment, curves: Vec::new() });
         group.curves.push(curve);
     }
     let mut groups: Vec<Group> = groups.into_values().collect();
-    // Two groups of one name are told apart by their number.
-    for i in 1..groups.len() {
-        let same = groups[..i].iter().filter(|g| g.name == groups[i].name).count();
-        if same > 0 {
-            groups[i].name += &format!(" ({})", same + 1);
-        }
-    }
+    name(&mut groups);
     Ok(groups)
 }
 
-fn name(experiment: &Experiment, _dir: &Path) -> String {
-    format!("{} {}", label(experiment), experiment.env.name)
+/// Names groups by algorithm and estimator, and adds what else tells them apart: the environment, or single keys.
+fn name(groups: &mut [Group]) {
+    let one_task = groups.iter().all(|g| g.experiment.env.name == groups[0].experiment.env.name);
+    let keys: Vec<Vec<(String, String)>> = groups.iter().map(|g| g.experiment.keys()).collect();
+    let base = |g: &Group| {
+        let task = if one_task { String::new() } else { format!(" {}", g.experiment.env.name) };
+        label(&g.experiment) + &task
+    };
+    let names: Vec<String> = groups.iter().map(base).collect();
+    for (i, group) in groups.iter_mut().enumerate() {
+        let alike = || (0..names.len()).filter(|&j| j != i && names[j] == names[i]);
+        let tells = |pair: &&(String, String)| pair.0 != "seed" && alike().any(|j| !keys[j].contains(pair));
+        let extra = keys[i].iter().filter(tells).map(|(key, value)| format!(", {key} = {value}"));
+        group.name = names[i].clone() + &extra.collect::<String>();
+    }
 }
 
 /// Points of a drawn curve.

@@ -435,11 +435,9 @@ fn masses_vary() {
             }
             draws
         };
-        let bodies = changes("discrete")[0].len();
-        for body in 0..bodies {
-            let count = |draws: &[Vec<f32>], x: f32| draws.iter().filter(|draw| draw[body] == x).count();
-            let draws = changes("discrete");
-            let counts = [-0.3, 0.0, 0.3].map(|x| count(&draws, x));
+        let draws = changes("discrete");
+        for body in 0..draws[0].len() {
+            let counts = [-0.3, 0.0, 0.3].map(|x| draws.iter().filter(|draw| draw[body] == x).count());
             assert!(counts.iter().sum::<usize>() == 600 && counts.iter().all(|n| n.abs_diff(200) < 60), "{counts:?}");
         }
         let uniform: Vec<f32> = changes("uniform").into_iter().flat_map(|draw| draw.into_iter().skip(1)).collect();

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use s2pg::env::{Entry, Options, Registry, TimeLimit, check_options, check_snapshot};
+use s2pg::env::{Entry, Options, Registry, TimeLimit, check_env, check_options, check_snapshot};
 use s2pg::train::{Experiment, build};
 use s2pg::{Env, EnvError, EnvSpec, Outcome, Rng};
 
@@ -91,16 +91,27 @@ lr = 2e-3
 value_lr = 2e-3
 "#;
 
-/// Trains with these overrides; the mean return of 50 deterministic episodes.
-pub fn run(overrides: &[String]) -> Result<f64, Box<dyn std::error::Error>> {
+/// The environments of the library and this one.
+pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.extend([Entry {
         name: NAME,
         about: "say the sign that was shown one step before",
         make: |options| Ok(Box::new(TimeLimit::new(Echo::new(options)?))),
     }]);
+    registry
+}
+
+/// What the environment owes to a trainer and does not keep: nothing.
+pub fn complaints() -> Result<Vec<String>, EnvError> {
+    let checks = check_env(&|| registry().make(NAME, &Options::new()))?;
+    Ok(checks.into_iter().filter_map(|check| Some(format!("{}: {}", check.what, check.complaint?))).collect())
+}
+
+/// Trains with these overrides; the mean return of 50 deterministic episodes.
+pub fn run(overrides: &[String]) -> Result<f64, Box<dyn std::error::Error>> {
     let experiment = Experiment::parse("the example", EXPERIMENT, overrides)?;
-    let mut training = build(&experiment, Arc::new(registry), 1)?;
+    let mut training = build(&experiment, Arc::new(registry()), 1)?;
     while training.steps() < experiment.steps {
         training.step()?;
     }
@@ -108,7 +119,8 @@ pub fn run(overrides: &[String]) -> Result<f64, Box<dyn std::error::Error>> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for estimator in ["rs", "vanilla"] {
+    println!("complaints: {:?}", complaints()?);
+    for estimator in ["rs", "bptt:2", "window:2", "vanilla"] {
         let mean = run(&[format!("estimator={estimator}")])?;
         println!("{estimator:<8} mean return {mean:6.2} of at most 19");
     }

@@ -44,7 +44,7 @@ fn every_pair_resumes_to_the_bit() {
                     let mut b = open(halves.path(), &experiment, 2, 2.0);
                     advance(&mut b, n, 2.0);
                     b.save().unwrap();
-                    inside += usize::from(n * parallel % 24 != 0);
+                    inside += usize::from(!(n * parallel).is_multiple_of(24));
                     drop(b);
                     let mut b = open(halves.path(), &experiment, 3, 3.0);
                     assert_eq!(b.steps(), n * parallel, "{name}");
@@ -75,7 +75,9 @@ fn a_difference_is_seen() {
         let make = |seed: usize| runs::training(&experiment(pair, "TMaze-v0", 2, 1000, &format!("seed = {seed}")), 1);
         let (mut a, mut b, mut other) = (make(0), make(0), make(1));
         for _ in 0..30 {
-            (a.step().unwrap(), b.step().unwrap(), other.step().unwrap());
+            for training in [&mut a, &mut b, &mut other] {
+                training.step().unwrap();
+            }
         }
         assert_eq!(differences(&mut *a, &mut *b), [""; 0]);
         assert!(differences(&mut *a, &mut *other).len() > 10);
@@ -94,7 +96,8 @@ fn what_is_loaded_is_saved_again() {
         let checkpoints = Checkpoints::open(dir.path()).unwrap();
         let [mut a, mut b, mut c] = [1, 2, 3].map(|threads| runs::training(&experiment, threads));
         for _ in 0..217 {
-            (a.step().unwrap(), c.step().unwrap());
+            a.step().unwrap();
+            c.step().unwrap();
         }
         checkpoints.save("a", &mut *a, &Default::default()).unwrap();
         checkpoints.load("a", &mut *b).unwrap();
@@ -103,7 +106,8 @@ fn what_is_loaded_is_saved_again() {
         let read = |name| std::fs::read(checkpoints.path(name)).unwrap();
         assert!(read("a") == read("b"), "{pair:?}");
         for _ in 0..217 {
-            (a.step().unwrap(), c.step().unwrap());
+            a.step().unwrap();
+            c.step().unwrap();
         }
         assert_eq!(differences(&mut *a, &mut *c), [""; 0], "{pair:?}");
     }

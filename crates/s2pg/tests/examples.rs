@@ -7,9 +7,10 @@ mod own_environment;
 #[path = "../examples/own_policy.rs"]
 mod own_policy;
 
-/// The environment of the example is solved with memory and not without it.
+/// The environment of the example keeps what it owes, and is solved with memory and not without it.
 #[test]
 fn an_own_environment_is_trained() {
+    assert_eq!(own_environment::complaints().unwrap(), [""; 0]);
     assert!(own_environment::run(&[]).unwrap() > 15.0);
     assert!(own_environment::run(&["estimator=vanilla".into()]).unwrap() < 2.0);
 }

@@ -54,13 +54,7 @@ pub fn write(dir: &Path, text: &str) -> PathBuf {
 
 /// The command that starts an experiment in a directory, or goes on with it.
 pub fn train(experiment: &Path, run: &Path) -> Command {
-    s2pg([experiment.as_os_str(), "--dir".as_ref(), run.as_os_str()].into_iter().fold(
-        vec!["train".into()],
-        |mut a, x| {
-            a.push(x.to_os_string());
-            a
-        },
-    ))
+    s2pg(["train".as_ref(), experiment.as_os_str(), "--dir".as_ref(), run.as_os_str()])
 }
 
 /// The exit code; a panic or an unexpected signal fails the test with what the process said.

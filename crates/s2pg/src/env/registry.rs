@@ -1,6 +1,6 @@
 //! Environments by name.
 
-use super::{Env, EnvError, Pendulum, TMaze, TimeLimit};
+use super::{Env, EnvError, Pendulum, Sensors, TMaze, TimeLimit};
 
 /// Options of an environment: the table `[env]` of an experiment without its name and counts.
 pub type Options = toml::Table;
@@ -46,14 +46,22 @@ impl Registry {
         &self.0
     }
 
-    /// Makes the environment called `name`.
+    /// Makes the environment called `name`. The option `sensors` is a table for [`Sensors`], the others are its own.
     pub fn make(&self, name: &str, options: &Options) -> Result<Box<dyn Env>, EnvError> {
         let Some(entry) = self.0.iter().find(|e| e.name == name) else {
             let names: Vec<_> = self.0.iter().map(|e| e.name).collect();
             let what = format!("there is no such environment; there are {}", names.join(", "));
             return Err(EnvError::Invalid { env: name.into(), what });
         };
-        (entry.make)(options)
+        let mut options = options.clone();
+        match options.remove("sensors") {
+            None => (entry.make)(&options),
+            Some(toml::Value::Table(sensors)) => Ok(Box::new(Sensors::new((entry.make)(&options)?, &sensors)?)),
+            Some(other) => {
+                let what = format!("`sensors` is {other}; it must be a table, as {{ hide = [\"v_*\"] }}");
+                Err(EnvError::Invalid { env: name.into(), what })
+            }
+        }
     }
 }
 

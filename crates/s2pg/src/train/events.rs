@@ -255,6 +255,23 @@ mod tests {
         assert_eq!(hex(&path), whole);
     }
 
+    /// A record that the disk refuses is not lost: it is written with the next one, or by `sync`.
+    #[test]
+    fn a_refused_record_is_written_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a.tfevents", "b.tfevents"].map(|name| folder.path().join(name));
+        let [mut whole, mut refused] = paths.each_ref().map(|path| write(path));
+        let sound = std::mem::replace(&mut refused.file, File::open(&paths[1]).unwrap());
+        whole.scalars(1.0, 1, [("x", 1.0)]).unwrap();
+        assert!(refused.scalars(1.0, 1, [("x", 1.0)]).is_err() && refused.sync().is_err());
+        assert_eq!((hex(&paths[1]).as_str(), refused.length()), (RECORDED, whole.length()));
+        refused.file = sound;
+        for events in [&mut whole, &mut refused] {
+            events.scalars(2.0, 2, [("x", 2.0)]).unwrap();
+        }
+        assert_eq!(hex(&paths[0]), hex(&paths[1]));
+    }
+
     /// A file that is too short, missing, or in the way is a sentence that names it, and is left as it is.
     #[test]
     fn errors_name_the_file() {

@@ -291,6 +291,11 @@ impl Experiment {
         toml::to_string(self).expect("an experiment is plain data")
     }
 
+    /// Every key in dotted form, with its value as TOML.
+    pub fn keys(&self) -> Vec<(String, String)> {
+        flat("", &self.to_toml().parse().expect("an experiment is TOML"))
+    }
+
     /// The value of a switch: its own, or what `compat` says.
     pub fn is_correct(&self, switch: Option<bool>) -> bool {
         switch.unwrap_or(self.compat == Compat::Correct)
@@ -366,6 +371,15 @@ fn set(table: &mut toml::Table, assignment: &str) -> Result<(), ExperimentError>
     }
     table.insert(last.to_string(), value);
     Ok(())
+}
+
+/// The dotted keys of a table and their values as text.
+pub(super) fn flat(prefix: &str, table: &toml::Table) -> Vec<(String, String)> {
+    let pairs = table.iter().flat_map(|(key, value)| match value {
+        toml::Value::Table(inner) => flat(&format!("{prefix}{key}."), inner),
+        other => vec![(format!("{prefix}{key}"), other.to_string())],
+    });
+    pairs.collect()
 }
 
 fn one_line(message: &str) -> String {

@@ -21,7 +21,7 @@ use super::build::build;
 use super::checkpoint::{CheckpointError, Checkpoints, LATEST, Metadata, non_finite};
 use super::disk::{DiskError, RealDisk, write_atomically};
 use super::events::EventFile;
-use super::experiment::{Experiment, ExperimentError};
+use super::experiment::{Experiment, ExperimentError, flat};
 use super::model::{ModelError, save_model};
 use super::table::Table;
 use super::training::{Evaluation, TrainError, Training};
@@ -368,8 +368,7 @@ fn same_experiment(path: &Path, experiment: &Experiment) -> Result<(), RunError>
     let there: toml::Table = text.parse().map_err(|_| {
         RunError::Directory(format!("{}: it is no experiment; choose another directory", path.display()))
     })?;
-    let here: toml::Table = experiment.to_toml().parse().expect("an experiment is TOML");
-    let (mut there, mut here) = (flat("", &there), flat("", &here));
+    let (mut there, mut here) = (flat("", &there), experiment.keys());
     there.retain(|(key, _)| key != "steps");
     here.retain(|(key, _)| key != "steps");
     let Some((key, _)) = there.iter().chain(&here).find(|pair| !(there.contains(pair) && here.contains(pair))) else {
@@ -384,15 +383,6 @@ fn same_experiment(path: &Path, experiment: &Experiment) -> Result<(), RunError>
         value(&there),
         value(&here)
     )))
-}
-
-/// The dotted keys of a table and their values as text.
-fn flat(prefix: &str, table: &toml::Table) -> Vec<(String, String)> {
-    let pairs = table.iter().flat_map(|(key, value)| match value {
-        toml::Value::Table(inner) => flat(&format!("{prefix}{key}."), inner),
-        other => vec![(format!("{prefix}{key}"), other.to_string())],
-    });
-    pairs.collect()
 }
 
 /// time.csv without the rows after `steps`, and the seconds of its last row.

@@ -96,4 +96,20 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,b\n1,\n3,0.25\n");
         assert!(Table::open(&path, 1000).unwrap_err().to_string().contains("rows were lost"));
     }
+
+    /// A row that the disk refuses is not lost: it is written with the next one, or by `sync`.
+    #[test]
+    fn a_refused_row_is_written_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.csv");
+        let mut table = Table::open(&path, 0).unwrap();
+        table.row([("a", 1.0)]).unwrap();
+        let sound = std::mem::replace(&mut table.file, File::open(&path).unwrap());
+        assert!(table.row([("a", 2.0)]).is_err() && table.row([("a", 3.0)]).is_err() && table.sync().is_err());
+        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), table.length()), ("a\n1\n", 8));
+        table.file = sound;
+        table.sync().unwrap();
+        table.row([("a", 4.0)]).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n1\n2\n3\n4\n");
+    }
 }
