@@ -501,8 +501,8 @@ mod tests {
         assert!(MODELS[5].contains(foot));
         let edited = guarded(&MODELS[5].replace(foot, r#"<geom class="foot" name="foot" friction="0.9"/>"#)).unwrap();
         assert!(numbers(&edited) == numbers(of(&UNEVEN, false).data.model()));
-        let differ = |(x, y): &((String, &[u8]), (String, &[u8]))| x != y;
-        let differing: Vec<_> = numbers(&edited).into_iter().zip(numbers(first.data.model())).filter(differ).collect();
+        let (edited, even) = (numbers(&edited), numbers(first.data.model()));
+        let differing: Vec<_> = edited.into_iter().zip(even).filter(|(x, y)| x != y).collect();
         assert!(differing.len() == 1 && differing[0].0.0 == "model.geomfriction");
     }
 

@@ -344,7 +344,7 @@ impl Env for Gym {
         let (body, rest) = state.split_at(body);
         let (numbers, rest) = rest.split_at(3);
         let (blocks, change) = rest.split_at(blocks);
-        if let Some(change) = change.iter().find(|change| !(change.abs() <= CHANGE)) {
+        if let Some(change) = change.iter().find(|change| !(-CHANGE..=CHANGE).contains(*change)) {
             let what = format!("a mass of this snapshot is changed by {change}, which is not between -0.3 and 0.3");
             return Err(EnvError::Invalid { env: self.task.name.into(), what });
         }

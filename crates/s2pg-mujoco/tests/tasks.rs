@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use s2pg::env::{Env, EnvError, Options, Outcome, Registry, Shape};
+use s2pg::env::{Env, EnvError, Options, Outcome, Registry, Shape, check_env};
 use s2pg::rng::Rng;
 use s2pg_mujoco::{Bare, Gym, entries};
 use safetensors::SafeTensors;
@@ -620,6 +620,21 @@ fn the_drawing_is_the_body() {
         assert!(
             (moved.from[0] - shape.from[0] - 3.0).abs() < 1e-12 && (moved.to[1] - shape.to[1] - 0.25).abs() < 1e-12
         );
+    }
+}
+
+/// Every registered task keeps what an environment owes to a trainer, also with masses and sensors that change.
+#[test]
+fn every_task_keeps_the_contract() {
+    let mut registry = Registry::new();
+    registry.extend(entries());
+    let changed = toml! { masses = "uniform" sensors = { hide = ["v_*"], delay = { "*" = 2 }, drop = { "*" = 0.1 } } };
+    for entry in entries() {
+        for options in [&Options::new(), &changed] {
+            for check in check_env(&|| registry.make(entry.name, options)).unwrap() {
+                assert_eq!(check.complaint, None, "{}, {options}: {}", entry.name, check.what);
+            }
+        }
     }
 }
 

@@ -270,7 +270,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::Registry;
+    use crate::env::{Registry, check_env};
     use toml::toml;
 
     /// `o` and `s` of the pendulum and the maze: with `sensors`, through the registry.
@@ -434,6 +434,15 @@ mod tests {
             env.reset(&mut rng).unwrap();
         }
         assert!(env.restore(&[0.0; 2]).is_err());
+    }
+
+    /// What an environment owes to a trainer is kept.
+    #[test]
+    fn the_contract_is_kept() {
+        let sensors = toml! { hide = ["sin"] delay = { "*" = 4 } noise = { "cos" = 0.1 } drop = { "cos" = 0.3 } };
+        for check in check_env(&|| make("PendulumPOMDP-v1", sensors.clone())).unwrap() {
+            assert_eq!(check.complaint, None, "{}", check.what);
+        }
     }
 
     /// A mistake is one sentence that names the key, and the sensors that there are.
