@@ -195,9 +195,8 @@ proptest! {
         for n in 1..=3 {
             target.follow(&online, tau);
             let rest = (1.0 - tau).powi(n);
-            for i in 0..start.len() {
-                let expected = (1.0 - rest) * online.data()[i] + rest * start[i];
-                prop_assert!(close(target.data()[i], expected, 1e-14));
+            for ((target, online), start) in target.data().iter().zip(online.data()).zip(&start) {
+                prop_assert!(close(*target, (1.0 - rest) * online + rest * start, 1e-14));
             }
         }
     }
