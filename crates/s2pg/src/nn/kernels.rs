@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Activation, Real};
+use super::{Activation, Buffer, Real};
 
 pub(super) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
@@ -142,6 +142,13 @@ pub(super) fn matmul<T: Real>(dst: &mut [T], stride: usize, add: bool, a: View<'
     if m == 1 && b.rs == 1 && a.cs == 1 {
         return vector_matrix(dst, add, &a.data[..k], b);
     }
+    // Where the columns of b are contiguous, the product library copies all of b into another order. For few rows it is
+    // cheaper to compute the transposed product, for which it copies a.
+    if !add && b.rs == 1 && a.cs == 1 && (16..=64).contains(&m) && n >= 128 && k >= 128 {
+        let mut product = Buffer::new(m * n);
+        matmul(&mut product, m, false, b.t(), a.t());
+        return transpose(dst, stride, View::new(&product, n, m));
+    }
     // SAFETY: the assertions above hold every index (i, j) of the three matrices inside its slice, dst is borrowed
     // mutably and so overlaps neither operand, and T is f32 or f64 (Real is implemented for nothing else).
     #[allow(unsafe_code)]
@@ -176,6 +183,36 @@ kernel! {
         for (j, y) in dst.iter_mut().enumerate().take(b.cols) {
             let sum = dot(a, &b.data[j * b.cs..j * b.cs + a.len()]);
             *y = if add { *y + sum } else { sum };
+        }
+    }
+}
+
+kernel! {
+    /// `dst = xᵀ`, for x whose rows are contiguous; row i of dst starts at `i * stride`.
+    fn transpose<'a, T: Real>(dst: &'a mut [T], stride: usize, x: View<'a, T>) -> () {
+        const TILE: usize = 16;
+        let row = |i: usize| &x.data[i * x.rs..i * x.rs + x.cols];
+        for top in (0..x.rows).step_by(TILE) {
+            for left in (0..x.cols).step_by(TILE) {
+                if top + TILE <= x.rows && left + TILE <= x.cols {
+                    let mut tile = [[T::ZERO; TILE]; TILE];
+                    for (i, tile) in tile.iter_mut().enumerate() {
+                        tile.copy_from_slice(&row(top + i)[left..left + TILE]);
+                    }
+                    for j in 0..TILE {
+                        let dst = &mut dst[(left + j) * stride + top..][..TILE];
+                        for i in 0..TILE {
+                            dst[i] = tile[i][j];
+                        }
+                    }
+                } else {
+                    for i in top..x.rows.min(top + TILE) {
+                        for (j, &x) in row(i)[left..x.cols.min(left + TILE)].iter().enumerate() {
+                            dst[(left + j) * stride + i] = x;
+                        }
+                    }
+                }
+            }
         }
     }
 }

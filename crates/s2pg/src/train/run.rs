@@ -133,7 +133,8 @@ impl Run {
         let lock = lock(dir)?;
         let written = dir.join("experiment.toml");
         if written.exists() {
-            same_experiment(&written, experiment)?;
+            let text = std::fs::read_to_string(&written).map_err(naming(&written))?;
+            same_experiment(&written, &text, experiment)?;
         }
         let checkpoints = Checkpoints::open(dir.join("checkpoints"))?;
         super::disk::sweep(&RealDisk, dir)?;
@@ -145,6 +146,9 @@ impl Run {
         let loaded = checkpoints.load_latest(&mut restored)?;
         let Restored { iterations, best, lengths, .. } = restored;
         training.check()?;
+        if let Some(text) = loaded.as_ref().and_then(|l| l.metadata.get("experiment")) {
+            same_experiment(&checkpoints.path(LATEST), text, experiment)?;
+        }
         let warning = loaded
             .as_ref()
             .and_then(|l| l.fell_back.as_ref())
@@ -363,8 +367,7 @@ fn lock(dir: &Path) -> Result<File, RunError> {
 }
 
 /// Refuses to go on with another experiment; only the number of steps may have changed.
-fn same_experiment(path: &Path, experiment: &Experiment) -> Result<(), RunError> {
-    let text = std::fs::read_to_string(path).map_err(naming(path))?;
+fn same_experiment(path: &Path, text: &str, experiment: &Experiment) -> Result<(), RunError> {
     let there: toml::Table = text.parse().map_err(|_| {
         RunError::Directory(format!("{}: it is no experiment; choose another directory", path.display()))
     })?;
