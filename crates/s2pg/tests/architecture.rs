@@ -41,7 +41,7 @@ fn sources(krate: &str) -> Vec<Source> {
 /// A line up to its comment; `//` inside of a string is no comment.
 fn without_comment(line: &str) -> &str {
     let starts = line.match_indices("//").map(|(i, _)| i);
-    starts.into_iter().find(|&i| line[..i].matches('"').count() % 2 == 0).map_or(line, |i| &line[..i])
+    starts.into_iter().find(|&i| line[..i].matches('"').count().is_multiple_of(2)).map_or(line, |i| &line[..i])
 }
 
 /// The modules of this crate that a text names: `crate::nn::Tensor` and `crate::{nn, rng::Rng}` name `nn` and `rng`.

@@ -115,7 +115,8 @@ fn a_nan_in_a_weight_stops_the_run() {
 #[test]
 fn a_nan_in_a_critic_or_an_optimiser_stops_the_run() {
     let mut rng = Rng::new(1, "diverge");
-    let kinds: [(&str, &dyn Fn(&str) -> bool); 2] =
+    type Kind<'a> = (&'a str, &'a dyn Fn(&str) -> bool);
+    let kinds: [Kind<'_>; 2] =
         [("critic", &|name| name == "algorithm/value/parameters"), ("optimiser", &|name| name.contains("_optimiser/"))];
     for pair in pairs() {
         for (kind, chosen) in kinds {

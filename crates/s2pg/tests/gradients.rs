@@ -7,6 +7,7 @@ use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Ten
 use s2pg::policy::{Actor, ActorShape, Context, Critic, Memory, StatefulPolicy, Value, ValueShape, View};
 
 type F = Tensor<f64>;
+type Named<T> = (&'static str, T);
 
 /// A bag of parameters.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ fn worst_error<N: Params<f64> + Clone>(net: &N, loss: impl Fn(&N) -> F) -> f64 {
     let step = 1e-5;
     let largest = exact.iter().fold(1e-3f64, |a, g| a.max(g.abs()));
     let mut worst = 0.0f64;
-    for i in 0..exact.len() {
+    for (i, exact) in exact.iter().enumerate() {
         let mut at = |x: f64| {
             moved.params_mut().data_mut()[i] = net.params().data()[i] + x;
             let y = loss(&moved).item();
@@ -43,7 +44,7 @@ fn worst_error<N: Params<f64> + Clone>(net: &N, loss: impl Fn(&N) -> F) -> f64 {
             y
         };
         let difference = (8.0 * (at(step) - at(-step)) - (at(2.0 * step) - at(-2.0 * step))) / (12.0 * step);
-        worst = worst.max((difference - exact[i]).abs() / largest);
+        worst = worst.max((difference - exact).abs() / largest);
     }
     worst
 }
@@ -72,7 +73,7 @@ fn weigh(x: &F) -> F {
 /// Each elementwise operation, with its operand used twice.
 #[test]
 fn unary_operations() {
-    let operations: [(&str, fn(&F) -> F); 15] = [
+    let operations: [Named<fn(&F) -> F>; 15] = [
         ("exp", |x| x.exp()),
         ("ln", |x| (x.square() + 0.5).ln()),
         ("tanh", |x| x.tanh()),
@@ -101,7 +102,7 @@ fn unary_operations() {
 /// Each operation of two operands, for every way of spreading one over the other, with an operand used twice.
 #[test]
 fn binary_operations() {
-    let operations: [(&str, fn(&F, &F) -> F); 6] = [
+    let operations: [Named<fn(&F, &F) -> F>; 6] = [
         ("add", |a, b| a + b),
         ("sub", |a, b| a - b),
         ("mul", |a, b| a * b),

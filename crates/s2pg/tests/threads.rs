@@ -48,7 +48,7 @@ fn evaluating_more_often_changes_nothing() {
             let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
             while !run.advance(0.0, 0.0).unwrap().finished {}
             let rows = std::fs::read_to_string(dir.path().join("eval.csv")).unwrap().lines().count();
-            assert_eq!(rows, if every > 0 { 1 + 400 / every } else { 0 });
+            assert_eq!(rows, 400usize.checked_div(every).map_or(0, |n| n + 1));
             (digest(run.training()), std::fs::read(dir.path().join("progress.csv")).unwrap())
         });
         assert!(outcomes.iter().all(|o| *o == outcomes[0]), "{pair:?}");

@@ -243,7 +243,7 @@ fn tree<T: Real>(lanes: [T; LANES]) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {
-            lanes[i] = lanes[i] + lanes[i + width];
+            lanes[i] += lanes[i + width];
         }
         width /= 2;
     }
@@ -308,7 +308,7 @@ kernel! {
     fn bias_act<'a, T: Real>(y: &'a mut [T], bias: &'a [T], act: Activation) -> () {
         for y in y.chunks_exact_mut(bias.len().max(1)) {
             match act {
-                Activation::Identity => y.iter_mut().zip(bias).for_each(|(y, &b)| *y = *y + b),
+                Activation::Identity => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
                 Activation::Relu => y.iter_mut().zip(bias).for_each(|(y, &b)| *y = (*y + b).maximum(T::ZERO)),
                 Activation::Tanh => {
                     for (y, &b) in y.iter_mut().zip(bias) {
@@ -385,6 +385,41 @@ kernel! {
                     for (j, d) in d.iter_mut().enumerate() {
                         *d = f(at(a, sa, j), at(b, sb, j));
                     }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// Whichever way a product takes, it is the sum of products, and writes nothing beside its place.
+    #[test]
+    fn every_product_is_the_sum_of_products() {
+        let mut rng = Rng::new(0, "products");
+        let mut fill = |n: usize| (0..n).map(|_| rng.range(-1.0, 1.0) as f32).collect::<Vec<_>>();
+        // One row; few rows of wide operands, which are turned, with and without whole tiles; all others.
+        for (m, k, n) in
+            [(1, 5, 7), (1, 37, 40), (16, 128, 128), (33, 142, 150), (64, 256, 129), (65, 128, 128), (3, 20, 9)]
+        {
+            let (a, b) = (fill(m * k), fill(n * k));
+            let stride = n + 3;
+            for add in [false, true] {
+                let before = fill(m * stride);
+                let mut dst = before.clone();
+                matmul(&mut dst, stride, add, View::new(&a, m, k), View::new(&b, n, k).t());
+                for (at, (&y, &before)) in dst.iter().zip(&before).enumerate() {
+                    let (i, j) = (at / stride, at % stride);
+                    let product = || (0..k).map(|l| a[i * k + l] as f64 * b[j * k + l] as f64).sum::<f64>();
+                    let exact = match (j < n, add) {
+                        (false, _) => before as f64,
+                        (true, false) => product(),
+                        (true, true) => before as f64 + product(),
+                    };
+                    assert!((y as f64 - exact).abs() < 2e-5, "{m} x {k} x {n}, add {add}: {y} and {exact} at {i}, {j}");
                 }
             }
         }

@@ -219,10 +219,10 @@ impl Run {
         let seconds = self.seconds_before + seconds;
         let before = self.steps();
         let mut progress = Progress::default();
-        if before < self.experiment.steps {
-            if let Some(metrics) = self.kept.training.step()? {
-                self.log(&metrics, seconds, wall_time);
-            }
+        if before < self.experiment.steps
+            && let Some(metrics) = self.kept.training.step()?
+        {
+            self.log(&metrics, seconds, wall_time);
         }
         let (steps, last) = (self.steps(), self.experiment.steps);
         let mut failure = None;
