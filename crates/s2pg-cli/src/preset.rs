@@ -42,8 +42,11 @@ pub fn find(what: &str, overrides: &[String], dir: Option<&Path>) -> anyhow::Res
             (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), text)
         }
         None => {
-            let near = PRESETS.iter().filter(|(name, _)| what.split('/').any(|part| name.contains(part)));
-            let near: Vec<_> = near.map(|(name, _)| *name).take(4).collect();
+            let names = PRESETS.iter().map(|(name, _)| *name);
+            let mut near: Vec<_> = names.filter(|name| what.split('/').any(|part| name.contains(part))).collect();
+            let shared = |name: &str| name.bytes().zip(what.bytes()).take_while(|(a, b)| a == b).count();
+            near.sort_by_key(|name| std::cmp::Reverse(shared(name)));
+            near.truncate(4);
             let hint = if near.is_empty() { String::new() } else { format!(" (near it: {})", near.join(", ")) };
             return Err(Usage(format!(
                 "`{what}` is no preset, no .toml file and no run's directory{hint}; `s2pg algos` lists the presets"
