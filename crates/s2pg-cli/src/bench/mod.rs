@@ -32,8 +32,8 @@ pub struct Arguments {
 
 const HELP: &str = "\
 Figures are CPU milliseconds of one thread, the least of all rounds. `ratio` is the figure over its baseline: the
-published implementation for step/, its tensor library for update/ and act/, and the bare simulation for env/ (there,
-the median of at least 20 interleaved pairs). `share` is the part of the machine's peak that the networks' own products
+published implementation for step/, its tensor library for update/ and act/ (both as measured once, on another machine
+of two cores with AVX-512), and the bare simulation for env/ (there, the median of at least 20 interleaved pairs). `share` is the part of the machine's peak that the networks' own products
 reach; the peak is the best matrix product of 256 to 2048 squares in the same run. step/ is everything of a training
 step but evaluation and checkpoints, with the settings of the preset; its second row is without the simulation.";
 

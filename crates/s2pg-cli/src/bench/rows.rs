@@ -28,8 +28,8 @@ pub fn all() -> Vec<(&'static str, Make)> {
     fn case(name: &'static str, make: impl Fn(usize) -> anyhow::Result<Case> + 'static) -> (&'static str, Make) {
         (name, Box::new(make))
     }
-    let step = |name: &'static str, overrides: &'static [&str], most, baseline, budget| {
-        case(name, move |_| training_step(name, overrides, most, baseline, Option::map(budget, Budget::Ms)))
+    let step = |name: &'static str, most, baseline, budget| {
+        case(name, move |_| training_step(name, most, baseline, Option::map(budget, Budget::Ms)))
     };
     vec![
         case(PEAK, |_| Ok(peak())),
@@ -46,11 +46,11 @@ pub fn all() -> Vec<(&'static str, Make)> {
             Ok(repeated(row, move || unroll.step()))
         }),
         case("act/1", |_| Ok(act())),
-        step("step/ppo-rs/half-cheetah", &[], 5, Some(6.34), Some(0.25)),
-        step("step/ppo-vanilla/half-cheetah", &[], 5, Some(1.07), Some(0.12)),
-        step("step/ppo-oracle/half-cheetah", &[], 5, None, None),
-        step("step/ppo-bptt-5/half-cheetah", &["estimator=bptt:5"], 3, Some(5.22), Some(1.3)),
-        step("step/ppo-bptt-32/half-cheetah", &["estimator=bptt:32"], 2, Some(22.6), Some(7.0)),
+        step("step/ppo-rs/half-cheetah", 5, Some(6.34), Some(0.25)),
+        step("step/ppo-vanilla/half-cheetah", 5, Some(1.07), Some(0.12)),
+        step("step/ppo-oracle/half-cheetah", 5, None, None),
+        step("step/ppo-bptt-5/half-cheetah", 3, Some(5.22), Some(1.3)),
+        step("step/ppo-bptt-32/half-cheetah", 2, Some(22.6), Some(7.0)),
         case("env/half-cheetah", |rounds| simulation(rounds).map_err(Into::into)),
     ]
 }
@@ -208,18 +208,16 @@ fn timed_half_cheetah() -> Arc<Registry> {
     Arc::new(registry)
 }
 
-/// Training steps of a preset, or of PPO-RS's with overrides, over at most `most` whole cycles of acting and updating; the
-/// second row is without the simulation.
+/// Training steps of a preset, over at most `most` whole cycles of acting and updating; the second row is without the
+/// simulation.
 fn training_step(
     name: &'static str,
-    overrides: &[&str],
     most: usize,
     baseline: Option<f64>,
     budget: Option<Budget>,
 ) -> anyhow::Result<Case> {
-    let preset = if overrides.is_empty() { name.trim_start_matches("step/") } else { "ppo-rs/half-cheetah" };
-    let overrides: Vec<String> = overrides.iter().chain(&["env.name=bench"]).map(|o| o.to_string()).collect();
-    let experiment = preset::find(preset, &overrides, None)?.experiment;
+    let preset = name.trim_start_matches("step/");
+    let experiment = preset::find(preset, &["env.name=bench".to_string()], None)?.experiment;
     let mut training = build(&experiment, timed_half_cheetah(), 1)?;
     let n = experiment.ppo.steps / experiment.env.parallel;
     let flop = step_flops(&experiment, training.spec().o.len());
