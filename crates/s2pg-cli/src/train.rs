@@ -1,5 +1,6 @@
 //! `s2pg train`: the loop with a face.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use s2pg::train::{Run, RunError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -50,6 +51,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let say = |line: String| if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) };
     say(heading(&run));
     warning.into_iter().for_each(|w| say(format!("warning: {w}")));
+    bar.set_position(run.steps() as u64);
     bar.reset_eta();
 
     let clock = Instant::now();
@@ -141,8 +143,12 @@ fn bar(total: usize, plain: bool) -> ProgressBar {
     if plain || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = "{elapsed_precise} {wide_bar} {human_pos}/{human_len} {msg}  {per_sec}  {eta} left";
-    let bar = ProgressBar::new(total as u64).with_style(ProgressStyle::with_template(style).expect("a template"));
+    let style = "{elapsed_precise} {wide_bar} {human_pos}/{human_len}  {msg}  {speed}  {eta} left";
+    let speed = |state: &ProgressState, to: &mut dyn Write| {
+        let _ = write!(to, "{:.0} steps/s", state.per_sec());
+    };
+    let style = ProgressStyle::with_template(style).expect("a template").with_key("speed", speed);
+    let bar = ProgressBar::new(total as u64).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
