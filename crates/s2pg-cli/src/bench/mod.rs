@@ -119,12 +119,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut cases = Vec::new();
     for (name, make) in rows::all() {
         // The peak is needed for the shares of the others.
-        if chosen(name) || name == rows::PEAK {
+        if chosen(&name) || name == rows::PEAK {
             cases.push((make, name));
         }
     }
     if cases.iter().all(|(_, name)| !chosen(name)) {
-        let names: Vec<_> = rows::all().iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = rows::all().into_iter().map(|(name, _)| name).collect();
         let filter = arguments.filter.as_deref().unwrap_or_default();
         return Err(Usage(format!("no row is called `{filter}`; there are {}", names.join(", "))).into());
     }
@@ -155,7 +155,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for figure in &mut figures {
         figure.share = figure.gflops.zip(peak).map(|(gflops, peak)| gflops / peak);
     }
-    print!("{}", if arguments.json { json(&figures) } else { table(&figures) });
+    if arguments.json {
+        print!("{}", json(&figures));
+    } else {
+        print!("{}{}", table(&figures), ratios(&figures));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -207,6 +211,28 @@ fn table(figures: &[Figure]) -> String {
         text += "\n";
     }
     text
+}
+
+/// How many times as long as without memory a training step takes, with the simulation and without, and as published.
+fn ratios(figures: &[Figure]) -> String {
+    let value = |name: String| figures.iter().find(|f| f.row.name == name).map(|f| f.value);
+    let mut text = String::new();
+    for (task, variant, published) in rows::PUBLISHED {
+        let ratio = |end: &str| {
+            let ours = value(format!("step/{variant}/{task}{end}"))?;
+            Some(ours / value(format!("step/ppo-vanilla/{task}{end}"))?)
+        };
+        if let (Some(with), Some(without)) = (ratio(""), ratio("/no-simulation")) {
+            text += &format!("{:<42} {with:>9.2} {without:>19.2} {published:>11.2}\n", format!("{variant}/{task}"));
+        }
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "\n{:<42} {:>9} {:>19} {:>11}\n{text}",
+        "times a step without memory", "ours", "without simulation", "published"
+    )
 }
 
 #[cfg(test)]

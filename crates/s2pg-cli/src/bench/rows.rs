@@ -24,14 +24,14 @@ pub const PEAK: &str = "peak/gemm";
 type Make = Box<dyn Fn(usize) -> anyhow::Result<Case>>;
 
 /// Every case, by the name of its first row.
-pub fn all() -> Vec<(&'static str, Make)> {
-    fn case(name: &'static str, make: impl Fn(usize) -> anyhow::Result<Case> + 'static) -> (&'static str, Make) {
-        (name, Box::new(make))
+pub fn all() -> Vec<(String, Make)> {
+    fn case(name: &'static str, make: impl Fn(usize) -> anyhow::Result<Case> + 'static) -> (String, Make) {
+        (name.into(), Box::new(make))
     }
     let step = |name: &'static str, most, baseline, budget| {
         case(name, move |_| training_step(name, most, baseline, Option::map(budget, Budget::Ms)))
     };
-    vec![
+    let mut cases = vec![
         case(PEAK, |_| Ok(peak())),
         case("update/ppo-rs-b32", |_| Ok(ppo_update("update/ppo-rs-b32", 32, 2.6, 0.35))),
         case("update/ppo-rs-b512", |_| Ok(ppo_update("update/ppo-rs-b512", 512, 9.7, 0.58))),
@@ -51,9 +51,50 @@ pub fn all() -> Vec<(&'static str, Make)> {
         step("step/ppo-oracle/half-cheetah", 5, None, None),
         step("step/ppo-bptt-5/half-cheetah", 3, Some(5.22), Some(1.3)),
         step("step/ppo-bptt-32/half-cheetah", 2, Some(22.6), Some(7.0)),
-        case("env/half-cheetah", |rounds| simulation(rounds).map_err(Into::into)),
-    ]
+        step("step/ppo-window-5/half-cheetah", 5, None, None),
+        step("step/ppo-window-32/half-cheetah", 5, None, None),
+        step("step/ppo-rs/ant", 3, Some(6.77), None),
+        step("step/ppo-vanilla/ant", 3, Some(1.38), None),
+        step("step/ppo-oracle/ant", 3, None, None),
+        step("step/ppo-bptt-5/ant", 2, Some(5.03), None),
+        step("step/ppo-bptt-32/ant", 1, None, None),
+        step("step/ppo-window-5/ant", 3, None, None),
+        step("step/ppo-window-32/ant", 2, None, None),
+    ];
+    for (row, task) in TASKS {
+        let name = format!("env/{row}");
+        cases.push((name.clone(), Box::new(move |rounds| Ok(simulation(&name, task, rounds)?))));
+    }
+    cases
 }
+
+/// Rows of simulations, and their tasks.
+const TASKS: [(&str, &str); 10] = [
+    ("half-cheetah", "HalfCheetahPOMDP-v3"),
+    ("ant", "AntPOMDP-v3"),
+    ("hopper", "HopperPOMDP-v3"),
+    ("walker2d", "Walker2dPOMDP-v3"),
+    ("humanoid", "HumanoidPOMDP-v3"),
+    ("half-cheetah-v5", "HalfCheetah-v5"),
+    ("ant-v5", "Ant-v5"),
+    ("hopper-v5", "Hopper-v5"),
+    ("walker2d-v5", "Walker2d-v5"),
+    ("humanoid-v5", "Humanoid-v5"),
+];
+
+/// How many times as long as without memory a step takes, as published (spec 06 §2).
+pub const PUBLISHED: [(&str, &str, f64); 10] = [
+    ("half-cheetah", "ppo-rs", 6.023),
+    ("half-cheetah", "ppo-bptt-5", 6.888),
+    ("half-cheetah", "ppo-bptt-32", 8.454),
+    ("half-cheetah", "ppo-window-5", 1.331),
+    ("half-cheetah", "ppo-window-32", 1.536),
+    ("ant", "ppo-rs", 5.815),
+    ("ant", "ppo-bptt-5", 7.845),
+    ("ant", "ppo-bptt-32", 9.457),
+    ("ant", "ppo-window-5", 2.120),
+    ("ant", "ppo-window-32", 4.637),
+];
 
 impl Row {
     fn new(name: &str, baseline: Option<f64>, flop: Option<f64>, budget: Option<Budget>) -> Self {
@@ -194,14 +235,16 @@ impl Env for Timed {
     }
 }
 
-/// A registry of one environment, timed.
-fn timed_half_cheetah() -> Arc<Registry> {
+/// A registry of one environment, the `task` of its options, timed.
+fn timed() -> Arc<Registry> {
     let mut registry = Registry::new();
     registry.extend([Entry {
         name: "bench",
-        about: "HalfCheetahPOMDP-v3, timed",
+        about: "another environment, timed",
         make: |options: &Options| {
-            let env = crate::registry().make("HalfCheetahPOMDP-v3", options)?;
+            let mut options = options.clone();
+            let task = options.remove("task");
+            let env = crate::registry().make(task.as_ref().and_then(|t| t.as_str()).unwrap_or_default(), &options)?;
             Ok(Box::new(Timed(env)))
         },
     }]);
@@ -217,10 +260,12 @@ fn training_step(
     budget: Option<Budget>,
 ) -> anyhow::Result<Case> {
     let preset = name.trim_start_matches("step/");
-    let experiment = preset::find(preset, &["env.name=bench".to_string()], None)?.experiment;
-    let mut training = build(&experiment, timed_half_cheetah(), 1)?;
+    let task = preset::find(preset, &[], None)?.experiment.env.name;
+    let changes = ["env.name=bench".to_string(), format!("env.task={task}")];
+    let experiment = preset::find(preset, &changes, None)?.experiment;
+    let mut training = build(&experiment, timed(), 1)?;
     let n = experiment.ppo.steps / experiment.env.parallel;
-    let flop = step_flops(&experiment, training.spec().o.len());
+    let flop = step_flops(&experiment, training.spec().o.len(), training.spec().low.len());
     let clock = (0..100).map(|_| ms(10, || _ = black_box(cpu()))).fold(f64::INFINITY, f64::min);
     let round = move |samples: &mut [Vec<Sample>]| {
         if samples[0].len() == most {
@@ -249,21 +294,21 @@ fn training_step(
 }
 
 /// FLOPs of a training step of PPO: acting, value and log-density of what was done, and all epochs of the update.
-fn step_flops(experiment: &Experiment, o: usize) -> f64 {
+fn step_flops(experiment: &Experiment, o: usize, a: usize) -> f64 {
     let network = &experiment.network;
     let (f, v, h) = (network.features, network.critic_features, network.hidden);
-    let plain = |o: usize| (mlp(&[o, f, f, A]), mlp(&[o, v, v, 1]));
+    let plain = |o: usize| (mlp(&[o, f, f, a]), mlp(&[o, v, v, 1]));
     let (policy, value): (Flops, Flops) = match experiment.estimator {
-        Estimator::Rs => (ppo_actor(o, A, f, h, 1), mlp(&[o + h + A, v, v, 1])),
+        Estimator::Rs => (ppo_actor(o, a, f, h, 1), mlp(&[o + h + a, v, v, 1])),
         Estimator::Bptt(span) => {
             let len = if let Span::Steps(len) = span { len } else { 1 };
-            (ppo_actor(o, A, f, h, len), ppo_critic(o, A, v, h, len))
+            (ppo_actor(o, a, f, h, len), ppo_critic(o, a, v, h, len))
         }
         Estimator::Window(len) => plain(len * o),
         Estimator::Vanilla | Estimator::Oracle => plain(o),
     };
     let act = match experiment.estimator {
-        Estimator::Bptt(_) => ppo_actor(o, A, f, h, 1),
+        Estimator::Bptt(_) => ppo_actor(o, a, f, h, 1),
         _ => policy,
     };
     let (epochs, value_epochs) = (experiment.ppo.epochs as f64, experiment.ppo.value_epochs as f64);
@@ -271,13 +316,16 @@ fn step_flops(experiment: &Experiment, o: usize) -> f64 {
 }
 
 /// A control step of ours beside the bare simulation, on the same random actions, in at least 20 interleaved pairs.
-fn simulation(rounds: usize) -> Result<Case, EnvError> {
-    const STEPS: usize = 4000;
-    let name = "HalfCheetahPOMDP-v3";
-    let (mut env, mut bare) = (Gym::new(name, &Options::new())?, Bare::new(name)?);
+fn simulation(row: &str, task: &str, rounds: usize) -> Result<Case, EnvError> {
+    let (mut env, mut bare) = (Gym::new(task, &Options::new())?, Bare::new(task)?);
     let mut rng = Rng::new(0, "bench/env");
-    let actions: Vec<[f32; A]> = (0..STEPS).map(|_| std::array::from_fn(|_| rng.range(-1.0, 1.0) as f32)).collect();
-    let (mut o, mut s) = ([0.0; O], [0.0; 17]);
+    let spec = env.spec().clone();
+    let mut draw = || spec.low.iter().map(|_| rng.range(-1.0, 1.0) as f32).collect::<Vec<f32>>();
+    // About 25 ms of simulation in each half of a pair.
+    let trial = draw();
+    let steps = (25.0 / ms(20, || bare.step(&trial))).ceil() as usize;
+    let actions: Vec<Vec<f32>> = (0..steps).map(|_| draw()).collect();
+    let (mut o, mut s) = (vec![0.0; spec.o.len()], vec![0.0; spec.s.len()]);
     let start = env.snapshot();
     let body = bare.body().snapshot_len();
     let round = move |samples: &mut [Vec<Sample>]| {
@@ -286,7 +334,7 @@ fn simulation(rounds: usize) -> Result<Case, EnvError> {
             bare.body().restore(&start[..body]);
             let mut result = Ok(());
             let mut next = actions.iter();
-            let ours = ms(STEPS, || {
+            let ours = ms(steps, || {
                 let outcome = env.step(next.next().expect("an action for each step"), &mut rng);
                 env.observe(&mut o, &mut s);
                 if let Err(e) = outcome {
@@ -295,11 +343,11 @@ fn simulation(rounds: usize) -> Result<Case, EnvError> {
             });
             result?;
             let mut next = actions.iter();
-            let theirs = ms(STEPS, || bare.step(next.next().expect("an action for each step")));
+            let theirs = ms(steps, || bare.step(next.next().expect("an action for each step")));
             samples[0].push(Sample { ms: ours, baseline: Some(theirs) });
         }
         Ok(())
     };
-    let row = Row::new("env/half-cheetah", None, None, Some(Budget::Ratio(1.05)));
+    let row = Row::new(row, None, None, Some(Budget::Ratio(1.05)));
     Ok(Case { rows: vec![row], round: Box::new(round) })
 }
