@@ -32,13 +32,13 @@ pub struct Episode {
 /// What one step of n environments brought: a row for each, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
-    /// Rewards [n].
+    /// Rewards `[n]`.
     pub r: Vec<f64>,
-    /// The task ended in this step [n].
+    /// The task ended in this step `[n]`.
     pub terminated: Vec<bool>,
-    /// The episode was cut in this step [n]; also set where the row is dropped.
+    /// The episode was cut in this step `[n]`; also set where the row is dropped.
     pub truncated: Vec<bool>,
-    /// The step was unstable and the environment was reset [n]: its transition must be dropped, and the one before it
+    /// The step was unstable and the environment was reset `[n]`: its transition must be dropped, and the one before it
     /// is the last of its episode. Such a row has r = 0 and repeats in `next_o` and `next_s` the views before the step,
     /// which are the true next views of that last transition.
     pub dropped: Vec<bool>,
