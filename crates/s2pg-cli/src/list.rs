@@ -30,6 +30,8 @@ ppo        proximal policy optimisation, on-policy
 
 estimator  about
 rs         S2PG: the next state is drawn with the action, no gradient goes through time
+bptt:K     a recurrent state; the gradient goes back K steps (bptt:full: to the start of the episode)
+window:K   the last K observations
 vanilla    no memory
 oracle     no memory, but the policy sees the critic's view
 

@@ -51,13 +51,13 @@ fn recurrent(o: usize, a: usize, features: usize, hidden: usize, len: usize) -> 
     step * len + linear(h, 3 * h, 0) + linear(h, 3 * h, h) * (len - 1) + linear(o, f, 0)
 }
 
-/// The recurrent actor of PPO (spec 02 §1.1), over `len` steps.
+/// The recurrent actor of PPO, over `len` steps.
 pub fn ppo_actor(o: usize, a: usize, features: usize, hidden: usize, len: usize) -> Flops {
     let width = features + hidden;
     recurrent(o, a, features, hidden, len) + linear(width, a, width)
 }
 
-/// The recurrent critic of PPO-BPTT (spec 02 §5), over `len` steps.
+/// The recurrent critic of PPO-BPTT, over `len` steps.
 pub fn ppo_critic(o: usize, a: usize, features: usize, hidden: usize, len: usize) -> Flops {
     let width = features + hidden;
     recurrent(o, a, features, hidden, len) + linear(width, features, width) + linear(features, 1, features)

@@ -82,7 +82,7 @@ const TASKS: [(&str, &str); 10] = [
     ("humanoid-v5", "Humanoid-v5"),
 ];
 
-/// How many times as long as without memory a step takes, as published (spec 06 §2).
+/// How many times as long as without memory a step takes, as published (the paper's Table 2).
 pub const PUBLISHED: [(&str, &str, f64); 10] = [
     ("half-cheetah", "ppo-rs", 6.023),
     ("half-cheetah", "ppo-bptt-5", 6.888),

@@ -12,7 +12,7 @@ pub struct Gae {
 }
 
 /// A_k = δ_k + γ λ A_{k+1} with δ_k = r_k + γ V'_k - V_k; the sum stops where the chain of rows ends, and V' counts
-/// only where the task did not end (spec 03 §5).
+/// only where the task did not end (Schulman et al., 2016).
 ///
 /// `v` is V of every row's context, `v_next` of its true next context.
 pub fn gae(data: &Rollout, v: &[f64], v_next: &[f64], gamma: f64, lambda: f64) -> Gae {

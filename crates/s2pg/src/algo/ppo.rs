@@ -1,4 +1,4 @@
-//! Proximal policy optimisation over the extended action (Lemma A.1; spec 03 §5).
+//! Proximal policy optimisation over the extended action (Lemma A.1; the box is in the book).
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::policy::{Critic, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// The settings of PPO, with the values of the published HalfCheetah experiment as defaults (spec 05 §2).
+/// The settings of PPO, with the values of the published HalfCheetah experiment as defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {

@@ -4,7 +4,7 @@ use super::Real;
 use crate::state::{Data, State, Visitor};
 
 /// Running mean and variance of each entry, by Welford's method from one virtual sample of mean 0 and variance 1
-/// (spec 03 §0.1). The result is clipped to ±10.
+/// (as published). The result is clipped to ±10.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardiser {
     n: f64,

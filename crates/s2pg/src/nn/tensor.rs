@@ -465,7 +465,7 @@ impl<T: Real> Tensor<T> {
     /// A reparameterised sample of a squashed Gaussian and its log-density, [B, n + 1].
     ///
     /// With q = mean + exp(log_std) noise, the first n columns are t = tanh(q); the last is
-    /// sum over columns of log N(q) - ln(1 - t² + 1e-6) (spec 02 §1.3).
+    /// sum over columns of log N(q) - ln(1 - t² + 1e-6) (the published form, on the scale of [-1, 1]).
     pub fn squashed_sample(mean: &Self, log_std: &Self, noise: &Self) -> Self {
         let (rows, n) = mean.shape();
         assert_eq!(log_std.shape(), (rows, n), "log-std of a mean {:?}", mean.shape());

@@ -29,10 +29,10 @@ pub struct ActorShape {
 /// The layers of an [`Actor`].
 #[derive(Clone, Debug)]
 pub enum Body {
-    /// Two hidden layers with ReLU (spec 02 §3).
+    /// Two hidden layers with ReLU, as published.
     Plain(Mlp),
     /// Embeddings of observation and previous action, a recurrent cell, and a shortcut of the observation around it
-    /// (spec 02 §1.1).
+    /// (the paper's Figure 6, as published).
     Recurrent {
         /// Observation into the cell.
         embed_o: Linear,

@@ -11,7 +11,7 @@ pub struct Gaussian<T: Real = f32> {
     pub mean: Tensor<T>,
     /// Logarithms of the standard deviations as learned, [1, n] or [B, n].
     pub log_std: Tensor<T>,
-    /// The same, held within [-20, 2]: what the density uses (spec 02 §1.1).
+    /// The same, held within [-20, 2]: what the density uses, as published.
     clamped: Tensor<T>,
 }
 

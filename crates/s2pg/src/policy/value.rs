@@ -36,13 +36,13 @@ pub struct ValueShape {
 /// The layers of a [`Value`].
 #[derive(Clone, Debug)]
 enum Layers {
-    /// Two hidden layers with ReLU (spec 02 §3).
+    /// Two hidden layers with ReLU, as published.
     Plain(Mlp),
-    /// The critic of PPO-BPTT (spec 02 §5): embeddings into a cell, a shortcut around it, one hidden layer.
+    /// The critic of PPO-BPTT, as published: embeddings into a cell, a shortcut around it, one hidden layer.
     Recurrent { embed_o: Linear, embed_a: Linear, cell: Cell, shortcut: Linear, head: Mlp },
 }
 
-/// V of one step (o or s, z, previous action), or of a window of steps (spec 02 §5).
+/// V of one step (o or s, z, previous action), or of a window of steps.
 #[derive(Clone, Debug)]
 pub struct Value<T: Real = f32> {
     parameters: Parameters<T>,

@@ -153,7 +153,7 @@ fn one() -> usize {
     1
 }
 
-/// Sizes and start values of the networks (spec 02).
+/// Sizes and start values of the networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSettings {
