@@ -13,6 +13,7 @@ mod train;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Parser, Subcommand};
 use s2pg::env::{EnvError, Registry};
@@ -97,6 +98,11 @@ fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { 64 } else { 0 });
         }
     };
+    if !matches!(cli.command, Command::Train(_)) {
+        // A reader that goes away, as `head` does, ends the program quietly; a training has more to lose.
+        let always = Arc::new(AtomicBool::new(true));
+        let _ = signal_hook::flag::register_conditional_default(signal_hook::consts::SIGPIPE, always);
+    }
     let result = match cli.command {
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => evaluate::run(&arguments),
