@@ -8,12 +8,12 @@ mod picture;
 mod play;
 mod preset;
 mod report;
+mod signals;
 mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Parser, Subcommand};
 use s2pg::env::{EnvError, Registry};
@@ -99,9 +99,8 @@ fn main() -> ExitCode {
         }
     };
     if !matches!(cli.command, Command::Train(_)) {
-        // A reader that goes away, as `head` does, ends the program quietly; a training has more to lose.
-        let always = Arc::new(AtomicBool::new(true));
-        let _ = signal_hook::flag::register_conditional_default(signal_hook::consts::SIGPIPE, always);
+        // A training has more to lose than its last words.
+        signals::end_without_reader();
     }
     let result = match cli.command {
         Command::Train(arguments) => train::run(&arguments),
