@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use s2pg::env::{Options, check_env};
 
-use crate::{Usage, registry};
+use crate::{Usage, print, registry};
 
 /// Arguments of `s2pg check-env`.
 #[derive(Args)]
@@ -29,13 +29,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let mut kept = true;
     for name in names {
-        println!("{name}");
+        print(name)?;
         for check in check_env(&|| registry.make(name, &options))? {
             match check.complaint {
-                None => println!("  ok    {}", check.what),
+                None => print(format_args!("  ok    {}", check.what))?,
                 Some(complaint) => {
                     kept = false;
-                    println!("  FAIL  {}: {complaint}", check.what);
+                    print(format_args!("  FAIL  {}: {complaint}", check.what))?;
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use s2pg::train::{Experiment, RunError, Training, build, load_model};
 
-use crate::{Chosen, preset, registry};
+use crate::{Chosen, preset, print, registry};
 
 /// Arguments of `s2pg eval`.
 #[derive(Args)]
@@ -25,28 +25,31 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (mut training, experiment) = load(&arguments.chosen)?;
     let training = &mut *training;
-    println!("{} {} on {}", experiment.estimator, arguments.chosen.run.display(), experiment.env.name);
-    println!("{:<14} {:>10} {:>8} {:>10} {:>10} {:>8}", "actions", "return", "± std", "lowest", "highest", "steps");
+    print(format_args!("{} {} on {}", experiment.estimator, arguments.chosen.run.display(), experiment.env.name))?;
+    print(format_args!(
+        "{:<14} {:>10} {:>8} {:>10} {:>10} {:>8}",
+        "actions", "return", "± std", "lowest", "highest", "steps"
+    ))?;
     let mut notes = Vec::new();
     for (kind, means) in [("deterministic", true), ("stochastic", false)] {
         let stream = format!("eval/{kind}/{}", arguments.seed);
         let e = training.evaluate(arguments.episodes.max(1), means, &stream)?;
         let returns = || e.episodes.iter().map(|e| e.r);
-        println!(
+        print(format_args!(
             "{kind:<14} {:>10.1} {:>8.1} {:>10.1} {:>10.1} {:>8.0}",
             e.mean_return(),
             e.std_return(),
             returns().fold(f64::INFINITY, f64::min),
             returns().fold(f64::NEG_INFINITY, f64::max),
             e.mean_length()
-        );
+        ))?;
         notes.extend(e.metrics().into_iter().map(|(name, x)| format!("{kind} {name} {x:.3}")));
         let unstable = e.episodes.iter().filter(|e| e.unstable).count();
         if unstable > 0 {
             notes.push(format!("{unstable} {kind} episodes ended because the simulation became unstable"));
         }
     }
-    println!("over {} episodes each; {}", arguments.episodes.max(1), notes.join(", "));
+    print(format_args!("over {} episodes each; {}", arguments.episodes.max(1), notes.join(", ")))?;
     Ok(ExitCode::SUCCESS)
 }
 

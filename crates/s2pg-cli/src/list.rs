@@ -4,26 +4,29 @@ use std::process::ExitCode;
 
 use s2pg::env::Options;
 
-use crate::{preset, registry};
+use crate::{preset, print, registry};
 
 /// `s2pg envs`
 pub fn envs() -> anyhow::Result<ExitCode> {
-    println!("{:<26} {:>4} {:>4} {:>4} {:>8} {:>7}  about", "environment", "o", "s", "a", "horizon", "dt");
+    print(format_args!("{:<26} {:>4} {:>4} {:>4} {:>8} {:>7}  about", "environment", "o", "s", "a", "horizon", "dt"))?;
     for entry in registry().entries() {
         let env = (entry.make)(&Options::new())?;
         let spec = env.spec();
         let (o, s, a) = (spec.o.len(), spec.s.len(), spec.low.len());
-        println!("{:<26} {o:>4} {s:>4} {a:>4} {:>8} {:>7}  {}", entry.name, spec.horizon, spec.dt, entry.about);
+        print(format_args!(
+            "{:<26} {o:>4} {s:>4} {a:>4} {:>8} {:>7}  {}",
+            entry.name, spec.horizon, spec.dt, entry.about
+        ))?;
     }
-    println!(
-        "\no: entries of the policy's observation; s: of the critic's privileged view; a: of the action; dt: seconds."
-    );
+    print(
+        "\no: entries of the policy's observation; s: of the critic's privileged view; a: of the action; dt: seconds.",
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// `s2pg algos`
 pub fn algos() -> anyhow::Result<ExitCode> {
-    println!(
+    print(
         "\
 algorithm  about
 ppo        proximal policy optimisation, on-policy
@@ -35,12 +38,12 @@ window:K   the last K observations
 vanilla    no memory
 oracle     no memory, but the policy sees the critic's view
 
-preset"
-    );
+preset",
+    )?;
     for (name, text) in preset::all() {
         let about = text.lines().next().unwrap_or_default().trim_start_matches("# ");
-        println!("{name:<32} {about}");
+        print(format_args!("{name:<32} {about}"))?;
     }
-    println!("\nAny preset takes overrides: `s2pg train ppo-rs/half-cheetah estimator=vanilla seed=1`.");
+    print("\nAny preset takes overrides: `s2pg train ppo-rs/half-cheetah estimator=vanilla seed=1`.")?;
     Ok(ExitCode::SUCCESS)
 }

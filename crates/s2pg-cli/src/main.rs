@@ -11,10 +11,13 @@ mod report;
 mod signals;
 mod train;
 
+use std::fmt::Display;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use s2pg::env::{EnvError, Registry};
 use s2pg::train::checkpoint::CheckpointError;
@@ -90,6 +93,16 @@ fn registry() -> Arc<Registry> {
     Arc::new(registry)
 }
 
+/// Writes a line to the standard output.
+fn print(line: impl Display) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("the standard output")
+}
+
+/// Writes a line to the standard error. That it cannot be read is no reason to stop.
+fn note(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -115,7 +128,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("s2pg: {e:#}");
+            note(format_args!("s2pg: {e:#}"));
             ExitCode::from(exit_code(&e))
         }
     }

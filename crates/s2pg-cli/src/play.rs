@@ -7,7 +7,7 @@ use clap::Args;
 use s2pg::train::{Training, checkpoint};
 
 use crate::picture::{Frame, animation};
-use crate::{Chosen, Usage, evaluate};
+use crate::{Chosen, Usage, evaluate, print};
 
 /// Arguments of `s2pg play`.
 #[derive(Args)]
@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !draw(&*training, &format!("play/{}", arguments.seed), &path)? {
         return Err(Usage(format!("{} has nothing to draw", experiment.env.name)).into());
     }
-    println!("{}", path.display());
+    print(path.display())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,8 +10,8 @@ use s2pg::Rng;
 use s2pg::train::Experiment;
 use s2pg::train::stats::{Estimate, bootstrap, mean};
 
-use crate::Usage;
 use crate::picture::{Canvas, Panel, Series, chart};
+use crate::{Usage, print};
 
 /// Arguments of `s2pg report`.
 #[derive(Args)]
@@ -132,17 +132,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let panels = [against("environment steps", |c| &c.steps), time];
     let figure = chart(&title, &panels);
     std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
-    let write = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
+    let mut paths = Vec::new();
+    let mut write = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
         let path = arguments.out.join(name);
         std::fs::write(&path, bytes).with_context(|| path.display().to_string())?;
-        println!("{}", path.display());
+        paths.push(path.display().to_string());
         Ok(())
     };
     let table = table(&groups);
-    print!("{table}");
     write("report.svg", figure.svg().as_bytes())?;
     write("report.png", &figure.png())?;
     write("report.md", format!("# {title}\n\n![{title}](report.svg)\n\n{table}").as_bytes())?;
+    print(table + &paths.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

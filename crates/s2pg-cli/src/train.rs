@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use s2pg::train::{Run, RunError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::{play, preset, registry, report};
+use crate::{note, play, preset, print, registry, report};
 
 /// Arguments of `s2pg train`.
 #[derive(Args)]
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (mut run, warning) = Run::open(&found.dir, &found.experiment, registry(), threads, wall_time())?;
     let total = run.experiment().steps;
     let bar = bar(total, arguments.plain);
-    let say = |line: String| if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) };
+    let say = |line: String| if bar.is_hidden() { note(line) } else { bar.println(line) };
     say(heading(&run));
     warning.into_iter().for_each(|w| say(format!("warning: {w}")));
     bar.set_position(run.steps() as u64);
@@ -74,11 +74,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if signal != 0 && !progress.finished {
             run.save()?;
             bar.abandon();
-            eprintln!(
+            note(format_args!(
                 "stopped at step {} with a checkpoint; go on with: s2pg train {}",
                 run.steps(),
                 run.dir().display()
-            );
+            ));
             return Ok(ExitCode::from(128 + signal as u8));
         }
     }
@@ -94,18 +94,19 @@ fn finish(run: &mut Run, clock: &Instant) -> anyhow::Result<()> {
     std::fs::write(dir.join("curve.svg"), curve.svg())?;
     std::fs::write(dir.join("curve.png"), curve.png())?;
     let seconds = run.seconds_before() + clock.elapsed().as_secs_f64();
-    println!("{} steps in {}", run.steps(), duration(seconds));
+    let mut text = format!("{} steps in {}\n", run.steps(), duration(seconds));
     if let Some(r) = run.training().episodes().mean_return() {
-        println!("training return  {r:.1} (mean of the last 100 episodes, stochastic)");
+        text += &format!("training return  {r:.1} (mean of the last 100 episodes, stochastic)\n");
     }
     if let Some(best) = report::best_evaluation(&dir)? {
-        println!("best evaluation  {best:.1} (deterministic)");
+        text += &format!("best evaluation  {best:.1} (deterministic)\n");
     }
-    println!("curve            {}", dir.join("curve.png").display());
+    text += &format!("curve            {}\n", dir.join("curve.png").display());
     if let Some(gif) = draw(run, &dir)? {
-        println!("episode          {}", gif.display());
+        text += &format!("episode          {}\n", gif.display());
     }
-    println!("evaluate it with: s2pg eval {}", dir.display());
+    // The run is done and saved, whether or not somebody reads this.
+    let _ = print(text + &format!("evaluate it with: s2pg eval {}", dir.display()));
     Ok(())
 }
 

@@ -4,7 +4,6 @@
 //! cargo run --release -p s2pg --example own_policy
 //! ```
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use s2pg::algo::{Ppo, ppo};
@@ -61,10 +60,6 @@ impl StatefulPolicy for Elman {
         Memory::Stochastic { z: Z }
     }
 
-    fn state_range(&self) -> Option<Range<f64>> {
-        None
-    }
-
     fn dist(&self, x: &Context) -> Dist {
         let p = &self.parameters;
         let z = x.z.as_ref().expect("this policy has a state");
@@ -112,6 +107,7 @@ pub fn run(steps: usize, seed: u64) -> Result<f64, Box<dyn std::error::Error>> {
         seed,
         standardise: false,
         reset_prev_action: true,
+        remember_clipped: true,
         deterministic_means: true,
     })?;
     while trainer.steps() < steps {

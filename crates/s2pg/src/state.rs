@@ -69,6 +69,12 @@ impl<T: State> State for [T] {
     }
 }
 
+impl<T: State> State for Vec<T> {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        self[..].visit(v);
+    }
+}
+
 /// A digest of a state: equal states, to the bit and the name, have equal digests.
 pub fn digest(state: &mut dyn State) -> u64 {
     struct Digest(xxhash_rust::xxh3::Xxh3);

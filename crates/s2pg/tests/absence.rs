@@ -6,7 +6,7 @@ use s2pg::algo::{Algorithm, Ppo};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Parameters, Params, Tensor};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Dist, Extended, Gaussian, Memory, StatefulPolicy, Value, ValueShape, View,
+    Actor, ActorShape, Context, Dist, Extended, Gaussian, Head, Memory, StatefulPolicy, Value, ValueShape, View,
 };
 
 const O: usize = 3;
@@ -261,8 +261,14 @@ fn an_update_without_memory_is_the_textbooks() {
             entropy: 0.02,
             ..Settings::default()
         };
-        let shape =
-            ActorShape { o: O, a: A, features: WIDTH, hidden: 99, cell: CellKind::Gru, std: 0.7, state_std: 0.3 };
+        let shape = ActorShape {
+            o: O,
+            a: A,
+            features: WIDTH,
+            hidden: 99,
+            cell: CellKind::Gru,
+            head: Head::Gaussian { std: 0.7, state_std: 0.3 },
+        };
         let mut policy = Actor::new(Memory::None, &shape, &mut rng);
         let value_shape =
             ValueShape { view: View::Observation, world: O, z: 0, a_prev: 0, features: WIDTH, cell: None };
@@ -340,7 +346,14 @@ fn the_surrogate_is_the_textbooks() {
 /// What a policy without memory does not have is absent: no state in its context, its action or its density.
 #[test]
 fn what_is_absent_is_none() {
-    let shape = ActorShape { o: O, a: A, features: WIDTH, hidden: 4, cell: CellKind::Gru, std: 0.5, state_std: 0.5 };
+    let shape = ActorShape {
+        o: O,
+        a: A,
+        features: WIDTH,
+        hidden: 4,
+        cell: CellKind::Gru,
+        head: Head::Gaussian { std: 0.5, state_std: 0.5 },
+    };
     let policy = Actor::<f32>::new(Memory::None, &shape, &mut Rng::new(0, "absence"));
     let o = Tensor::new(2, O, &[0.5; 2 * O]);
     let x = Context { o, s: None, a_prev: None, z: None, h: None, lengths: None };

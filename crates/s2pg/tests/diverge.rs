@@ -6,7 +6,7 @@ mod runs;
 use std::path::Path;
 use std::sync::Arc;
 
-use runs::{experiment, number, pairs, registry};
+use runs::{experiment, is_episodic, number, pairs, registry};
 use s2pg::env::{Entry, Options, Pendulum, Registry, TimeLimit};
 use s2pg::state::Data;
 use s2pg::train::checkpoint::non_finite;
@@ -120,6 +120,9 @@ fn a_nan_in_a_critic_or_an_optimiser_stops_the_run() {
         [("critic", &|name| name == "algorithm/value/parameters"), ("optimiser", &|name| name.contains("_optimiser/"))];
     for pair in pairs() {
         for (kind, chosen) in kinds {
+            if kind == "critic" && is_episodic(pair.0) {
+                continue;
+            }
             for _ in 0..number("S2PG_DIVERGENCES", 3) {
                 let experiment = small(pair, "TMaze-v0", &mut rng);
                 let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use s2pg::algo::gae::{gae, normalise};
 use s2pg::algo::{Algorithm, Ppo, ppo};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Standardiser, Tensor};
-use s2pg::policy::{Actor, ActorShape, Memory, StatefulPolicy, Value, ValueShape, View};
+use s2pg::policy::{Actor, ActorShape, Head, Memory, StatefulPolicy, Value, ValueShape, View};
 use s2pg::train::Recall;
 
 const ACTOR: [(&str, &str); 13] = [
@@ -62,8 +62,7 @@ fn actor(case: &Case, memory: Memory, features: &str, prefix: &str) -> Actor {
         features: case.size(features),
         hidden: case.size("H"),
         cell: CellKind::Gru,
-        std: 0.5,
-        state_std: 0.5,
+        head: Head::Gaussian { std: 0.5, state_std: 0.5 },
     };
     let mut actor = Actor::new(memory, &shape, &mut Rng::new(0, "golden"));
     case.load(actor.params_mut(), prefix, &ACTOR);
@@ -296,7 +295,7 @@ fn golden_acting_ppo() {
                     u.a = Tensor::new(1, n_a, &noisy(u.a.data(), 0));
                     u.z = u.z.map(|z| Tensor::new(1, n_z, &noisy(z.data(), n_a)));
                 }
-                recall.remember(&dist, &u, |_| false);
+                recall.remember(&dist, &u, &u.a, |_| false);
                 actions.extend_from_slice(u.a.data());
                 states.extend_from_slice(if stochastic { recall.z() } else { recall.h() });
             }

@@ -4,7 +4,7 @@ use s2pg::Rng;
 use s2pg::algo::ppo::surrogate;
 use s2pg::nn::{Activation, Linear};
 use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Tensor, gradient};
-use s2pg::policy::{Actor, ActorShape, Context, Critic, Memory, StatefulPolicy, Value, ValueShape, View};
+use s2pg::policy::{Actor, ActorShape, Context, Critic, Head, Memory, StatefulPolicy, Value, ValueShape, View};
 
 type F = Tensor<f64>;
 type Named<T> = (&'static str, T);
@@ -335,7 +335,8 @@ fn ppo_losses() {
     for (seed, kind) in kinds.into_iter().enumerate() {
         let mut rng = Rng::new(seed as u64, "ppo");
         let cell = kind.unwrap_or(CellKind::Gru);
-        let shape = ActorShape { o, a, features: 5, hidden: 4, cell, std: 0.6, state_std: 0.4 };
+        let shape =
+            ActorShape { o, a, features: 5, hidden: 4, cell, head: Head::Gaussian { std: 0.6, state_std: 0.4 } };
         let memory = kind.map_or(Memory::None, |kind| Memory::Stochastic { z: kind.state_size(4) });
         let mut actor: Actor<f64> = Actor::new(memory, &shape, &mut rng);
         let z = actor.state_size();

@@ -8,7 +8,7 @@ use s2pg::algo::gae::{explained_variance, gae, normalise};
 use s2pg::algo::ppo::Settings;
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{Builder, CellKind, Init, Parameters, Standardiser, Tensor};
-use s2pg::policy::{Actor, ActorShape, Critic, Dist, Extended, Gaussian, Memory, Value, ValueShape, View};
+use s2pg::policy::{Actor, ActorShape, Critic, Dist, Extended, Gaussian, Head, Memory, Value, ValueShape, View};
 
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").map_or(1000, |text| text.parse().expect("PROPTEST_CASES is a number"));
@@ -242,7 +242,7 @@ proptest! {
         (steps, envs, ends, seed) in (1..20usize, 1..4usize, 0.0..0.7f64, any::<u64>()),
     ) {
         let e = episodes(steps, envs, ends, seed);
-        let shape = ActorShape { o: O, a: A, features: 4, hidden: Z, cell: CellKind::Gru, std: 0.5, state_std: 0.5 };
+        let shape = ActorShape { o: O, a: A, features: 4, hidden: Z, cell: CellKind::Gru, head: Head::Gaussian { std: 0.5, state_std: 0.5 } };
         let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: 4, cell: None };
         let mut rng = Rng::new(seed, "networks");
         let ppo = Ppo::new(

@@ -2,7 +2,7 @@
 
 mod runs;
 
-use runs::{experiment, pairs, registry, training};
+use runs::{experiment, is_episodic, pairs, registry, training};
 use s2pg::state::digest;
 use s2pg::train::Run;
 
@@ -15,7 +15,8 @@ fn any_number_of_threads_gives_the_same_bits() {
             let digests = [1, 2, 3, 4, 8].map(|threads| {
                 let mut training = training(&experiment, threads);
                 let updates = (0..230).filter(|_| training.step().unwrap().is_some()).count();
-                assert!(updates >= 5, "{updates} updates");
+                let least = if is_episodic(pair.0) && env.starts_with("Pendulum") { 1 } else { 5 };
+                assert!(updates >= least, "{pair:?} on {env}: {updates} updates");
                 digest(&mut *training)
             });
             assert!(digests.iter().all(|d| *d == digests[0]), "{pair:?} on {env}: {digests:x?}");

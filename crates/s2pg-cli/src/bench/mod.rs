@@ -1,9 +1,10 @@
 //! `s2pg bench`: what training costs, beside what it may cost.
 //!
-//! Every figure is CPU time of one thread. The rows take turns, round after round, so that a busy machine troubles all of
+//! Every figure is CPU time of one thread, but those of `parallel`: they are wall clock. The rows take turns, round after round, so that a busy machine troubles all of
 //! them alike; a figure is the least of all rounds, a ratio of two measured figures is the median of their pairs.
 
 mod flops;
+mod parallel;
 mod rows;
 mod sac;
 
@@ -14,7 +15,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::Usage;
+use crate::{Usage, print};
 
 /// Arguments of `s2pg bench`.
 #[derive(Args)]
@@ -35,7 +36,11 @@ Figures are CPU milliseconds of one thread, the least of all rounds. `ratio` is 
 published implementation for step/, its tensor library for update/ and act/ (both as measured once, on another machine
 of two cores with AVX-512), and the bare simulation for env/ (there, the median of at least 20 interleaved pairs). `share` is the part of the machine's peak that the networks' own products
 reach; the peak is the best matrix product of 256 to 2048 squares in the same run. step/ is everything of a training
-step but evaluation and checkpoints, with the settings of the preset; its second row is without the simulation.";
+step but evaluation and checkpoints, with the settings of the preset; its second row is without the simulation.
+
+The rows that end in parallel-8 are wall clock, and want two idle cores: eight environments on two threads, beside the
+same on one thread as their baseline. The speed-up is that of the best of at least five interleaved pairs, the least time
+of one thread over the least of two. Both must give the same bits, else it is an error.";
 
 /// CPU seconds of this thread.
 fn cpu() -> f64 {
@@ -58,6 +63,8 @@ enum Budget {
     Ratio(f64),
     /// At least this part of the peak.
     Share(f64),
+    /// At least so many times as fast as the baseline.
+    Speedup(f64),
 }
 
 /// What is known of a row before it is measured.
@@ -102,12 +109,18 @@ impl Figure {
         Self { row, value, baseline, ratio, gflops, share: None }
     }
 
+    /// How many times as fast as the baseline.
+    fn speedup(&self) -> Option<f64> {
+        self.baseline.map(|baseline| baseline / self.value)
+    }
+
     /// The budget in words, and whether it is met; None where the figure is missing.
     fn verdict(&self) -> Option<(String, Option<bool>)> {
         Some(match self.row.budget? {
             Budget::Ms(most) => (format!("{most} ms"), Some(self.value <= most)),
             Budget::Ratio(most) => (format!("ratio {most}"), self.ratio.map(|ratio| ratio <= most)),
             Budget::Share(least) => (format!("{:.0} % of peak", 100.0 * least), self.share.map(|share| share >= least)),
+            Budget::Speedup(least) => (format!("{least} x as fast"), self.speedup().map(|speedup| speedup >= least)),
         })
     }
 }
@@ -156,9 +169,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         figure.share = figure.gflops.zip(peak).map(|(gflops, peak)| gflops / peak);
     }
     if arguments.json {
-        print!("{}", json(&figures));
+        print(json(&figures).trim_end())?;
     } else {
-        print!("{}{}", table(&figures), ratios(&figures));
+        print((table(&figures) + &ratios(&figures) + &speedups(&figures)).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -235,6 +248,14 @@ fn ratios(figures: &[Figure]) -> String {
     )
 }
 
+/// How many times as fast two threads are as one, in eight environments.
+fn speedups(figures: &[Figure]) -> String {
+    let rows = figures.iter().filter(|f| [parallel::ENVIRONMENTS, parallel::STEP].contains(&f.row.name.as_str()));
+    let line = |(f, x): (&Figure, f64)| format!("{:<42} {x:>9.2}\n", f.row.name);
+    let text: String = rows.filter_map(|f| Some((f, f.speedup()?))).map(line).collect();
+    if text.is_empty() { text } else { format!("\n{:<42} {:>9}\n{text}", "wall clock", "speed-up") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,6 +283,13 @@ mod tests {
         assert_eq!(f.verdict().unwrap().1, None);
         f.share = Some(0.6);
         assert_eq!(f.verdict().unwrap().1, Some(true));
+    }
+
+    /// A speed-up is that of the least times, whichever pairs they are from.
+    #[test]
+    fn speedup_of_the_best() {
+        let f = figure(Budget::Speedup(1.6), &[(3.0, Some(3.2)), (2.0, Some(9.0)), (5.0, Some(8.0))]);
+        assert_eq!((f.speedup(), f.verdict()), (Some(1.6), Some(("1.6 x as fast".into(), Some(true)))));
     }
 
     /// Every row of the JSON has the promised keys, and a missing figure is null.

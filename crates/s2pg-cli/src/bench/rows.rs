@@ -8,13 +8,15 @@ use s2pg::Rng;
 use s2pg::algo::ppo::surrogate;
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape};
 use s2pg::nn::{Activation, Adam, Builder, CellKind, Init, Linear};
-use s2pg::policy::{Actor, ActorShape, Context, Critic, Extended, Memory, StatefulPolicy, Value, ValueShape, View};
+use s2pg::policy::{
+    Actor, ActorShape, Context, Critic, Extended, Head, Memory, StatefulPolicy, Value, ValueShape, View,
+};
 use s2pg::train::{Estimator, Experiment, Recall, Span, build};
 use s2pg_mujoco::{Bare, Gym};
 
 use super::flops::{Flops, mlp, ppo_actor, ppo_critic};
 use super::sac::{Unroll, Update, normal};
-use super::{Budget, Case, Row, Sample, cpu};
+use super::{Budget, Case, Row, Sample, cpu, parallel};
 use crate::preset;
 
 /// The name of the row that all shares refer to.
@@ -65,6 +67,8 @@ pub fn all() -> Vec<(String, Make)> {
         let name = format!("env/{row}");
         cases.push((name.clone(), Box::new(move |rounds| Ok(simulation(&name, task, rounds)?))));
     }
+    cases.push(case(parallel::ENVIRONMENTS, parallel::environments));
+    cases.push(case(parallel::STEP, parallel::training_step));
     cases
 }
 
@@ -97,7 +101,7 @@ pub const PUBLISHED: [(&str, &str, f64); 10] = [
 ];
 
 impl Row {
-    fn new(name: &str, baseline: Option<f64>, flop: Option<f64>, budget: Option<Budget>) -> Self {
+    pub fn new(name: &str, baseline: Option<f64>, flop: Option<f64>, budget: Option<Budget>) -> Self {
         Self { name: name.into(), unit: "ms", baseline, flop, budget }
     }
 }
@@ -150,7 +154,14 @@ const WIDTH: usize = 128;
 const Z: usize = 128;
 
 fn ppo_rs(rng: &mut Rng) -> (Actor, Value) {
-    let shape = ActorShape { o: O, a: A, features: WIDTH, hidden: Z, cell: CellKind::Gru, std: 0.5, state_std: 0.5 };
+    let shape = ActorShape {
+        o: O,
+        a: A,
+        features: WIDTH,
+        hidden: Z,
+        cell: CellKind::Gru,
+        head: Head::Gaussian { std: 0.5, state_std: 0.5 },
+    };
     let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: WIDTH, cell: None };
     (Actor::new(Memory::Stochastic { z: Z }, &shape, rng), Value::new(value, rng))
 }
@@ -186,7 +197,7 @@ fn act() -> Case {
     repeated(row, move || {
         let dist = policy.dist(&recall.context(&o, &s));
         let u = dist.sample(&mut rng);
-        recall.remember(&dist, &u, |_| false);
+        recall.remember(&dist, &u, &u.a, |_| false);
     })
 }
 

@@ -6,21 +6,43 @@ use crate::policy::StatefulPolicy;
 use crate::rng::Rng;
 use crate::state::State;
 
+pub mod fisher;
 pub mod gae;
+mod off_policy;
+pub mod on_policy;
 pub mod ppo;
+pub mod reinforce;
+pub mod sac;
+mod settings;
+pub mod td3;
+pub mod trpo;
 
+pub use off_policy::{Noise, Temperature};
 pub use ppo::Ppo;
+pub use reinforce::Reinforce;
+pub use sac::Sac;
+pub use td3::Td3;
+pub use trpo::Trpo;
 
 /// Named figures of an update.
 pub type Metrics = Vec<(&'static str, f64)>;
 
 /// When an algorithm learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
     /// After every `steps` steps of all environments together, from those steps.
     OnPolicy {
         /// Transitions in an update.
         steps: usize,
+    },
+    /// Whenever the buffer is full, of whole episodes.
+    Episodes,
+    /// Once more than `initial` steps are stored, `ratio` times for each step of an environment, from stored steps.
+    OffPolicy {
+        /// Stored steps without which nothing is learned.
+        initial: usize,
+        /// Updates for each step of an environment.
+        ratio: f64,
     },
 }
 
@@ -37,6 +59,10 @@ pub trait Algorithm: State + Send {
     fn policy_mut(&mut self) -> &mut Self::Policy;
     /// When `update` is due.
     fn schedule(&self) -> Schedule;
+    /// The names of the figures that an update may bring, where there are many updates: their means are logged.
+    fn figures(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Learns from the buffer.
     fn update(&mut self, data: &mut Self::Buffer, rng: &mut Rng) -> Metrics;
 }

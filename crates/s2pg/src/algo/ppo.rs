@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::gae::{explained_variance, gae, normalise};
-use super::{Algorithm, GROUP, Mean, Metrics, Schedule, column, scatter};
+use super::on_policy::{Gradients, deviations, fit_value, log_prob, log_probs, side_by_side, state_metrics};
+use super::on_policy::{value_step, values};
+use super::{Algorithm, GROUP, Mean, Metrics, Schedule, column};
 use crate::data::Rollout;
 use crate::nn::{Adam, Real, Tensor};
 use crate::policy::{Critic, StatefulPolicy};
@@ -41,6 +43,9 @@ pub struct Settings {
     /// minibatch (D11). Set by the experiment's switches.
     #[serde(skip)]
     pub broadcast_bug: bool,
+    /// Whether an update has figures of gradients and states. Set by the experiment.
+    #[serde(skip)]
+    pub diagnostics: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +63,7 @@ impl Default for Settings {
             entropy: 0.0,
             max_grad_norm: None,
             broadcast_bug: false,
+            diagnostics: false,
         }
     }
 }
@@ -103,34 +109,19 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
         &self.value
     }
 
-    /// V of every row, and of every row's true next context. Within a chain of rows that is the next row's.
+    /// V of every row, and of every row's true next context.
     pub fn values(&self, data: &Rollout) -> (Vec<f64>, Vec<f64>) {
-        let (mut v, mut v_next) = (vec![0.0; data.len()], vec![0.0; data.len()]);
-        for rows in data.groups(GROUP) {
-            scatter(&mut v, &rows, &self.value.value(&data.context(&rows), None));
-        }
-        let (inner, ends): (Vec<usize>, Vec<usize>) = data.rows().into_iter().partition(|&k| data.next_is_row(k));
-        for k in inner {
-            v_next[k] = v[k + data.shape().envs];
-        }
-        for rows in ends.chunks(GROUP) {
-            scatter(&mut v_next, rows, &self.value.value(&data.next_context(rows), None));
-        }
-        (v, v_next)
+        values(&self.value, data)
     }
 
     /// log pi(a, z' | x) of every row.
     pub fn log_probs(&self, data: &Rollout) -> Vec<f64> {
-        let mut all = vec![0.0; data.len()];
-        for rows in data.groups(GROUP) {
-            scatter(&mut all, &rows, &self.log_prob(data, &rows));
-        }
-        all
+        log_probs(&self.policy, data)
     }
 
     /// log pi(a, z' | x) of some rows, [rows, 1].
     pub fn log_prob(&self, data: &Rollout, rows: &[usize]) -> Tensor {
-        self.policy.dist(&data.context(rows)).log_prob(&data.extended(rows)).joint()
+        log_prob(&self.policy, data, rows)
     }
 
     /// One step of the value function on a minibatch; returns its loss.
@@ -149,14 +140,6 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
     pub fn optimisers(&self) -> (&Adam, &Adam) {
         (&self.policy_optimiser, &self.value_optimiser)
     }
-}
-
-fn value_step(value: &mut impl Critic, optimiser: &mut Adam, data: &Rollout, targets: &[f64], rows: &[usize]) -> f64 {
-    let target = column(targets, rows);
-    let loss = (value.value(&data.context(rows), None) - target).square().mean();
-    let result = loss.item() as f64;
-    optimiser.minimize(value, &loss);
-    result
 }
 
 fn policy_step(
@@ -231,40 +214,28 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         let Self { policy, value, policy_optimiser, value_optimiser, settings, .. } = self;
         let s = &*settings;
         // 5. Fit the value function to its targets, in shuffled minibatches.
-        let mut fit_value = || {
-            let mut losses = Mean::default();
-            for _ in 0..s.value_epochs {
-                for rows in data.minibatches(s.minibatch, &mut value_rng) {
-                    losses.add(value_step(value, value_optimiser, data, &gae.targets, &rows));
-                }
-            }
-            losses.get()
-        };
+        let passes = (s.value_epochs, s.minibatch);
+        let fit_value = || fit_value(value, value_optimiser, data, &gae.targets, passes, &mut value_rng);
         // 6. Improve the policy on the clipped ratio of (a, z'), in shuffled minibatches.
-        let mut fit_policy = || {
+        let mut gradients = Gradients::default();
+        let fit_policy = || {
             let mut steps: [Mean; 4] = Default::default();
-            for _ in 0..s.epochs {
+            for epoch in 0..s.epochs {
                 for rows in data.minibatches(s.minibatch, &mut policy_rng) {
                     let step = policy_step(policy, policy_optimiser, s, data, (&old, &advantages), &rows);
                     let figures = [step.loss, step.kl, step.clipped, step.grad_norm];
                     steps.iter_mut().zip(figures).for_each(|(mean, x)| mean.add(x));
+                    if s.diagnostics && epoch == 0 {
+                        gradients.add(policy_optimiser.gradient());
+                    }
                 }
             }
             steps.map(|m| m.get())
         };
-        let (value_loss, [policy_loss, kl, clipped, grad_norm]) = if self.threads > 1 {
-            std::thread::scope(|scope| {
-                let value = scope.spawn(fit_value);
-                let policy = fit_policy();
-                (value.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), policy)
-            })
-        } else {
-            (fit_value(), fit_policy())
-        };
+        let (value_loss, [policy_loss, kl, clipped, grad_norm]) = side_by_side(self.threads, fit_value, fit_policy);
 
         self.updates += self.settings.epochs;
         let dist = self.policy.dist(&data.context(&rows[..1]));
-        let std = |log_std: &Tensor| log_std.exp().mean().item() as f64;
         let entropy = dist.entropy().item() as f64;
         let mut metrics = vec![
             ("train/loss", policy_loss + value_loss),
@@ -278,10 +249,12 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
             ("train/grad_norm", grad_norm),
             ("train/learning_rate", self.settings.lr),
             ("train/n_updates", self.updates as f64),
-            ("train/std", std(&dist.a.log_std)),
         ];
-        if let Some(z) = &dist.z {
-            metrics.push(("train/state_std", std(&z.log_std)));
+        metrics.extend(deviations(&dist));
+        if self.settings.diagnostics {
+            metrics.extend(gradients.metrics());
+            let contexts = data.groups(GROUP).into_iter().map(|rows| data.context(&rows));
+            metrics.extend(state_metrics(&self.policy, contexts).unwrap_or_default());
         }
         rollout.clear();
         metrics

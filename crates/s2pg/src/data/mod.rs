@@ -1,7 +1,11 @@
-//! What was experienced: rollouts for on-policy algorithms.
+//! What was experienced: rollouts for on-policy algorithms, a replay buffer for off-policy ones.
 
+mod episodes;
+mod replay;
 mod rollout;
 
+pub use episodes::Episodes;
+pub use replay::{Replay, ReplayShape};
 pub use rollout::{Rollout, RolloutShape};
 
 use crate::state::State;
@@ -44,4 +48,12 @@ pub struct Transition<'a> {
 pub trait Buffer: State + Send {
     /// Takes one step of all environments.
     fn push(&mut self, t: &Transition<'_>);
+    /// The running episodes were abandoned behind the last step.
+    fn cut(&mut self) {}
+    /// Whether it holds all that an algorithm of whole episodes waits for.
+    fn is_full(&self) -> bool {
+        false
+    }
+    /// Steps that it holds, of all environments together.
+    fn stored(&self) -> usize;
 }

@@ -115,6 +115,12 @@ impl Rollout {
         self.filled == 0
     }
 
+    /// Forgets all but the first `steps` steps.
+    pub(super) fn keep(&mut self, steps: usize) {
+        assert!(steps <= self.filled, "{steps} of {} steps", self.filled);
+        self.filled = steps;
+    }
+
     /// The rows to learn from: all but those in which the simulation failed.
     pub fn rows(&self) -> Vec<usize> {
         (0..self.len()).filter(|&k| !self.dropped[k]).collect()
@@ -128,6 +134,26 @@ impl Rollout {
     /// Whether the task ended with row k.
     pub fn terminated(&self, k: usize) -> bool {
         self.terminated[k]
+    }
+
+    /// Whether the episode ended with row k, either way.
+    pub(super) fn ended(&self, k: usize) -> bool {
+        self.terminated[k] || self.truncated[k]
+    }
+
+    /// Rows of one episode and one environment, in groups that can be shown together, and how many at the end of each are
+    /// samples: at most `size`, or all of them behind what came before in the episode, where the policy is trained
+    /// through whole episodes.
+    pub fn shown(&self, rows: &[usize], size: usize) -> Vec<(Vec<usize>, usize)> {
+        if !self.is_whole() {
+            return rows.chunks(size).map(|rows| (rows.to_vec(), rows.len())).collect();
+        }
+        let (n, last) = (self.shape.envs, rows[rows.len() - 1]);
+        let mut first = rows[0];
+        while first >= n && !self.ended(first - n) {
+            first -= n;
+        }
+        vec![((first..=last).step_by(n).collect(), rows.len())]
     }
 
     /// Whether the chain of row k ends there: the episode ended, the next row is lost, or it is the last.
@@ -358,6 +384,10 @@ impl Buffer for Rollout {
         self.truncated[rows.clone()].copy_from_slice(t.truncated);
         self.dropped[rows].copy_from_slice(t.dropped);
         self.filled += 1;
+    }
+
+    fn stored(&self) -> usize {
+        self.len()
     }
 }
 

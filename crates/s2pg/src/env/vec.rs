@@ -1,7 +1,7 @@
 //! Many environments, stepped as one, on any number of threads with the same bits.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
+use std::thread::{JoinHandle, yield_now};
 
 use super::{Env, EnvError, EnvSpec, Outcome};
 use crate::rng::Rng;
@@ -196,6 +196,23 @@ impl Chunk {
     }
 }
 
+/// How often [`receive`] looks before it sleeps: a few tenths of a millisecond on an idle core, about as long as the
+/// policy takes between two steps.
+const LOOKS: usize = 1000;
+
+/// The same as `from.recv()`, but a thread that was just busy yields for a while before it sleeps: waking it would take as
+/// long as stepping several environments. Where others want the core, a yield gives it to them.
+fn receive<T>(from: &Receiver<T>) -> Result<T, RecvError> {
+    for _ in 0..LOOKS {
+        match from.try_recv() {
+            Ok(x) => return Ok(x),
+            Err(TryRecvError::Empty) => yield_now(),
+            Err(TryRecvError::Disconnected) => return Err(RecvError),
+        }
+    }
+    from.recv()
+}
+
 /// A thread that steps the chunks it is sent until the sender is dropped.
 struct Worker {
     to: Sender<Chunk>,
@@ -208,7 +225,7 @@ impl Worker {
         let (to, inbox) = channel::<Chunk>();
         let (outbox, from) = channel();
         let thread = std::thread::spawn(move || {
-            for mut chunk in inbox {
+            while let Ok(mut chunk) = receive(&inbox) {
                 chunk.step();
                 if outbox.send(chunk).is_err() {
                     break;
@@ -342,7 +359,7 @@ impl VecEnv {
         }
         self.chunks[0].step();
         for k in 0..self.workers.len() {
-            match self.workers[k].from.recv() {
+            match receive(&self.workers[k].from) {
                 Ok(chunk) => self.chunks.push(chunk),
                 Err(_) => match self.workers.swap_remove(k).thread.join() {
                     Err(panic) => std::panic::resume_unwind(panic),

@@ -1,7 +1,7 @@
 //! The optimiser.
 
 use super::backward::backward;
-use super::kernels::{self, kernel};
+use super::kernels::{self, kernel, update};
 use super::{Params, Real, Tensor};
 use crate::state::{Data, State, Visitor};
 
@@ -36,6 +36,22 @@ impl<T: Real> Adam<T> {
     /// Consumes the graph of the loss. Parameters of other networks do not move.
     pub fn minimize(&mut self, network: &mut impl Params<T>, loss: &Tensor<T>) -> f64 {
         backward(loss, network.params(), &mut self.gradient);
+        self.descend(network)
+    }
+
+    /// The same along the sum of the gradients of some losses, which were computed apart with [`gradient_into`]; they
+    /// are added in their order.
+    pub fn minimize_sum(&mut self, network: &mut impl Params<T>, gradients: &[Vec<T>]) -> f64 {
+        let (first, others) = gradients.split_first().expect("there is a gradient");
+        self.gradient.copy_from_slice(first);
+        for other in others {
+            update!(&mut self.gradient[..], &other[..], |g, x| g + x);
+        }
+        self.descend(network)
+    }
+
+    /// One step along `self.gradient`.
+    fn descend(&mut self, network: &mut impl Params<T>) -> f64 {
         let norm = kernels::sum_squares(&self.gradient).f64().sqrt();
         let scale = match self.max_norm {
             Some(max) if norm > max => max / norm,
@@ -100,6 +116,11 @@ impl<T: Real> State for Adam<T> {
 /// The gradient of a loss with respect to a network, without a step. Consumes the graph.
 pub fn gradient<T: Real>(loss: &Tensor<T>, network: &impl Params<T>) -> Vec<T> {
     let mut gradient = vec![T::ZERO; network.params().data().len()];
-    backward(loss, network.params(), &mut gradient);
+    gradient_into(loss, network, &mut gradient);
     gradient
+}
+
+/// The same, into memory that is there already.
+pub fn gradient_into<T: Real>(loss: &Tensor<T>, network: &impl Params<T>, gradient: &mut [T]) {
+    backward(loss, network.params(), gradient);
 }

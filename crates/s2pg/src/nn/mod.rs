@@ -37,7 +37,7 @@ mod recurrence;
 mod standardiser;
 mod tensor;
 
-pub use adam::{Adam, gradient};
+pub use adam::{Adam, gradient, gradient_into};
 pub use layers::{Cell, CellKind, Linear, Mlp, RELU_GAIN};
 pub use parameters::{Builder, Init, Parameters, Params, Slot};
 pub use pool::{Buffer, Pool};

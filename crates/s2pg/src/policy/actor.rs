@@ -1,11 +1,43 @@
-//! The on-policy actors of the paper: a recurrent network for a policy with memory, a plain one for a policy without.
+//! The actors of the paper: a recurrent network for a policy with memory, a plain one for a policy without.
 
-use std::ops::Range;
-
-use super::{Context, Dist, Gaussian, Memory, StatefulPolicy};
+use super::{Bounds, Context, Dist, Gaussian, Memory, StatefulPolicy, Support};
 use crate::nn::{Activation, Builder, Cell, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
+
+/// What the outputs of an [`Actor`] mean.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Head {
+    /// The mean of an unbounded Gaussian, with a free log-std for each entry of (a, z') (PPO and its kin).
+    Gaussian {
+        /// Initial standard deviation of the action.
+        std: f64,
+        /// Initial standard deviation of the next state.
+        state_std: f64,
+    },
+    /// Mean and log-std of a Gaussian that is squashed by tanh into the range of the action; the state into [-1, 1]
+    /// (SAC).
+    Squashed {
+        /// Lower bounds of the action.
+        low: Vec<f32>,
+        /// Upper bounds of the action.
+        high: Vec<f32>,
+    },
+    /// The action itself, within its range by tanh; Gaussian noise around it and around z', clipped to the action's range
+    /// and to [-1, 1] (TD3).
+    Deterministic {
+        /// Lower bounds of the action.
+        low: Vec<f32>,
+        /// Upper bounds of the action.
+        high: Vec<f32>,
+        /// By what the tanh is stretched; None for the range itself.
+        scale: Option<f64>,
+        /// Standard deviation of the action's noise, in its units.
+        std: f64,
+        /// Standard deviation of the state's noise.
+        state_std: f64,
+    },
+}
 
 /// Sizes and start values of an [`Actor`].
 #[derive(Clone, Debug, PartialEq)]
@@ -20,10 +52,8 @@ pub struct ActorShape {
     pub hidden: usize,
     /// Which recurrent cell.
     pub cell: CellKind,
-    /// Initial standard deviation of the action.
-    pub std: f64,
-    /// Initial standard deviation of the next state.
-    pub state_std: f64,
+    /// What the outputs mean.
+    pub head: Head,
 }
 
 /// The layers of an [`Actor`].
@@ -42,17 +72,30 @@ pub enum Body {
         cell: Cell,
         /// Observation around the cell.
         shortcut: Linear,
-        /// Shortcut beside the cell's output, to the mean of the action.
+        /// Shortcut beside the cell's output, into one more layer (SAC).
+        hidden: Option<Linear>,
+        /// To the outputs.
         head: Linear,
     },
 }
 
-/// A Gaussian policy with a free log-std for each action and each entry of the state.
+/// How an [`Actor`] makes a distribution of its outputs.
+#[derive(Clone, Debug)]
+enum Output<T> {
+    /// The slot of a log-std of its own.
+    Gaussian { log_std: usize },
+    /// The bounds of action and state.
+    Squashed { a: Bounds<T>, z: Bounds<T> },
+    /// The bounds of action and state, what the tanh is stretched to, and the log-stds of the noise.
+    Deterministic { a: Bounds<T>, z: Bounds<T>, stretch: Bounds<T>, log_std: f64, state_log_std: f64 },
+}
+
+/// The policy of every algorithm, with every memory.
 #[derive(Clone, Debug)]
 pub struct Actor<T: Real = f32> {
     parameters: Parameters<T>,
     body: Body,
-    log_std: usize,
+    output: Output<T>,
     memory: Memory,
     actions: usize,
 }
@@ -62,34 +105,100 @@ impl<T: Real> Actor<T> {
     pub fn new(memory: Memory, shape: &ActorShape, rng: &mut Rng) -> Self {
         let (a, f) = (shape.a, shape.features);
         let mut b = Builder::new(rng);
+        // z' has a log-std of its own; h' is not drawn and has none.
+        let z = if let Memory::Stochastic { z } = memory { z } else { 0 };
+        let outputs = if let Head::Squashed { .. } = shape.head { 2 * a + z } else { a };
         let body = match memory {
             Memory::None | Memory::Window { .. } => {
+                let windows = matches!(memory, Memory::Window { .. });
                 let o = if let Memory::Window { len } = memory { len * shape.o } else { shape.o };
-                let gains = [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier);
-                Body::Plain(Mlp::new(&mut b, &[o, f, f, a], Activation::Relu, &gains))
+                let inits = match shape.head {
+                    Head::Gaussian { .. } => [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier),
+                    _ if windows => [0.1 * RELU_GAIN; 3].map(Init::Xavier),
+                    Head::Squashed { .. } => [RELU_GAIN, RELU_GAIN, 0.01].map(Init::Xavier),
+                    Head::Deterministic { .. } => [Init::FanIn, Init::FanIn, Init::Uniform(3e-3)],
+                };
+                Body::Plain(Mlp::new(&mut b, &[o, f, f, outputs], Activation::Relu, &inits))
             }
             Memory::Stochastic { .. } | Memory::Bptt { .. } => {
-                let gain = Init::Xavier(0.05 * RELU_GAIN);
+                let (gain, last) = match shape.head {
+                    Head::Gaussian { .. } => (0.05 * RELU_GAIN, 0.05 * RELU_GAIN),
+                    Head::Squashed { .. } | Head::Deterministic { .. } => (0.1 * RELU_GAIN, 0.1),
+                };
+                let (gain, last) = (Init::Xavier(gain), Init::Xavier(last));
+                let relu = Activation::Relu;
+                let width = f + shape.hidden;
+                let squashed = matches!(shape.head, Head::Squashed { .. });
                 Body::Recurrent {
-                    embed_o: Linear::new(&mut b, "embed_o", shape.o, f, Activation::Relu, gain),
-                    embed_a: Linear::new(&mut b, "embed_a", a, f, Activation::Relu, gain),
+                    embed_o: Linear::new(&mut b, "embed_o", shape.o, f, relu, gain),
+                    embed_a: Linear::new(&mut b, "embed_a", a, f, relu, gain),
                     cell: Cell::new(&mut b, "cell", shape.cell, 2 * f, shape.hidden),
-                    shortcut: Linear::new(&mut b, "shortcut", shape.o, f, Activation::Relu, gain),
-                    head: Linear::new(&mut b, "head", f + shape.hidden, a, Activation::Identity, gain),
+                    shortcut: Linear::new(&mut b, "shortcut", shape.o, f, relu, gain),
+                    hidden: squashed.then(|| Linear::new(&mut b, "hidden", width, f, relu, gain)),
+                    head: {
+                        let inputs = if squashed { f } else { width };
+                        Linear::new(&mut b, "head", inputs, outputs, Activation::Identity, last)
+                    },
                 }
             }
         };
-        // z' has a log-std of its own; h' is not drawn and has none.
-        let z = if let Memory::Stochastic { z } = memory { z } else { 0 };
-        let log_std = b.constant("log_std", a + z, shape.std.ln());
+        // An LSTM's cell state has no range.
+        let bounded = Bounds::unit(if z > 0 { shape.hidden } else { 0 });
+        let output = match &shape.head {
+            Head::Gaussian { std, .. } => Output::Gaussian { log_std: b.constant("log_std", a + z, std.ln()) },
+            Head::Squashed { low, high } => Output::Squashed { a: Bounds::new(low, high), z: bounded },
+            Head::Deterministic { low, high, scale, std, state_std } => {
+                let range = Bounds::new(low, high);
+                let scaled = |s: &f64| Bounds::new(&vec![-s as f32; a], &vec![*s as f32; a]);
+                let stretch = scale.as_ref().map_or_else(|| range.clone(), scaled);
+                Output::Deterministic {
+                    a: range,
+                    z: bounded,
+                    stretch,
+                    log_std: std.ln(),
+                    state_log_std: state_std.ln(),
+                }
+            }
+        };
         let mut parameters = b.finish();
-        let slot = parameters.slots()[log_std].range();
-        parameters.data_mut()[slot.start + a..slot.end].fill(T::of(shape.state_std.ln()));
-        let actor = Self { parameters, body, log_std, memory, actions: a };
+        if let (Output::Gaussian { log_std }, Head::Gaussian { state_std, .. }) = (&output, &shape.head) {
+            let slot = parameters.slots()[*log_std].range();
+            parameters.data_mut()[slot.start + a..slot.end].fill(T::of(state_std.ln()));
+        }
+        let actor = Self { parameters, body, output, memory, actions: a };
         if let Body::Recurrent { cell, .. } = &actor.body {
             assert_eq!(actor.state_size(), cell.state_size(), "the state of the cell is the state of the policy");
         }
         actor
+    }
+
+    /// The distribution of what the network puts out, and of its next state where that is drawn.
+    fn distribution(&self, y: &Tensor<T>, next: Option<&Tensor<T>>) -> (Gaussian<T>, Option<Gaussian<T>>) {
+        let a = self.actions;
+        match &self.output {
+            Output::Gaussian { log_std } => {
+                let log_std = Tensor::param(&self.parameters, *log_std);
+                let z = next.map(|next| Gaussian::new(next.clone(), log_std.columns(a..log_std.cols())));
+                (Gaussian::new(y.clone(), log_std.columns(0..a)), z)
+            }
+            Output::Squashed { a: range, z } => {
+                let action = Gaussian::new(y.columns(0..a), y.columns(a..2 * a));
+                let state = next.map(|next| {
+                    let log_std = y.columns(2 * a..y.cols());
+                    Gaussian::new(next.clone(), log_std).within(Support::Squashed(z.clone()))
+                });
+                (action.within(Support::Squashed(range.clone())), state)
+            }
+            Output::Deterministic { a: range, z, stretch, log_std, state_log_std } => {
+                let noise = |n: usize, log_std: f64| Tensor::with(1, n, |x| x.fill(T::of(log_std)));
+                let action = Gaussian::new(stretch.stretch(&y.tanh()), noise(a, *log_std));
+                let state = next.map(|next| {
+                    let log_std = noise(next.cols(), *state_log_std);
+                    Gaussian::new(next.clone(), log_std).within(Support::Clipped(z.clone()))
+                });
+                (action.within(Support::Clipped(range.clone())), state)
+            }
+        }
     }
 }
 
@@ -104,7 +213,7 @@ impl<T: Real> Params<T> for Actor<T> {
 
 impl<T: Real> State for Actor<T> {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { parameters, body: _, log_std: _, memory: _, actions: _ } = self;
+        let Self { parameters, body: _, output: _, memory: _, actions: _ } = self;
         parameters.visit(v);
     }
 }
@@ -114,30 +223,24 @@ impl<T: Real> StatefulPolicy<T> for Actor<T> {
         self.memory
     }
 
-    fn state_range(&self) -> Option<Range<f64>> {
-        None
-    }
-
     fn dist(&self, x: &Context<T>) -> Dist<T> {
         let p = &self.parameters;
-        let log_std = Tensor::param(p, self.log_std);
         match &self.body {
-            Body::Plain(mlp) => Dist { a: Gaussian::new(mlp.forward(p, &x.o), log_std), z: None, h: None },
-            Body::Recurrent { embed_o, embed_a, cell, shortcut, head } => {
+            Body::Plain(mlp) => {
+                let (a, z) = self.distribution(&mlp.forward(p, &x.o), None);
+                Dist { a, z, h: None }
+            }
+            Body::Recurrent { embed_o, embed_a, cell, shortcut, hidden, head } => {
                 let a_prev = x.a_prev.as_ref().expect("a recurrent policy reads the previous action");
                 let e = Tensor::concat(&[&embed_o.forward(p, &x.o), &embed_a.forward(p, a_prev)]);
                 let state = x.z.as_ref().or(x.h.as_ref()).expect("a recurrent policy reads its state");
                 let next = x.samples(&cell.unroll(p, &cell.input(p, &e), state, x.starts()));
                 let features = Tensor::concat(&[&shortcut.forward(p, &x.samples(&x.o)), &cell.output(&next)]);
-                let mean = head.forward(p, &features);
-                let (a, end) = (self.actions, log_std.cols());
-                let action = Gaussian::new(mean, log_std.columns(0..a));
-                match self.memory {
-                    Memory::Stochastic { .. } => {
-                        Dist { a: action, z: Some(Gaussian::new(next, log_std.columns(a..end))), h: None }
-                    }
-                    _ => Dist { a: action, z: None, h: Some(next) },
-                }
+                let features = hidden.as_ref().map_or(features.clone(), |layer| layer.forward(p, &features));
+                let y = head.forward(p, &features);
+                let stochastic = matches!(self.memory, Memory::Stochastic { .. });
+                let (a, z) = self.distribution(&y, stochastic.then_some(&next));
+                Dist { a, z, h: (!stochastic).then_some(next) }
             }
         }
     }

@@ -1,40 +1,187 @@
 //! Distributions over the extended action.
 
+use std::sync::Arc;
+
 use super::{Extended, LogProb};
 use crate::nn::{Real, Tensor};
 use crate::rng::Rng;
 
+/// The range of each column; columns behind the last range are unbounded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounds<T> {
+    /// Least values.
+    pub low: Arc<[T]>,
+    /// Greatest values.
+    pub high: Arc<[T]>,
+}
+
+impl<T: Real> Bounds<T> {
+    /// From an action range, or any other.
+    pub fn new(low: &[f32], high: &[f32]) -> Self {
+        assert_eq!(low.len(), high.len(), "as many lower as upper bounds");
+        let numbers = |x: &[f32]| x.iter().map(|&x| T::of(f64::from(x))).collect();
+        Self { low: numbers(low), high: numbers(high) }
+    }
+
+    /// [-1, 1] for the first `n` columns.
+    pub fn unit(n: usize) -> Self {
+        Self::new(&vec![-1.0; n], &vec![1.0; n])
+    }
+
+    fn len(&self) -> usize {
+        self.low.len()
+    }
+
+    /// [-1, 1] stretched to the ranges. `x` has as many columns as there are ranges.
+    pub fn stretch(&self, x: &Tensor<T>) -> Tensor<T> {
+        let half = |f: fn(T, T) -> T| -> Vec<T> {
+            self.low.iter().zip(&*self.high).map(|(&low, &high)| f(low, high) * T::of(0.5)).collect()
+        };
+        let (center, half) = (half(|low, high| high + low), half(|low, high| high - low));
+        if center.iter().all(|&c| c == T::ZERO) && half.iter().all(|&h| h == T::ONE) {
+            return x.clone();
+        }
+        let row = |x: &[T]| Tensor::new(1, x.len(), x);
+        x * row(&half) + row(&center)
+    }
+
+    /// Held within the ranges, without history.
+    fn clip(&self, x: &Tensor<T>) -> Tensor<T> {
+        let (rows, n) = x.shape();
+        Tensor::with(rows, n, |y| {
+            y.copy_from_slice(x.data());
+            for row in y.chunks_exact_mut(n.max(1)) {
+                for ((y, &low), &high) in row.iter_mut().zip(&*self.low).zip(&*self.high) {
+                    *y = y.clip(low, high);
+                }
+            }
+        })
+    }
+}
+
+/// Where the draws of a [`Gaussian`] end up.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Support<T> {
+    /// Where they fall.
+    Free,
+    /// Squashed by tanh, and stretched to the range (SAC).
+    Squashed(Bounds<T>),
+    /// Clipped to the range (TD3).
+    Clipped(Bounds<T>),
+}
+
 /// A diagonal Gaussian; the log-std is one row for all samples, or one for each.
 #[derive(Clone, Debug)]
 pub struct Gaussian<T: Real = f32> {
-    /// Means, [B, n].
+    /// Means, [B, n]; before the squashing where there is one.
     pub mean: Tensor<T>,
     /// Logarithms of the standard deviations as learned, [1, n] or [B, n].
     pub log_std: Tensor<T>,
     /// The same, held within [-20, 2]: what the density uses, as published.
     clamped: Tensor<T>,
+    support: Support<T>,
 }
 
 impl<T: Real> Gaussian<T> {
-    /// With this mean and log-std.
+    /// With this mean and log-std, unbounded.
     pub fn new(mean: Tensor<T>, log_std: Tensor<T>) -> Self {
         let clamped = log_std.clip(-20.0, 2.0);
-        Self { mean, log_std, clamped }
+        Self { mean, log_std, clamped, support: Support::Free }
     }
 
-    /// A sample, without history.
-    fn sample(&self, rng: &mut Rng) -> Tensor<T> {
+    /// The same, with draws that end up in `support`.
+    pub fn within(self, support: Support<T>) -> Self {
+        Self { support, ..self }
+    }
+
+    /// The log-std that density and draws use, [1, n] or [B, n].
+    pub fn held_log_std(&self) -> &Tensor<T> {
+        &self.clamped
+    }
+
+    /// The same numbers, without their history.
+    fn detach(&self) -> Self {
+        let (mean, log_std, clamped) = (self.mean.detach(), self.log_std.detach(), self.clamped.detach());
+        Self { mean, log_std, clamped, support: self.support.clone() }
+    }
+
+    /// The divergence of this from another Gaussian for each sample, [B, 1].
+    fn kl(&self, other: &Self) -> Tensor<T> {
+        let difference = (&self.mean - &other.mean).square() + (&self.clamped * 2.0).exp();
+        let ratio = difference * (&other.clamped * -2.0).exp() * 0.5;
+        (ratio + (&other.clamped - &self.clamped) - 0.5).sum_columns()
+    }
+
+    /// mean + std noise, without history; `noise` is asked for one number after the other.
+    fn draw(&self, mut noise: impl FnMut() -> f64) -> Tensor<T> {
         let (rows, n) = self.mean.shape();
         let std: Vec<T> = self.clamped.data().iter().map(|s| s.exp()).collect();
-        Tensor::with(rows, n, |x| {
+        let q = Tensor::with(rows, n, |x| {
             for (i, (x, m)) in x.iter_mut().zip(self.mean.data()).enumerate() {
-                *x = *m + std[i % std.len()] * T::of(rng.normal());
+                *x = *m + std[i % std.len()] * T::of(noise());
             }
-        })
+        });
+        self.squash(q)
     }
 
-    fn log_prob(&self, x: &Tensor<T>) -> Tensor<T> {
+    /// From before the squashing to behind it.
+    fn squash(&self, q: Tensor<T>) -> Tensor<T> {
+        match &self.support {
+            Support::Squashed(bounds) => {
+                let n = bounds.len();
+                let t = bounds.stretch(&q.columns(0..n).tanh());
+                if n < q.cols() { Tensor::concat(&[&t, &q.columns(n..q.cols())]) } else { t }
+            }
+            Support::Free | Support::Clipped(_) => q,
+        }
+    }
+
+    /// What most draws are near.
+    fn mode(&self) -> Tensor<T> {
+        self.squash(self.mean.clone())
+    }
+
+    /// A draw held within the range, where draws are clipped.
+    fn clip(&self, x: &Tensor<T>) -> Tensor<T> {
+        match &self.support {
+            Support::Clipped(bounds) => bounds.clip(x),
+            Support::Free | Support::Squashed(_) => x.clone(),
+        }
+    }
+
+    /// The log-density of each row, [B, 1]; of an unbounded Gaussian.
+    pub fn log_prob(&self, x: &Tensor<T>) -> Tensor<T> {
+        assert_eq!(self.support, Support::Free, "the density of a bounded draw comes with the draw");
         Tensor::gaussian_log_prob(x, &self.mean, &self.clamped)
+    }
+
+    /// The draw mean + std noise with its log-density, as a differentiable function of mean and std. The density of a
+    /// squashed column is that on [-1, 1], whatever its range (D25).
+    fn reparameterised(&self, noise: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
+        let (rows, n) = self.mean.shape();
+        let log_std = match self.clamped.rows() == rows {
+            true => self.clamped.clone(),
+            false => Tensor::zeros(rows, n) + &self.clamped,
+        };
+        let free = |from: usize| {
+            let columns = |x: &Tensor<T>| if from == 0 { x.clone() } else { x.columns(from..n) };
+            let (mean, log_std) = (columns(&self.mean), columns(&log_std));
+            let q = &mean + log_std.exp() * columns(noise);
+            let density = Tensor::gaussian_log_prob(&q, &mean, &log_std);
+            (q, density)
+        };
+        let Support::Squashed(bounds) = &self.support else {
+            return free(0);
+        };
+        let k = bounds.len();
+        let first = |x: &Tensor<T>| if k == n { x.clone() } else { x.columns(0..k) };
+        let both = Tensor::squashed_sample(&first(&self.mean), &first(&log_std), &first(noise));
+        let (t, density) = (bounds.stretch(&both.columns(0..k)), both.columns(k..k + 1));
+        if k == n {
+            return (t, density);
+        }
+        let (rest, more) = free(k);
+        (Tensor::concat(&[&t, &rest]), density + more)
     }
 
     /// Mean over samples of n/2 ln(2 pi e) + sum of log-stds.
@@ -59,15 +206,59 @@ pub struct Dist<T: Real = f32> {
 impl<T: Real> Dist<T> {
     /// A draw of (a, z'), without history.
     pub fn sample(&self, rng: &mut Rng) -> Extended<T> {
-        Extended { a: self.a.sample(rng), z: self.z.as_ref().map(|z| z.sample(rng)) }
+        self.clip(&self.draw(rng))
     }
 
-    /// The means of both, without history: a truly deterministic policy.
+    /// The same before it is clipped to the range of the policy.
+    pub fn draw(&self, rng: &mut Rng) -> Extended<T> {
+        Extended { a: self.a.draw(|| rng.normal()), z: self.z.as_ref().map(|z| z.draw(|| rng.normal())) }
+    }
+
+    /// The same from given standard normal numbers.
+    pub fn draw_from(&self, noise: &Extended<T>) -> Extended<T> {
+        let draw = |of: &Gaussian<T>, noise: &Tensor<T>| {
+            let mut numbers = noise.data().iter();
+            of.draw(|| numbers.next().expect("a number for each entry").f64())
+        };
+        let z = self.z.as_ref().map(|z| draw(z, noise.z.as_ref().expect("a stochastic state takes noise")));
+        Extended { a: draw(&self.a, &noise.a), z }
+    }
+
+    /// What a policy that clips its draws makes of u.
+    pub fn clip(&self, u: &Extended<T>) -> Extended<T> {
+        let z = self.z.as_ref().map(|z| z.clip(u.z.as_ref().expect("a stochastic state has a next state")));
+        Extended { a: self.a.clip(&u.a), z }
+    }
+
+    /// The middle of both: a truly deterministic policy. A differentiable function of the parameters.
     pub fn mean(&self) -> Extended<T> {
-        Extended { a: self.a.mean.detach(), z: self.z.as_ref().map(|z| z.mean.detach()) }
+        Extended { a: self.a.mode(), z: self.z.as_ref().map(Gaussian::mode) }
     }
 
-    /// log pi(u | x) in its two parts.
+    /// A draw of (a, z') from given standard normal numbers, with its log-density: a differentiable function of the
+    /// parameters (the reparameterisation trick).
+    pub fn reparameterised(&self, noise: &Extended<T>) -> (Extended<T>, LogProb<T>) {
+        let (a, log_a) = self.a.reparameterised(&noise.a);
+        let z = self.z.as_ref().map(|z| z.reparameterised(noise.z.as_ref().expect("a stochastic state takes noise")));
+        let (z, log_z) = z.unzip();
+        (Extended { a, z }, LogProb { a: log_a, z: log_z })
+    }
+
+    /// The same numbers, without their history.
+    pub fn detach(&self) -> Self {
+        let z = self.z.as_ref().map(Gaussian::detach);
+        Self { a: self.a.detach(), z, h: self.h.as_ref().map(Tensor::detach) }
+    }
+
+    /// KL(self || other) of the pair (a, z') for each sample, [B, 1]; of unbounded policies.
+    pub fn kl(&self, other: &Self) -> Tensor<T> {
+        match (&self.z, &other.z) {
+            (Some(z), Some(other_z)) => self.a.kl(&other.a) + z.kl(other_z),
+            _ => self.a.kl(&other.a),
+        }
+    }
+
+    /// log pi(u | x) in its two parts; of an unbounded policy.
     pub fn log_prob(&self, u: &Extended<T>) -> LogProb<T> {
         let z = self.z.as_ref().map(|z| z.log_prob(u.z.as_ref().expect("a stochastic state has a next state")));
         LogProb { a: self.a.log_prob(&u.a), z }

@@ -1,6 +1,5 @@
 //! Policies over the extended action u = (a, z'), and critics of the extended state x = (s, z).
 
-use std::ops::Range;
 use std::rc::Rc;
 
 use crate::nn::{Params, Real, Tensor};
@@ -8,10 +7,14 @@ use crate::state::State;
 
 mod actor;
 mod dist;
+mod q;
+mod simple;
 mod value;
 
-pub use actor::{Actor, ActorShape, Body};
-pub use dist::{Dist, Gaussian};
+pub use actor::{Actor, ActorShape, Body, Head};
+pub use dist::{Bounds, Dist, Gaussian, Support};
+pub use q::{Q, QKind, QShape};
+pub use simple::{SimpleActor, SimpleShape};
 pub use value::{Value, ValueShape, View};
 
 /// The length of a window that is the whole episode.
@@ -124,8 +127,6 @@ pub trait StatefulPolicy<T: Real = f32>: Params<T> + State + Clone + Send + Sync
             Memory::None | Memory::Window { .. } => 0,
         }
     }
-    /// Where the state may lie, if it is bounded.
-    fn state_range(&self) -> Option<Range<f64>>;
     /// The distribution of (a, z'): the only thing that an algorithm asks.
     fn dist(&self, x: &Context<T>) -> Dist<T>;
 }

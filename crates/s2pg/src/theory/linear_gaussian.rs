@@ -6,16 +6,13 @@
 
 use std::ops::{Add, Mul, Sub};
 
+use super::monte_carlo::{Estimate, monte_carlo};
 use crate::rng::Rng;
 
 /// The parameters (W_a, U_a, W_z, U_z) of the policy, or a gradient for them.
 pub type Theta = [f64; 4];
 
 type Matrix = [[f64; 2]; 2];
-
-/// Trajectories that share a stream of random numbers. The cut is made by the data, so that any number of threads adds
-/// up the same sums.
-const CHUNK: usize = 10_000;
 
 /// The task, and the noise of the policy.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,18 +72,7 @@ pub struct Moment {
     pub r: f64,
 }
 
-/// A sample mean and its uncertainty.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Estimate<const K: usize> {
-    /// The mean.
-    pub mean: [f64; K],
-    /// The variance of a single sample, component by component; the sum is the trace of its covariance.
-    pub variance: [f64; K],
-    /// The standard error of the mean.
-    pub standard_error: [f64; K],
-}
-
-/// The infinite horizon with an observed state (V is taken as 0), for one policy.
+/// The infinite horizon, for one policy. The value reads the state s, whatever the policy sees of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stationary {
     /// P of the value V(x) = -x'Px - c with x = (s, z).
@@ -97,7 +83,8 @@ pub struct Stationary {
     pub x: [[f64; 2]; 2],
     /// The objective J.
     pub j: f64,
-    /// Its gradient by the policy-gradient theorem: Theorem 2.2 with noise, Theorem 2.3 without.
+    /// Its gradient by the policy-gradient theorem: Theorem 2.2 where the state is observed, Theorem 2.3 where nothing is
+    /// drawn either (Sigma = Upsilon = 0), eq. 5 where the policy sees o = s + v.
     pub gradient: Theta,
 }
 
@@ -197,73 +184,59 @@ impl LinearGaussian {
         (seed, threads): (u64, usize),
         f: impl Fn(&[Moment]) -> [f64; K] + Sync,
     ) -> Estimate<K> {
-        assert!(n > 1, "a standard error needs two trajectories at least, not {n}");
-        let mut sums = vec![([0.0; K], [0.0; K]); n.div_ceil(CHUNK)];
-        let share = sums.len().div_ceil(threads.max(1));
-        std::thread::scope(|scope| {
-            for (k, part) in sums.chunks_mut(share).enumerate() {
-                let f = &f;
-                scope.spawn(move || {
-                    let mut path = vec![Moment::default(); horizon];
-                    for (i, (sum, squares)) in part.iter_mut().enumerate() {
-                        let chunk = k * share + i;
-                        let mut rng = Rng::new(seed, &format!("trajectories/{chunk}"));
-                        for _ in 0..CHUNK.min(n - chunk * CHUNK) {
-                            self.sample(theta, &mut path, &mut rng);
-                            let x = f(&path);
-                            *sum = std::array::from_fn(|i| sum[i] + x[i]);
-                            *squares = std::array::from_fn(|i| squares[i] + x[i] * x[i]);
-                        }
-                    }
-                });
-            }
-        });
-        let (mut sum, mut squares) = ([0.0; K], [0.0; K]);
-        for part in &sums {
-            sum = std::array::from_fn(|i| sum[i] + part.0[i]);
-            squares = std::array::from_fn(|i| squares[i] + part.1[i]);
-        }
-        let n = n as f64;
-        let mean = sum.map(|x| x / n);
-        let variance = std::array::from_fn(|i| ((squares[i] - n * mean[i] * mean[i]) / (n - 1.0)).max(0.0));
-        Estimate { mean, variance, standard_error: variance.map(|x| (x / n).sqrt()) }
+        let draw = |path: &mut Vec<Moment>, rng: &mut Rng| {
+            self.sample(theta, path, rng);
+            f(path)
+        };
+        monte_carlo(n, "trajectories", (seed, threads), || vec![Moment::default(); horizon], draw)
     }
 
-    /// The infinite horizon with an observed state: value, discounted second moment, objective and gradient.
+    /// The infinite horizon: value of the state, discounted second moment, objective and gradient.
     ///
     /// Needs a policy under which gamma Phi'.Phi contracts; elsewhere the numbers are not finite.
     pub fn stationary(&self, theta: Theta) -> Stationary {
         let (phi, cost, noise) = self.closed_loop(theta);
         let gamma = self.gamma;
         let p = series(transposed(phi), gamma, cost);
-        let c = (gamma * trace(product(p, noise)) + self.r * self.sigma) / (1.0 - gamma);
+        let c = (gamma * trace(product(p, noise)) + self.r * self.action_noise(theta)) / (1.0 - gamma);
         let start = [[self.start.0 * self.start.0 + self.start.1, 0.0], [0.0, 0.0]];
         let x = series(phi, gamma, sum(start, scaled(noise, gamma / (1.0 - gamma))));
         let j = -trace(product(p, start)) - c;
         let future = scaled(product(p, phi), gamma);
-        let [wa, ua, ..] = theta;
+        let [wa, ua, wz, _] = theta;
         let by_action = [self.r * wa + self.b * future[0][0], self.r * ua + self.b * future[0][1]];
         let [da, dz] = product(scaled([by_action, future[1]], -2.0), x);
-        Stationary { p, c, x, j, gradient: [da[0], da[1], dz[0], dz[1]] }
+        // The policy multiplies the noise v of what it sees, and so W_a and W_z move the noise of (a, z').
+        let seen = -2.0 * self.v / (1.0 - gamma);
+        let by_wa = seen * (self.r * wa + gamma * self.b * (p[0][0] * self.b * wa + p[0][1] * wz));
+        let by_wz = seen * gamma * (p[1][0] * self.b * wa + p[1][1] * wz);
+        Stationary { p, c, x, j, gradient: [da[0] + by_wa, da[1], dz[0] + by_wz, dz[1]] }
     }
 
     /// J(pi) - J(q) by the performance-difference lemma (Lemma A.1): the advantage of q's value function, summed over the
-    /// discounted state distribution of pi. Infinite horizon, observed state, the same noise in both.
+    /// discounted state distribution of pi. Infinite horizon, the same Sigma and Upsilon in both.
     pub fn performance_difference(&self, pi: Theta, q: Theta) -> f64 {
         let (phi, cost, noise) = self.closed_loop(pi);
         let (gamma, of_pi, of_q) = (self.gamma, self.stationary(pi), self.stationary(q));
         let next = scaled(product(transposed(phi), product(of_q.p, phi)), -gamma);
         let advantage = sum(of_q.p, sum(scaled(cost, -1.0), next));
-        let constant = of_q.c - self.r * self.sigma - gamma * (trace(product(of_q.p, noise)) + of_q.c);
+        let constant = of_q.c - self.r * self.action_noise(pi) - gamma * (trace(product(of_q.p, noise)) + of_q.c);
         trace(product(advantage, of_pi.x)) + constant / (1.0 - gamma)
     }
 
-    /// With an observed state: Phi of x' = Phi x + noise, the cost x'Cx, and the covariance of the noise.
-    fn closed_loop(&self, [wa, ua, wz, uz]: Theta) -> (Matrix, Matrix, Matrix) {
+    /// Phi of x' = Phi x + noise, the cost x'Cx, and the covariance of the noise.
+    fn closed_loop(&self, theta: Theta) -> (Matrix, Matrix, Matrix) {
+        let [wa, ua, wz, uz] = theta;
         let phi = [[self.a + self.b * wa, self.b * ua], [wz, uz]];
         let cost = [[self.q + self.r * wa * wa, self.r * wa * ua], [self.r * wa * ua, self.r * ua * ua]];
-        let noise = [[self.b * self.b * self.sigma + self.w, 0.0], [0.0, self.upsilon]];
-        (phi, cost, noise)
+        let both = self.b * self.v * wa * wz;
+        let state = self.b * self.b * self.action_noise(theta) + self.w;
+        (phi, cost, [[state, both], [both, wz * wz * self.v + self.upsilon]])
+    }
+
+    /// The variance of the action, given the state and the memory.
+    fn action_noise(&self, [wa, ..]: Theta) -> f64 {
+        wa * wa * self.v + self.sigma
     }
 }
 
@@ -373,15 +346,28 @@ mod tests {
         }
     }
 
-    /// With an observed state, the finite objective and gradient go to the infinite ones.
+    /// The finite objective and gradient go to the infinite ones, whether the state is observed or not.
     #[test]
     fn a_long_horizon_is_the_infinite_one() {
-        let task = LinearGaussian { v: 0.0, ..Default::default() };
-        for theta in policies() {
-            let (j, gradient) = task.objective(theta, 1000);
-            let infinite = task.stationary(theta);
-            assert!((j - infinite.j).abs() < 1e-10);
-            assert!((0..4).all(|i| (gradient[i] - infinite.gradient[i]).abs() < 1e-10));
+        for v in [0.0, 0.04] {
+            let task = LinearGaussian { v, ..Default::default() };
+            for theta in policies() {
+                let (j, gradient) = task.objective(theta, 1000);
+                let infinite = task.stationary(theta);
+                assert!((j - infinite.j).abs() < 1e-10);
+                assert!((0..4).all(|i| (gradient[i] - infinite.gradient[i]).abs() < 1e-10));
+            }
+        }
+    }
+
+    /// Lemma A.1 holds as well where the policies see the state through noise.
+    #[test]
+    fn the_performance_difference_is_the_difference_behind_noise() {
+        let task = LinearGaussian::default();
+        let all: Vec<Theta> = policies().collect();
+        for (pi, q) in all.iter().zip(&all[1..]) {
+            let difference = task.stationary(*pi).j - task.stationary(*q).j;
+            assert!((task.performance_difference(*pi, *q) - difference).abs() < 1e-10);
         }
     }
 
@@ -424,18 +410,6 @@ mod tests {
             assert!(worst(theta, task.bptt(theta, &path, 6), unrolled) < 1e-7);
             assert_eq!(task.bptt(theta, &path, 1)[2..], [0.0, 0.0]);
             assert_ne!(task.bptt(theta, &path, 2)[2..], [0.0, 0.0]);
-        }
-    }
-
-    /// 1, 2, 3 and 5 threads give the same bits, for a number of trajectories that no chunk divides.
-    #[test]
-    fn any_number_of_threads_gives_the_same_bits() {
-        let task = LinearGaussian::default();
-        let theta = [-0.3, -0.2, 0.4, 0.5];
-        let run = |threads| task.estimate(theta, 6, 5 * CHUNK + 7, (3, threads), |path| task.s2pg(theta, path));
-        let first = run(1);
-        for threads in [2, 3, 5] {
-            assert_eq!(run(threads), first);
         }
     }
 }

@@ -1,5 +1,15 @@
-//! Exact gradients, and estimators of them, on tasks that are solved in closed form.
+//! Exact gradients, and estimators of them, on tasks that are solved in closed form; the paper's bounds; and what can be
+//! measured of estimators on any task.
 
+pub mod bounds;
+pub mod checks;
+pub mod estimators;
 pub mod linear_gaussian;
+pub mod monte_carlo;
+mod occupancy;
+pub mod saturated;
+pub mod subject;
+pub mod world;
 
-pub use linear_gaussian::{Estimate, LinearGaussian, Moment, Stationary, Theta};
+pub use linear_gaussian::{LinearGaussian, Moment, Stationary, Theta};
+pub use monte_carlo::{Estimate, monte_carlo};

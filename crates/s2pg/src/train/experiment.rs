@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::algo::ppo;
+use crate::algo::{ppo, reinforce, sac, td3, trpo};
 use crate::nn::CellKind;
 use crate::policy::View;
 
@@ -89,11 +89,48 @@ impl<'de> Deserialize<'de> for Estimator {
 pub enum AlgorithmName {
     /// Proximal policy optimisation.
     Ppo,
+    /// Trust-region policy optimisation.
+    Trpo,
+    /// REINFORCE, with whole episodes.
+    Reinforce,
+    /// GPOMDP: REINFORCE in which a reward counts for the steps up to it alone.
+    Gpomdp,
+    /// Soft actor-critic.
+    Sac,
+    /// Twin delayed deep deterministic policy gradient.
+    Td3,
+    /// Deep deterministic policy gradient: TD3 with one critic, without delay and without smoothing.
+    Ddpg,
+}
+
+impl Display for AlgorithmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format!("{self:?}").to_lowercase())
+    }
 }
 
 impl AlgorithmName {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Ppo];
+    pub const ALL: &[Self] = &[Self::Ppo, Self::Trpo, Self::Reinforce, Self::Gpomdp, Self::Sac, Self::Td3, Self::Ddpg];
+
+    /// The tables of settings that it reads.
+    fn tables(self) -> &'static [&'static str] {
+        match self {
+            Self::Ppo => &["ppo"],
+            Self::Trpo => &["trpo"],
+            Self::Reinforce | Self::Gpomdp => &["reinforce"],
+            Self::Sac => &["sac"],
+            Self::Td3 | Self::Ddpg => &["td3"],
+        }
+    }
+
+    /// Whether it learns from a replay buffer.
+    pub fn is_off_policy(self) -> bool {
+        match self {
+            Self::Ppo | Self::Trpo | Self::Reinforce | Self::Gpomdp => false,
+            Self::Sac | Self::Td3 | Self::Ddpg => true,
+        }
+    }
 }
 
 /// Whether errors of the published code are repeated.
@@ -134,6 +171,21 @@ pub struct Switches {
     /// True: no window crosses an episode. In the published code those do that reach the first transition (D31).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_first_windows: Option<bool>,
+    /// True: REINFORCE's score of a log-std is -1 + δ²/σ². The published code divides by σ³ (D24).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reinforce_log_std_score: Option<bool>,
+    /// False: TD3's policy ascends the first critic. The published code ascends the mean of both where the policy has a
+    /// memory (D4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub td3_actor_mean_q: Option<bool>,
+    /// False: TD3's targets hold the lesser of both critics. The published code takes their mean with BPTT and windows
+    /// (D5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub td3_mean_target: Option<bool>,
+    /// True: TD3's policy remembers the action that was carried out. The published code remembers it as it was before
+    /// clipping (D14).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remember_clipped_action: Option<bool>,
 }
 
 /// The environment.
@@ -153,7 +205,17 @@ fn one() -> usize {
     1
 }
 
-/// Sizes and start values of the networks.
+/// How a critic of the extended process is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CriticKind {
+    /// Three encoders whose sum goes through a hidden layer, as published.
+    Encoders,
+    /// Two hidden layers on everything side by side.
+    Plain,
+}
+
+/// Sizes and start values of the networks. SAC and TD3 have defaults of their own, as published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSettings {
@@ -165,15 +227,25 @@ pub struct NetworkSettings {
     pub hidden: usize,
     /// Which recurrent cell.
     pub cell: CellKind,
-    /// Initial standard deviation of the action.
+    /// Initial standard deviation of the action of an on-policy algorithm.
     pub std: f64,
-    /// Initial standard deviation of the next state z'.
+    /// Initial standard deviation of the next state z' of an on-policy algorithm.
     pub state_std: f64,
+    /// How an off-policy critic of z and z' is built.
+    pub critic: CriticKind,
 }
 
 impl Default for NetworkSettings {
     fn default() -> Self {
-        Self { features: 128, critic_features: 128, hidden: 128, cell: CellKind::Gru, std: 0.5, state_std: 0.5 }
+        Self {
+            features: 128,
+            critic_features: 128,
+            hidden: 128,
+            cell: CellKind::Gru,
+            std: 0.5,
+            state_std: 0.5,
+            critic: CriticKind::Encoders,
+        }
     }
 }
 
@@ -229,6 +301,9 @@ pub struct Experiment {
     /// Whether errors of the published code are repeated.
     #[serde(default)]
     pub compat: Compat,
+    /// Whether updates have figures of gradients and states too: `grad/...` and `state/...`.
+    #[serde(default)]
+    pub diagnostics: bool,
     /// The environment.
     pub env: EnvSettings,
     /// Sizes of the networks.
@@ -237,6 +312,18 @@ pub struct Experiment {
     /// Settings of PPO.
     #[serde(default)]
     pub ppo: ppo::Settings,
+    /// Settings of TRPO.
+    #[serde(default)]
+    pub trpo: trpo::Settings,
+    /// Settings of REINFORCE and GPOMDP.
+    #[serde(default)]
+    pub reinforce: reinforce::Settings,
+    /// Settings of SAC.
+    #[serde(default)]
+    pub sac: sac::Settings,
+    /// Settings of TD3 and DDPG.
+    #[serde(default)]
+    pub td3: td3::Settings,
     /// When it is evaluated.
     #[serde(default)]
     pub evaluation: EvaluationSettings,
@@ -268,11 +355,8 @@ impl Experiment {
             let line = 1 + e.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
             ExperimentError(format!("{file}:{line}: {}", one_line(e.message())))
         };
-        let experiment: Self = toml::from_str(text).map_err(complain)?;
-        if overrides.is_empty() {
-            experiment.check().map_err(|e| ExperimentError(format!("{file}: {e}")))?;
-            return Ok(experiment);
-        }
+        let read: Self = toml::from_str(text).map_err(complain)?;
+        drop(read);
         let mut table: toml::Table = toml::from_str(text).map_err(complain)?;
         for assignment in overrides {
             set(&mut table, assignment)?;
@@ -281,14 +365,47 @@ impl Experiment {
             let changed: Self = table.clone().try_into().map_err(|e: toml::de::Error| refuse(&e.message()))?;
             drop(changed);
         }
-        let experiment: Self = table.try_into().map_err(|e: toml::de::Error| ExperimentError(one_line(e.message())))?;
-        experiment.check().map_err(|e| ExperimentError(format!("{file} with {}: {e}", overrides.join(" "))))?;
-        Ok(experiment)
+        let whole = if overrides.is_empty() { file.into() } else { format!("{file} with {}", overrides.join(" ")) };
+        let experiment = Self::complete(table).and_then(|e| e.check().map(|()| e));
+        experiment.map_err(|e| ExperimentError(format!("{whole}: {e}")))
+    }
+
+    /// Reads a table, with the defaults of its algorithm for what it leaves open.
+    fn complete(mut table: toml::Table) -> Result<Self, String> {
+        let read = |table: toml::Table| table.try_into::<Self>().map_err(|e| one_line(e.message()));
+        let experiment = read(table.clone())?;
+        let own = experiment.algorithm.tables();
+        let all = AlgorithmName::ALL.iter().flat_map(|a| a.tables());
+        if let Some(other) = all.filter(|t| !own.contains(t)).find(|t| table.contains_key(**t)) {
+            let name = experiment.algorithm;
+            return Err(format!(
+                "`[{other}]` is set, but the algorithm is {name}, which reads `[{}]`",
+                own.join("]`, `[")
+            ));
+        }
+        if experiment.algorithm.is_off_policy() {
+            let recurrent = matches!(experiment.estimator, Estimator::Rs | Estimator::Bptt(_));
+            let narrow = recurrent && experiment.algorithm != AlgorithmName::Sac;
+            let network = table.entry("network").or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let network = network.as_table_mut().expect("it was read");
+            let sizes = [("features", if narrow { 128 } else { 256 }), ("critic_features", 256), ("hidden", 32)];
+            for (key, size) in sizes {
+                network.entry(key).or_insert(toml::Value::Integer(size));
+            }
+            table.entry("standardise").or_insert(toml::Value::Boolean(false));
+            table.entry("critic").or_insert_with(|| "state".into());
+        }
+        read(table)
     }
 
     /// The experiment as TOML, every key written out.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("an experiment is plain data")
+        let mut table = toml::Table::try_from(self).expect("an experiment is plain data");
+        let own = self.algorithm.tables();
+        for other in AlgorithmName::ALL.iter().flat_map(|a| a.tables()).filter(|t| !own.contains(t)) {
+            table.remove(*other);
+        }
+        toml::to_string(&table).expect("a table is plain data")
     }
 
     /// Every key in dotted form, with its value as TOML.
@@ -313,6 +430,16 @@ impl Experiment {
             ("ppo.minibatch", self.ppo.minibatch),
             ("ppo.epochs", self.ppo.epochs),
             ("ppo.value_epochs", self.ppo.value_epochs),
+            ("trpo.steps", self.trpo.steps),
+            ("trpo.minibatch", self.trpo.minibatch),
+            ("trpo.value_epochs", self.trpo.value_epochs),
+            ("trpo.cg_iterations", self.trpo.cg_iterations),
+            ("trpo.backtracks", self.trpo.backtracks),
+            ("sac.replay", self.sac.replay),
+            ("sac.batch", self.sac.batch),
+            ("td3.replay", self.td3.replay),
+            ("td3.batch", self.td3.batch),
+            ("td3.delay", self.td3.delay),
             ("evaluation.episodes", self.evaluation.episodes),
         ];
         for (key, value) in at_least_one {
@@ -326,27 +453,89 @@ impl Experiment {
             ("ppo.lr", self.ppo.lr),
             ("ppo.value_lr", self.ppo.value_lr),
             ("ppo.clip", self.ppo.clip),
+            ("trpo.value_lr", self.trpo.value_lr),
+            ("trpo.kl", self.trpo.kl),
+            ("reinforce.lr", self.reinforce.lr),
             ("ppo.max_grad_norm", self.ppo.max_grad_norm.unwrap_or(1.0)),
+            ("sac.lr", self.sac.lr),
+            ("sac.critic_lr", self.sac.critic_lr),
+            ("sac.alpha", self.sac.alpha),
+            ("sac.alpha_lr", self.sac.alpha_lr),
+            ("sac.state_alpha", self.sac.state_alpha),
+            ("sac.state_alpha_lr", self.sac.state_alpha_lr),
+            ("sac.update_ratio", self.sac.update_ratio),
+            ("td3.lr", self.td3.lr),
+            ("td3.critic_lr", self.td3.critic_lr),
+            ("td3.update_ratio", self.td3.update_ratio),
         ];
         for (key, value) in positive {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(format!("`{key}` is {value}; it must be a number above 0"));
             }
         }
-        for (key, value) in [("ppo.gamma", self.ppo.gamma), ("ppo.lambda", self.ppo.lambda)] {
+        let fractions = [
+            ("ppo.gamma", self.ppo.gamma),
+            ("ppo.lambda", self.ppo.lambda),
+            ("trpo.gamma", self.trpo.gamma),
+            ("trpo.lambda", self.trpo.lambda),
+            ("trpo.backtrack", self.trpo.backtrack),
+            ("reinforce.gamma", self.reinforce.gamma),
+            ("sac.gamma", self.sac.gamma),
+            ("sac.tau", self.sac.tau),
+            ("sac.refresh", self.sac.refresh),
+            ("td3.gamma", self.td3.gamma),
+            ("td3.tau", self.td3.tau),
+            ("td3.refresh", self.td3.refresh),
+        ];
+        for (key, value) in fractions {
             if !(0.0..=1.0).contains(&value) {
                 return Err(format!("`{key}` is {value}; it must be between 0 and 1"));
             }
         }
-        if !(self.ppo.entropy >= 0.0 && self.ppo.entropy.is_finite()) {
-            return Err(format!("`ppo.entropy` is {}; it must be 0 or more", self.ppo.entropy));
+        let not_negative = [
+            ("ppo.entropy", self.ppo.entropy),
+            ("trpo.damping", self.trpo.damping),
+            ("td3.noise", self.td3.noise),
+            ("td3.state_noise", self.td3.state_noise),
+            ("td3.smoothing", self.td3.smoothing),
+            ("td3.smoothing_clip", self.td3.smoothing_clip),
+            ("td3.state_smoothing", self.td3.state_smoothing.unwrap_or(0.0)),
+            ("td3.state_smoothing_clip", self.td3.state_smoothing_clip.unwrap_or(0.0)),
+        ];
+        for (key, value) in not_negative {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(format!("`{key}` is {value}; it must be 0 or more"));
+            }
         }
-        if !self.ppo.steps.is_multiple_of(self.env.parallel) {
-            let (steps, parallel) = (self.ppo.steps, self.env.parallel);
+        let filling = [
+            ("sac", self.sac.replay, self.sac.initial.max(self.sac.warmup)),
+            ("td3", self.td3.replay, self.td3.initial.max(self.td3.warmup)),
+        ];
+        for (table, replay, needed) in filling {
+            if needed >= replay {
+                return Err(format!(
+                    "`{table}.replay` = {replay} steps never come to more than `{table}.initial` and `{table}.warmup` \
+                     ({needed}): nothing would be learned"
+                ));
+            }
+        }
+        let shared = match self.algorithm {
+            AlgorithmName::Ppo => Some(("ppo.steps", self.ppo.steps, "transitions")),
+            AlgorithmName::Trpo => Some(("trpo.steps", self.trpo.steps, "transitions")),
+            AlgorithmName::Reinforce | AlgorithmName::Gpomdp => {
+                Some(("reinforce.episodes", self.reinforce.episodes, "episodes"))
+            }
+            AlgorithmName::Sac | AlgorithmName::Td3 | AlgorithmName::Ddpg => None,
+        };
+        if let Some((key, n, what)) = shared.filter(|s| !s.1.is_multiple_of(self.env.parallel)) {
+            let parallel = self.env.parallel;
             return Err(format!(
-                "`ppo.steps` = {steps} transitions cannot be shared by `env.parallel` = {parallel} environments; \
-                 take a multiple"
+                "`{key}` = {n} {what} cannot be shared by `env.parallel` = {parallel} environments; take a multiple"
             ));
+        }
+        if self.reinforce.episodes < 2 {
+            let episodes = self.reinforce.episodes;
+            return Err(format!("`reinforce.episodes` is {episodes}; a baseline needs at least 2"));
         }
         Ok(())
     }

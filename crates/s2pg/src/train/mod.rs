@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod disk;
 pub mod events;
 mod experiment;
+mod memory;
 mod model;
 mod recall;
 mod run;
@@ -15,8 +16,8 @@ mod training;
 
 pub use build::build;
 pub use experiment::{
-    AlgorithmName, CheckpointSettings, Compat, EnvSettings, Estimator, EvaluationSettings, Experiment, ExperimentError,
-    NetworkSettings, Span, Switches,
+    AlgorithmName, CheckpointSettings, Compat, CriticKind, EnvSettings, Estimator, EvaluationSettings, Experiment,
+    ExperimentError, NetworkSettings, Span, Switches,
 };
 pub use model::{ModelError, load_model, save_model};
 pub use recall::Recall;

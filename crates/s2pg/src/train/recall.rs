@@ -87,13 +87,14 @@ impl Recall {
         }
     }
 
-    /// Takes z' or h', and the action, over into the next step; rows of ended episodes start afresh.
-    pub fn remember(&mut self, dist: &Dist, u: &Extended, ended: impl Fn(usize) -> bool) {
+    /// Takes z' or h', and the action, over into the next step; rows of ended episodes start afresh. `acting` is the
+    /// action that the policy itself remembers: that of u, unless it is kept as it was before clipping (D14).
+    pub fn remember(&mut self, dist: &Dist, u: &Extended, acting: &Tensor, ended: impl Fn(usize) -> bool) {
         if let Some(state) = u.z.as_ref().or(dist.h.as_ref()) {
             self.state.copy_from_slice(state.data());
         }
         self.a_prev.copy_from_slice(u.a.data());
-        self.a_acting.copy_from_slice(u.a.data());
+        self.a_acting.copy_from_slice(acting.data());
         for e in (0..self.n).filter(|&e| ended(e)) {
             self.reset(e);
         }

@@ -8,7 +8,7 @@ use crate::algo::{Algorithm, Metrics, Schedule};
 use crate::data::{Buffer, Transition};
 use crate::env::{Env, EnvError, EnvSpec, VecEnv};
 use crate::nn::{Params, Standardiser};
-use crate::policy::{Memory, StatefulPolicy};
+use crate::policy::StatefulPolicy;
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
@@ -33,8 +33,52 @@ pub struct Parts<A: Algorithm> {
     pub standardise: bool,
     /// Whether the previous action is zero at the start of an episode while acting (D13).
     pub reset_prev_action: bool,
-    /// Whether a deterministic evaluation takes the means.
+    /// Whether the policy remembers its action as it was carried out, clipped (D14).
+    pub remember_clipped: bool,
+    /// Whether a deterministic evaluation takes the means (D19).
     pub deterministic_means: bool,
+}
+
+/// Steps between two rows of figures of an algorithm that updates after every step.
+const ROW: usize = 1000;
+/// At least as many as any algorithm has figures.
+const FIGURES: usize = 32;
+
+/// Sums of the figures of many updates.
+#[derive(Clone, Debug)]
+struct Figures {
+    sums: [f64; FIGURES],
+    counts: [u64; FIGURES],
+}
+
+impl Figures {
+    fn new() -> Self {
+        Self { sums: [0.0; FIGURES], counts: [0; FIGURES] }
+    }
+
+    fn add(&mut self, names: &[&str], metrics: &Metrics) {
+        for (name, x) in metrics {
+            let i =
+                names.iter().position(|n| n == name).unwrap_or_else(|| panic!("{name} is no figure of the algorithm"));
+            self.sums[i] += x;
+            self.counts[i] += 1;
+        }
+    }
+
+    /// The means since the last call; NaN of what was not seen.
+    fn take(&mut self, names: &[&'static str]) -> Metrics {
+        let means = names.iter().enumerate().map(|(i, name)| (*name, self.sums[i] / self.counts[i] as f64)).collect();
+        *self = Self::new();
+        means
+    }
+}
+
+impl State for Figures {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { sums, counts } = self;
+        v.item("sums", Data::F64(sums));
+        v.item("counts", Data::U64(counts));
+    }
 }
 
 /// Policy, environments, and everything that goes on between them.
@@ -52,10 +96,14 @@ pub struct Trainer<A: Algorithm> {
     learn: Rng,
     steps: usize,
     since_update: usize,
+    /// Updates that are due; a part of one where there is less than one for each step.
+    owed: f64,
+    figures: Figures,
     finished: Episodes,
     make_env: MakeEnv,
     seed: u64,
     threads: usize,
+    remember_clipped: bool,
     deterministic_means: bool,
 }
 
@@ -107,9 +155,12 @@ impl<A: Algorithm> Trainer<A> {
             learn: Rng::new(parts.seed, "batches"),
             steps: 0,
             since_update: 0,
+            owed: 0.0,
+            figures: Figures::new(),
             make_env: parts.make_env,
             seed: parts.seed,
             threads: parts.threads,
+            remember_clipped: parts.remember_clipped,
             deterministic_means: parts.deterministic_means,
         };
         trainer.standardise_all();
@@ -128,12 +179,28 @@ impl<A: Algorithm> Trainer<A> {
     }
 }
 
+impl<A: Algorithm> Trainer<A> {
+    /// An update, of which every figure is finite.
+    fn update(&mut self) -> Result<Metrics, TrainError> {
+        let metrics = self.algorithm.update(&mut self.buffer, &mut self.learn);
+        let diverged = |what| Err(TrainError::Diverged { step: self.steps, what });
+        if let Some((name, value)) = metrics.iter().find(|(_, x)| !x.is_finite()) {
+            return diverged(format!("{name} is {value}"));
+        }
+        if let Some(x) = self.algorithm.policy().params().data().iter().find(|x| !x.is_finite()) {
+            return diverged(format!("a parameter of the policy is {x}"));
+        }
+        Ok(metrics)
+    }
+}
+
 impl<A: Algorithm> Training for Trainer<A> {
     fn step(&mut self) -> Result<Option<Metrics>, TrainError> {
         // The context, and a draw of u = (a, z').
         let x = self.recall.context(&self.o, &self.s);
         let dist = self.algorithm.policy().dist(&x);
-        let u = dist.sample(&mut self.explore);
+        let drawn = dist.draw(&mut self.explore);
+        let u = dist.clip(&drawn);
         let z_next = u.z.as_ref().map_or(&[][..], |z| z.data());
         if let Some(x) = u.a.data().iter().chain(z_next).find(|x| !x.is_finite()) {
             return Err(TrainError::Diverged { step: self.steps, what: format!("the policy drew {x}") });
@@ -180,7 +247,8 @@ impl<A: Algorithm> Training for Trainer<A> {
             next_o: &self.next_o,
             next_s: &self.next_s,
         });
-        self.recall.remember(&dist, &u, |e| step.terminated[e] || step.truncated[e]);
+        let acting = if self.remember_clipped { &u.a } else { &drawn.a };
+        self.recall.remember(&dist, &u, acting, |e| step.terminated[e] || step.truncated[e]);
         for episode in &step.episodes {
             self.finished.add(episode);
         }
@@ -188,19 +256,28 @@ impl<A: Algorithm> Training for Trainer<A> {
         self.steps += n;
         self.since_update += n;
 
-        let Schedule::OnPolicy { steps } = self.algorithm.schedule();
-        if self.since_update < steps {
-            return Ok(None);
+        match self.algorithm.schedule() {
+            Schedule::OnPolicy { steps } => {
+                if self.since_update < steps {
+                    return Ok(None);
+                }
+                self.since_update = 0;
+                self.update().map(Some)
+            }
+            Schedule::Episodes => self.buffer.is_full().then(|| self.update()).transpose(),
+            Schedule::OffPolicy { initial, ratio } => {
+                if self.buffer.stored() > initial {
+                    self.owed += ratio * n as f64;
+                }
+                while self.owed >= 1.0 {
+                    self.owed -= 1.0;
+                    let metrics = self.update()?;
+                    self.figures.add(self.algorithm.figures(), &metrics);
+                }
+                let due = self.steps / ROW > (self.steps - n) / ROW;
+                Ok(due.then(|| self.figures.take(self.algorithm.figures())))
+            }
         }
-        self.since_update = 0;
-        let metrics = self.algorithm.update(&mut self.buffer, &mut self.learn);
-        if let Some((name, value)) = metrics.iter().find(|(_, x)| !x.is_finite()) {
-            return Err(TrainError::Diverged { step: self.steps, what: format!("{name} is {value}") });
-        }
-        if let Some(x) = self.algorithm.policy().params().data().iter().find(|x| !x.is_finite()) {
-            return Err(TrainError::Diverged { step: self.steps, what: format!("a parameter of the policy is {x}") });
-        }
-        Ok(Some(metrics))
     }
 
     fn steps(&self) -> usize {
@@ -221,6 +298,7 @@ impl<A: Algorithm> Training for Trainer<A> {
         self.s.copy_from_slice(self.env.s());
         self.standardise_all();
         self.recall.forget();
+        self.buffer.cut();
         Ok(())
     }
 
@@ -230,7 +308,7 @@ impl<A: Algorithm> Training for Trainer<A> {
         let mut env = VecEnv::new(envs, rng.bits(), self.threads);
         env.reset_all()?;
         let policy = self.algorithm.policy();
-        let means = deterministic && (self.deterministic_means || policy.memory() != Memory::None);
+        let means = deterministic && self.deterministic_means;
         let (n_o, n_a) = (env.spec().o.len(), env.spec().low.len());
         let mut recall = Recall::new(episodes, policy.memory(), n_o, n_a, true);
         let (mut o, mut s) = (env.o().to_vec(), env.s().to_vec());
@@ -244,7 +322,7 @@ impl<A: Algorithm> Training for Trainer<A> {
             let dist = policy.dist(&recall.context(&o, &s));
             let u = if means { dist.mean() } else { dist.sample(&mut rng) };
             let step = env.step(u.a.data())?;
-            recall.remember(&dist, &u, |e| step.terminated[e] || step.truncated[e]);
+            recall.remember(&dist, &u, &u.a, |e| step.terminated[e] || step.truncated[e]);
             for episode in &step.episodes {
                 results[episode.env].get_or_insert_with(|| episode.clone());
             }
@@ -272,7 +350,7 @@ impl<A: Algorithm> Training for Trainer<A> {
             let dist = policy.dist(&recall.context(&o, &s));
             let u = dist.mean();
             let outcome = env.step(u.a.data(), &mut rng)?;
-            recall.remember(&dist, &u, |_| false);
+            recall.remember(&dist, &u, &u.a, |_| false);
             r += outcome.r;
             if outcome.terminated || outcome.truncated {
                 see(&*env, r);
@@ -314,10 +392,13 @@ impl<A: Algorithm> State for Trainer<A> {
             learn,
             steps,
             since_update,
+            owed,
+            figures,
             finished,
             make_env: _,
             seed: _,
             threads: _,
+            remember_clipped: _,
             deterministic_means: _,
         } = self;
         v.child("algorithm", algorithm);
@@ -334,6 +415,8 @@ impl<A: Algorithm> State for Trainer<A> {
         v.child("learn", learn);
         v.count("steps", steps);
         v.count("since_update", since_update);
+        v.number("owed", owed);
+        v.child("figures", figures);
         v.child("episodes", finished);
     }
 }

@@ -1,5 +1,7 @@
 //! Recorded numbers of the official implementation.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -48,6 +50,19 @@ impl Case {
 
     pub fn number(&self, key: &str) -> f64 {
         self.json[key].as_f64().unwrap_or_else(|| panic!("{} has no number {key}", self.name))
+    }
+
+    pub fn text(&self, key: &str) -> &str {
+        self.json[key].as_str().unwrap_or_else(|| panic!("{} has no text {key}", self.name))
+    }
+
+    pub fn flag(&self, key: &str) -> bool {
+        self.json[key].as_bool().unwrap_or_else(|| panic!("{} has no flag {key}", self.name))
+    }
+
+    pub fn list(&self, key: &str) -> Vec<f32> {
+        let list = self.json[key].as_array().unwrap_or_else(|| panic!("{} has no list {key}", self.name));
+        list.iter().map(|x| x.as_f64().unwrap() as f32).collect()
     }
 
     pub fn shape(&self, name: &str) -> &[usize] {

@@ -27,7 +27,9 @@ pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
 pub fn assert_lists_are_complete() {
     for algorithm in AlgorithmName::ALL {
         match algorithm {
-            AlgorithmName::Ppo => {}
+            AlgorithmName::Ppo | AlgorithmName::Trpo => {}
+            AlgorithmName::Reinforce | AlgorithmName::Gpomdp => {}
+            AlgorithmName::Sac | AlgorithmName::Td3 | AlgorithmName::Ddpg => {}
         }
     }
     for estimator in Estimator::ALL {
@@ -36,11 +38,16 @@ pub fn assert_lists_are_complete() {
             Estimator::Window(_) | Estimator::Vanilla | Estimator::Oracle => {}
         }
     }
-    assert_eq!((AlgorithmName::ALL.len(), Estimator::ALL.len()), (1, 6));
+    assert_eq!((AlgorithmName::ALL.len(), Estimator::ALL.len()), (7, 6));
 }
 
-/// A small experiment on environment `env`: eight units wide, an update every 24 transitions, an evaluation every 60
-/// steps. `more` are lines of TOML at the top.
+/// Whether it learns from whole episodes: once in 200 steps of the pendulum.
+pub fn is_episodic(algorithm: AlgorithmName) -> bool {
+    matches!(algorithm, AlgorithmName::Reinforce | AlgorithmName::Gpomdp)
+}
+
+/// A small experiment on environment `env`: eight units wide, an update every 24 transitions or two episodes (one of each
+/// environment where there are more), an evaluation every 60 steps. `more` are lines of TOML at the top.
 pub fn experiment(
     (algorithm, estimator, cell): (AlgorithmName, Estimator, &str),
     env: &str,
@@ -48,12 +55,22 @@ pub fn experiment(
     steps: usize,
     more: &str,
 ) -> Experiment {
+    let settings = match algorithm {
+        AlgorithmName::Ppo => {
+            "[ppo]\nsteps = 24\nepochs = 2\nvalue_epochs = 2\nminibatch = 7\nlr = 1e-3\nvalue_lr = 1e-3\nentropy = 0.01\n"
+                .into()
+        }
+        AlgorithmName::Trpo => "[trpo]\nsteps = 24\nvalue_epochs = 2\nminibatch = 7\nvalue_lr = 1e-3\n".into(),
+        AlgorithmName::Reinforce | AlgorithmName::Gpomdp => format!("[reinforce]\nepisodes = {}\n", parallel.max(2)),
+        AlgorithmName::Sac => "[sac]\nreplay = 500\nbatch = 8\ninitial = 20\nwarmup = 30\n".into(),
+        AlgorithmName::Td3 | AlgorithmName::Ddpg => "[td3]\nreplay = 500\nbatch = 8\ninitial = 20\nwarmup = 30\n".into(),
+    };
     let algorithm = toml::Value::try_from(algorithm).unwrap();
     let text = format!(
         "algorithm = {algorithm}\nestimator = \"{estimator}\"\nsteps = {steps}\n{more}\n\
          [env]\nname = \"{env}\"\nparallel = {parallel}\n\
          [network]\nfeatures = 8\ncritic_features = 8\nhidden = 6\ncell = \"{cell}\"\n\
-         [ppo]\nsteps = 24\nepochs = 2\nvalue_epochs = 2\nminibatch = 7\nlr = 1e-3\nvalue_lr = 1e-3\nentropy = 0.01\n\
+         {settings}\
          [evaluation]\nevery = 60\nepisodes = 2\n[checkpoint]\nevery = 0\n"
     );
     Experiment::parse("test.toml", &text, &[]).unwrap_or_else(|e| panic!("{e}\n{text}"))

@@ -1,0 +1,94 @@
+//! Natural gradients: products with the Fisher matrix of (a, z'), and conjugate gradients.
+
+use crate::nn::{Real, Tensor, gradient};
+use crate::policy::{Context, Dist, StatefulPolicy};
+
+/// F v: the Fisher matrix of (a, z'), the mean over all samples of `contexts`, times `v`.
+///
+/// F is the second derivative of the mean divergence where it is zero. F = Jᵀ W J, with J the derivative of means and
+/// log-stds, and W = 1/σ² for a mean, 2 for a log-std. J v is a central difference, since a graph is walked backwards and
+/// once; Jᵀ is that walk.
+pub fn fisher_product<T: Real>(policy: &impl StatefulPolicy<T>, contexts: &[Context<T>], v: &[f64]) -> Vec<f64> {
+    let theta = policy.params().data();
+    assert_eq!(v.len(), theta.len(), "a number for each parameter");
+    let mut product = vec![0.0; v.len()];
+    let length = dot(v, v).sqrt();
+    if length == 0.0 {
+        return product;
+    }
+    let scale = 1.0 + theta.iter().map(|x| x.f64().powi(2)).sum::<f64>().sqrt();
+    // Shorter than for a smooth function: a longer step crosses more kinks of the ReLUs.
+    let step = 0.2 * epsilon::<T>().cbrt() * scale / length;
+    let [ahead, behind] = [step, -step].map(|step| {
+        let mut moved = policy.clone();
+        let theta = moved.params_mut().data_mut();
+        theta.iter_mut().zip(v).for_each(|(x, v)| *x = T::of(x.f64() + step * v));
+        moved
+    });
+    let mut samples = 0;
+    for x in contexts {
+        let (dist, ahead, behind) = (policy.dist(x), ahead.dist(x), behind.dist(x));
+        let rows = dist.a.mean.rows();
+        let mut loss = Tensor::scalar(0.0);
+        for (((y, weight), ahead), behind) in
+            outputs(&dist).iter().zip(weights(&dist)).zip(outputs(&ahead)).zip(outputs(&behind))
+        {
+            // A log-std of one row is that of all samples.
+            let share = (rows / y.rows()) as f64 / (2.0 * step);
+            loss = loss + (*y * &((ahead - behind) * weight * share).detach()).sum();
+        }
+        add(&mut product, &gradient(&loss, policy));
+        samples += rows;
+    }
+    product.iter_mut().for_each(|x| *x /= samples as f64);
+    product
+}
+
+/// Means and log-stds of action and next state.
+fn outputs<T: Real>(dist: &Dist<T>) -> Vec<&Tensor<T>> {
+    let parts = [Some(&dist.a), dist.z.as_ref()].into_iter().flatten();
+    parts.flat_map(|g| [&g.mean, g.held_log_std()]).collect()
+}
+
+/// By what the square of a small change of each output is weighed in twice the divergence.
+fn weights<T: Real>(dist: &Dist<T>) -> Vec<Tensor<T>> {
+    let parts = [Some(&dist.a), dist.z.as_ref()].into_iter().flatten();
+    parts.flat_map(|g| [(g.held_log_std() * -2.0).exp(), Tensor::scalar(2.0)]).collect()
+}
+
+/// The distance from 1 to the next number.
+fn epsilon<T: Real>() -> f64 {
+    if T::of(1.0 + 1e-9) == T::ONE { f64::from(f32::EPSILON) } else { f64::EPSILON }
+}
+
+/// Adds a gradient to a sum.
+pub fn add<T: Real>(sum: &mut [f64], x: &[T]) {
+    sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x.f64());
+}
+
+/// The scalar product.
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// x with M x = b, and M x as far as it has come, after so many iterations of conjugate gradients from zero; `product` is
+/// M, symmetric and positive, times a vector.
+pub fn conjugate_gradients(product: impl Fn(&[f64]) -> Vec<f64>, b: &[f64], iterations: usize) -> (Vec<f64>, Vec<f64>) {
+    let (mut x, mut rest, mut p) = (vec![0.0; b.len()], b.to_vec(), b.to_vec());
+    let mut squares = dot(b, b);
+    let enough = 1e-10 * squares;
+    for _ in 0..iterations {
+        if squares <= enough {
+            break;
+        }
+        let mp = product(&p);
+        let along = squares / dot(&p, &mp);
+        x.iter_mut().zip(&p).for_each(|(x, p)| *x += along * p);
+        rest.iter_mut().zip(&mp).for_each(|(rest, mp)| *rest -= along * mp);
+        let next = dot(&rest, &rest);
+        p.iter_mut().zip(&rest).for_each(|(p, rest)| *p = rest + next / squares * *p);
+        squares = next;
+    }
+    let product = b.iter().zip(&rest).map(|(b, rest)| b - rest).collect();
+    (x, product)
+}

@@ -1,0 +1,253 @@
+//! REINFORCE and GPOMDP over the extended action (Lemma 2.1; the box is in the book).
+
+use serde::{Deserialize, Serialize};
+
+use super::fisher::{add, dot};
+use super::on_policy::{Gradients, deviations, state_metrics};
+use super::{Algorithm, GROUP, Metrics, Schedule};
+use crate::data::{Episodes, Rollout};
+use crate::nn::{Adam, Tensor, gradient};
+use crate::policy::{Gaussian, StatefulPolicy};
+use crate::rng::Rng;
+use crate::state::{State, Visitor};
+
+/// How the estimated gradient moves the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimiser {
+    /// Adam, on the negative gradient.
+    Adam,
+    /// θ + lr times the gradient.
+    Ascent,
+}
+
+/// Which network a policy with a state has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// That of the other on-policy algorithms: embeddings, a cell, and a shortcut around it.
+    Shortcut,
+    /// The published one: an embedding with tanh, a cell (`elmanrelu` there), a linear head.
+    Simple,
+}
+
+/// The settings of REINFORCE and of GPOMDP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Whole episodes in an update, of all environments together; at least 2.
+    pub episodes: usize,
+    /// Step size.
+    pub lr: f64,
+    /// Discount of future rewards.
+    pub gamma: f64,
+    /// How the gradient moves the policy.
+    pub optimiser: Optimiser,
+    /// Which network a policy with a state has.
+    pub network: Network,
+    /// Whether each reward is weighed with the score of the steps up to it alone (GPOMDP). Set by the experiment's
+    /// algorithm.
+    #[serde(skip)]
+    pub per_step: bool,
+    /// Whether the published score of a log-std is taken, -1 + δ²/σ³ (D24). Set by the experiment's switches.
+    #[serde(skip)]
+    pub log_std_bug: bool,
+    /// Whether an update has figures of gradients and states. Set by the experiment.
+    #[serde(skip)]
+    pub diagnostics: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            episodes: 16,
+            lr: 1e-3,
+            gamma: 0.99,
+            optimiser: Optimiser::Adam,
+            network: Network::Shortcut,
+            per_step: false,
+            log_std_bug: false,
+            diagnostics: false,
+        }
+    }
+}
+
+/// REINFORCE, or GPOMDP: a policy and its optimiser.
+#[derive(Clone, Debug)]
+pub struct Reinforce<P> {
+    policy: P,
+    policy_optimiser: Adam,
+    settings: Settings,
+    updates: usize,
+}
+
+/// What a batch of episodes says.
+#[derive(Clone, Debug)]
+pub struct Estimate {
+    /// The discounted return of each episode.
+    pub returns: Vec<f64>,
+    /// The score of each episode, the sum of its steps' scores.
+    pub scores: Vec<Vec<f64>>,
+    /// What each episode says about the gradient; their mean is the estimate.
+    pub parts: Vec<Vec<f64>>,
+    /// The gradient of the expected return.
+    pub gradient: Vec<f64>,
+}
+
+impl<P: StatefulPolicy> Reinforce<P> {
+    /// With a fresh optimiser.
+    pub fn new(policy: P, settings: Settings) -> Self {
+        let policy_optimiser = Adam::new(&policy, settings.lr);
+        Self { policy, policy_optimiser, settings, updates: 0 }
+    }
+
+    /// The sum of ∇ log pi(a, z' | x) over some rows of one episode.
+    pub fn score(&self, data: &Rollout, rows: &[usize]) -> Vec<f64> {
+        let mut sum = vec![0.0; self.policy.params().data().len()];
+        for (shown, samples) in data.shown(rows, GROUP) {
+            let (dist, u) = (self.policy.dist(&data.context(&shown)), data.extended(&shown));
+            let parts = [Some((&dist.a, &u.a)), dist.z.as_ref().zip(u.z.as_ref())];
+            let part = |(g, x): (&Gaussian, &Tensor)| {
+                let density = if self.settings.log_std_bug { published(g, x) } else { g.log_prob(x) };
+                density.rows_of(density.rows() - samples..density.rows()).sum()
+            };
+            let density = parts.into_iter().flatten().map(part).reduce(|a, b| a + b).expect("there is an action");
+            add(&mut sum, &gradient(&density, &self.policy));
+        }
+        sum
+    }
+
+    /// The gradient of the expected return, from whole episodes.
+    pub fn estimate(&self, data: &Episodes) -> Estimate {
+        let episodes = data.episodes();
+        let zeros = vec![vec![0.0; self.policy.params().data().len()]; episodes.len()];
+        let (mut scores, mut parts) = (zeros.clone(), zeros);
+
+        // 1. Discount the rewards from the start of each episode.
+        let discounted = |(data, rows): &(&Rollout, Vec<usize>)| -> Vec<f64> {
+            rows.iter().enumerate().map(|(t, &k)| self.settings.gamma.powi(t as i32) * data.r()[k]).collect()
+        };
+        let rewards: Vec<Vec<f64>> = episodes.iter().map(discounted).collect();
+        let returns: Vec<f64> = rewards.iter().map(|r| r.iter().sum()).collect();
+        // REINFORCE weighs an episode at once; GPOMDP step by step, over the episodes that come so far.
+        let longest = rewards.iter().map(Vec::len).max().unwrap_or(0);
+        for t in 0..if self.settings.per_step { longest } else { 1 } {
+            let mut weighed = Vec::new();
+            for (n, (data, rows)) in episodes.iter().enumerate() {
+                let (rows, reward) = match self.settings.per_step {
+                    true if t < rows.len() => (&rows[t..=t], rewards[n][t]),
+                    true => continue,
+                    false => (&rows[..], returns[n]),
+                };
+                // 2. Score each episode: the sum of ∇ log pi(a, z' | x) over its steps (GPOMDP: over those so far).
+                add(&mut scores[n], &self.score(data, rows));
+                weighed.push((n, reward));
+            }
+            // 3. Find the baseline of each parameter: the mean reward, weighed with the squared scores.
+            let b = baseline(weighed.iter().map(|&(n, reward)| (&scores[n][..], reward)));
+            // 4. Weigh the scores with the reward above the baseline.
+            for (n, reward) in weighed {
+                for ((part, g), b) in parts[n].iter_mut().zip(&scores[n]).zip(&b) {
+                    *part += g * (reward - b);
+                }
+            }
+        }
+        let mut mean = vec![0.0; scores.first().map_or(0, Vec::len)];
+        parts.iter().for_each(|part| add(&mut mean, part));
+        mean.iter_mut().for_each(|x| *x /= episodes.len() as f64);
+        Estimate { returns, scores, parts, gradient: mean }
+    }
+}
+
+/// For each parameter the baseline b = mean(g² r) / mean(g²) over pairs of a score g and a reward r, with which
+/// g (r - b) varies least; 0 where that is not finite.
+pub fn baseline<'a>(pairs: impl Iterator<Item = (&'a [f64], f64)>) -> Vec<f64> {
+    let mut sums: Vec<(f64, f64)> = Vec::new();
+    for (scores, reward) in pairs {
+        sums.resize(scores.len(), (0.0, 0.0));
+        for (sum, g) in sums.iter_mut().zip(scores) {
+            *sum = (sum.0 + g * g * reward, sum.1 + g * g);
+        }
+    }
+    let ratio = |(weighed, weight): (f64, f64)| Some(weighed / weight).filter(|b| b.is_finite()).unwrap_or(0.0);
+    sums.into_iter().map(ratio).collect()
+}
+
+/// Something with the gradient of the log-density of each row [B, 1], but -1 + δ²/σ³ for a log-std (D24).
+fn published(g: &Gaussian, x: &Tensor) -> Tensor {
+    let log_std = g.held_log_std();
+    let squares = (x - g.mean.detach()).square();
+    let of_log_std = -log_std - squares * (log_std * -2.0 - log_std.detach()).exp() * 0.5;
+    Tensor::gaussian_log_prob(x, &g.mean, &log_std.detach()) + of_log_std.sum_columns()
+}
+
+impl<P: StatefulPolicy> Algorithm for Reinforce<P> {
+    type Policy = P;
+    type Buffer = Episodes;
+
+    fn policy(&self) -> &P {
+        &self.policy
+    }
+
+    fn policy_mut(&mut self) -> &mut P {
+        &mut self.policy
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule::Episodes
+    }
+
+    fn update(&mut self, data: &mut Episodes, _: &mut Rng) -> Metrics {
+        let estimate = self.estimate(data);
+        // 5. Climb along the mean over the episodes.
+        match self.settings.optimiser {
+            Optimiser::Adam => {
+                let descent: Vec<f32> = estimate.gradient.iter().map(|&g| -g as f32).collect();
+                self.policy_optimiser.minimize_sum(&mut self.policy, &[descent]);
+            }
+            Optimiser::Ascent => {
+                let theta = self.policy.params_mut().data_mut();
+                for (theta, g) in theta.iter_mut().zip(&estimate.gradient) {
+                    *theta = (*theta as f64 + self.settings.lr * g) as f32;
+                }
+            }
+        }
+
+        self.updates += 1;
+        let norm = |x: &[f64]| dot(x, x).sqrt();
+        let n = estimate.returns.len() as f64;
+        let episodes = data.episodes();
+        let contexts = || {
+            let shown =
+                episodes.iter().flat_map(|(data, rows)| data.shown(rows, GROUP).into_iter().map(|s| (*data, s.0)));
+            shown.map(|(data, rows)| data.context(&rows))
+        };
+        let dist = self.policy.dist(&contexts().next().expect("there is an episode"));
+        let mut metrics = vec![
+            ("train/discounted_return", estimate.returns.iter().sum::<f64>() / n),
+            ("train/score_norm", estimate.scores.iter().map(|g| norm(g)).sum::<f64>() / n),
+            ("train/grad_norm", norm(&estimate.gradient)),
+            ("train/entropy_loss", -(dist.entropy().item() as f64)),
+            ("train/learning_rate", self.settings.lr),
+            ("train/n_updates", self.updates as f64),
+        ];
+        metrics.extend(deviations(&dist));
+        if self.settings.diagnostics {
+            let mut gradients = Gradients::default();
+            estimate.parts.iter().for_each(|part| gradients.add(part));
+            metrics.extend(gradients.metrics());
+            metrics.extend(state_metrics(&self.policy, contexts()).unwrap_or_default());
+        }
+        data.clear();
+        metrics
+    }
+}
+
+impl<P: StatefulPolicy> State for Reinforce<P> {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { policy, policy_optimiser, settings: _, updates } = self;
+        v.child("policy", policy);
+        v.child("policy_optimiser", policy_optimiser);
+        v.count("updates", updates);
+    }
+}

@@ -1,0 +1,240 @@
+//! Trust-region policy optimisation over the extended action (Lemma A.1; the box is in the book).
+
+use serde::{Deserialize, Serialize};
+
+use super::fisher::{add, conjugate_gradients, dot, fisher_product};
+use super::gae::{explained_variance, gae, normalise};
+use super::on_policy::{Gradients, deviations, fit_value, side_by_side, state_metrics, values};
+use super::{Algorithm, GROUP, Metrics, Schedule, column};
+use crate::data::Rollout;
+use crate::nn::{Adam, Real, Tensor, gradient};
+use crate::policy::{Context, Critic, Dist, Extended, StatefulPolicy};
+use crate::rng::Rng;
+use crate::state::{State, Visitor};
+
+/// The settings of TRPO; those that PPO has too have its defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Transitions in an update, of all environments together.
+    pub steps: usize,
+    /// Passes of the value function over the transitions.
+    pub value_epochs: usize,
+    /// Transitions in a minibatch of the value function.
+    pub minibatch: usize,
+    /// Step size of the value function.
+    pub value_lr: f64,
+    /// Discount of future rewards.
+    pub gamma: f64,
+    /// Weight of longer advantages (GAE).
+    pub lambda: f64,
+    /// How far the policy may move: the largest mean divergence of (a, z').
+    pub kl: f64,
+    /// What is added to the diagonal of the Fisher matrix.
+    pub damping: f64,
+    /// Iterations of conjugate gradients.
+    pub cg_iterations: usize,
+    /// By what a step is shortened that is not good enough.
+    pub backtrack: f64,
+    /// How many steps are tried, the full one included.
+    pub backtracks: usize,
+    /// Whether an update has figures of gradients and states. Set by the experiment.
+    #[serde(skip)]
+    pub diagnostics: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            steps: 2000,
+            value_epochs: 10,
+            minibatch: 32,
+            value_lr: 5e-5,
+            gamma: 0.99,
+            lambda: 0.95,
+            kl: 0.01,
+            damping: 0.1,
+            cg_iterations: 10,
+            backtrack: 0.8,
+            backtracks: 10,
+            diagnostics: false,
+        }
+    }
+}
+
+/// TRPO: a policy, and a value function with its optimiser.
+#[derive(Clone, Debug)]
+pub struct Trpo<P, V> {
+    policy: P,
+    value: V,
+    value_optimiser: Adam,
+    settings: Settings,
+    updates: usize,
+    threads: usize,
+}
+
+/// Rows that are shown together, and what is known of them from before the step.
+struct Group {
+    x: Context,
+    u: Extended,
+    old: Dist,
+    log_prob: Tensor,
+    advantage: Tensor,
+}
+
+/// Where a line search ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct Step {
+    improvement: f64,
+    kl: f64,
+    fraction: f64,
+}
+
+impl<P: StatefulPolicy, V: Critic> Trpo<P, V> {
+    /// With a fresh optimiser. Two threads move policy and value side by side; the result is the same on one.
+    pub fn new(policy: P, value: V, settings: Settings, threads: usize) -> Self {
+        let value_optimiser = Adam::new(&value, settings.value_lr);
+        Self { policy, value, value_optimiser, settings, updates: 0, threads }
+    }
+}
+
+fn group<P: StatefulPolicy>(policy: &P, data: &Rollout, advantages: &[f64], rows: &[usize]) -> Group {
+    let (x, u) = (data.context(rows), data.extended(rows));
+    let old = policy.dist(&x).detach();
+    let log_prob = old.log_prob(&u).joint();
+    Group { x, u, old, log_prob, advantage: column(advantages, rows) }
+}
+
+/// The sum of ρ A over some samples, ρ = exp(log_prob - old): the ratio prices a and z' together.
+pub fn surrogate<T: Real>(log_prob: &Tensor<T>, old: &Tensor<T>, advantage: &Tensor<T>) -> Tensor<T> {
+    ((log_prob - old).exp() * advantage).sum()
+}
+
+/// The mean of ρ A, and the mean divergence of the old distribution from the policy's.
+fn measure(policy: &impl StatefulPolicy, groups: &[Group], samples: f64) -> (f64, f64) {
+    let (mut l, mut kl) = (0.0, 0.0);
+    for g in groups {
+        let dist = policy.dist(&g.x);
+        l += surrogate(&dist.log_prob(&g.u).joint(), &g.log_prob, &g.advantage).item() as f64 / samples;
+        kl += g.old.kl(&dist).sum().item() as f64 / samples;
+    }
+    (l, kl)
+}
+
+impl<P: StatefulPolicy, V: Critic> Algorithm for Trpo<P, V> {
+    type Policy = P;
+    type Buffer = Rollout;
+
+    fn policy(&self) -> &P {
+        &self.policy
+    }
+
+    fn policy_mut(&mut self) -> &mut P {
+        &mut self.policy
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule::OnPolicy { steps: self.settings.steps }
+    }
+
+    fn update(&mut self, rollout: &mut Rollout, rng: &mut Rng) -> Metrics {
+        let rows = rollout.rows();
+        let samples = rows.len() as f64;
+        let mut value_rng = rng.split();
+        let mut gradients = Gradients::default();
+
+        // 1. Value every context, and the true next context where a chain of rows ends.
+        let (v, v_next) = values(&self.value, rollout);
+        // 2. Estimate advantages and value targets (GAE).
+        let gae = gae(rollout, &v, &v_next, self.settings.gamma, self.settings.lambda);
+        // 3. Normalise the advantages over the rollout.
+        let mut advantages = gae.advantages;
+        normalise(&mut advantages, &rows);
+
+        let data = &*rollout;
+        let Self { policy, value, value_optimiser, settings, .. } = self;
+        let s = &*settings;
+        // 4. Fit the value function to its targets, in shuffled minibatches.
+        let passes = (s.value_epochs, s.minibatch);
+        let fit_value = || fit_value(value, value_optimiser, data, &gae.targets, passes, &mut value_rng);
+        let move_policy = || {
+            // 5. Remember the distribution of every row, and the log-density of every (a, z').
+            let groups: Vec<Group> =
+                data.groups(GROUP).iter().map(|rows| group(policy, data, &advantages, rows)).collect();
+            // 6. Take the gradient of L, the mean of advantages weighed with the ratio of (a, z').
+            let mut ascent = vec![0.0; policy.params().data().len()];
+            for g in &groups {
+                let log_prob = policy.dist(&g.x).log_prob(&g.u).joint();
+                let part = gradient(&surrogate(&log_prob, &g.log_prob, &g.advantage), policy);
+                if s.diagnostics {
+                    let rows = g.advantage.rows() as f32;
+                    gradients.add(&part.iter().map(|x| x / rows).collect::<Vec<_>>());
+                }
+                add(&mut ascent, &part);
+            }
+            ascent.iter_mut().for_each(|x| *x /= samples);
+            // 7. Solve (F + damping) x = the gradient, F the Fisher matrix of (a, z'), by conjugate gradients.
+            let contexts: Vec<Context> = groups.iter().map(|g| g.x.clone()).collect();
+            let damped = |v: &[f64]| -> Vec<f64> {
+                let product = fisher_product(policy, &contexts, v);
+                product.iter().zip(v).map(|(fv, v)| fv + s.damping * v).collect()
+            };
+            let (x, product) = conjugate_gradients(damped, &ascent, s.cg_iterations);
+            // 8. Scale the step so that its divergence would be kl, were it quadratic.
+            let full = (2.0 * s.kl / dot(&x, &product)).sqrt();
+            // 9. Shorten it until L improves and the divergence is at most kl; where no step does, stay.
+            let theta = policy.params().data().to_vec();
+            let before = measure(policy, &groups, samples).0;
+            let mut step = Step::default();
+            let tries = if full.is_finite() { s.backtracks } else { 0 };
+            for tried in 0..tries {
+                let fraction = s.backtrack.powi(tried as i32);
+                let moved = theta.iter().zip(&x).map(|(theta, x)| (*theta as f64 + fraction * full * x) as f32);
+                policy.params_mut().data_mut().iter_mut().zip(moved).for_each(|(theta, moved)| *theta = moved);
+                let (l, kl) = measure(policy, &groups, samples);
+                step = Step { improvement: l - before, kl, fraction };
+                if step.improvement > 0.0 && kl <= s.kl {
+                    break;
+                }
+                policy.params_mut().data_mut().copy_from_slice(&theta);
+                step = Step::default();
+            }
+            (step, before, dot(&ascent, &ascent).sqrt())
+        };
+        let (value_loss, (step, before, grad_norm)) = side_by_side(self.threads, fit_value, move_policy);
+
+        self.updates += 1;
+        let dist = self.policy.dist(&data.context(&rows[..1]));
+        let mut metrics = vec![
+            ("train/policy_objective", before + step.improvement),
+            ("train/surrogate_improvement", step.improvement),
+            ("train/kl_divergence", step.kl),
+            ("train/step_fraction", step.fraction),
+            ("train/is_line_search_success", f64::from(u8::from(step.fraction > 0.0))),
+            ("train/value_loss", value_loss),
+            ("train/entropy_loss", -(dist.entropy().item() as f64)),
+            ("train/explained_variance", explained_variance(&rows, &v, &gae.targets)),
+            ("train/grad_norm", grad_norm),
+            ("train/learning_rate", self.settings.value_lr),
+            ("train/n_updates", self.updates as f64),
+        ];
+        metrics.extend(deviations(&dist));
+        if self.settings.diagnostics {
+            metrics.extend(gradients.metrics());
+            let contexts = data.groups(GROUP).into_iter().map(|rows| data.context(&rows));
+            metrics.extend(state_metrics(&self.policy, contexts).unwrap_or_default());
+        }
+        rollout.clear();
+        metrics
+    }
+}
+
+impl<P: StatefulPolicy, V: Critic> State for Trpo<P, V> {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { policy, value, value_optimiser, settings: _, updates, threads: _ } = self;
+        v.child("policy", policy);
+        v.child("value", value);
+        v.child("value_optimiser", value_optimiser);
+        v.count("updates", updates);
+    }
+}

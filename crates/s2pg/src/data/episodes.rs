@@ -1,0 +1,135 @@
+//! Whole episodes of one policy, for algorithms that weigh an episode as one sample.
+
+use super::{Buffer, Rollout, RolloutShape, Transition};
+use crate::state::{Data, State, Visitor};
+
+/// The same number of whole episodes of each environment.
+///
+/// Only episodes that began after the last [`clear`](Self::clear) are taken, so that one policy made all of each; an
+/// environment that has given its share is not listened to until then. Every environment's share is the same, since the
+/// first to end would be the short ones. An episode in which the simulation failed, or that was abandoned, is forgotten.
+#[derive(Clone, Debug)]
+pub struct Episodes {
+    share: usize,
+    /// One for each environment.
+    rollouts: Vec<Rollout>,
+    /// Whole episodes of each environment.
+    whole: Vec<u64>,
+    /// Whether an environment's next step is the first of an episode.
+    fresh: Vec<bool>,
+    /// Whether an environment's running episode is taken.
+    taken: Vec<bool>,
+}
+
+impl Episodes {
+    /// Room for `share` episodes of each of `shape.envs` environments, each of at most `shape.steps` steps.
+    pub fn new(share: usize, shape: RolloutShape) -> Self {
+        let rollout = Rollout::new(RolloutShape { steps: share * shape.steps, envs: 1, ..shape });
+        let n = shape.envs;
+        Self { share, rollouts: vec![rollout; n], whole: vec![0; n], fresh: vec![true; n], taken: vec![false; n] }
+    }
+
+    /// The whole episodes: each as its rows, in the order of time, of a rollout.
+    pub fn episodes(&self) -> Vec<(&Rollout, Vec<usize>)> {
+        let mut episodes = Vec::new();
+        for rollout in &self.rollouts {
+            let mut rows = Vec::new();
+            for k in 0..rollout.len() {
+                rows.push(k);
+                if rollout.ended(k) {
+                    episodes.push((rollout, std::mem::take(&mut rows)));
+                }
+            }
+        }
+        episodes
+    }
+
+    /// Forgets all episodes.
+    pub fn clear(&mut self) {
+        self.rollouts.iter_mut().for_each(Rollout::clear);
+        self.whole.fill(0);
+        self.taken.fill(false);
+    }
+
+    /// Forgets the running episode of environment `e`.
+    fn forget(&mut self, e: usize) {
+        let rollout = &mut self.rollouts[e];
+        let mut steps = rollout.len();
+        while steps > 0 && !rollout.ended(steps - 1) {
+            steps -= 1;
+        }
+        rollout.keep(steps);
+        self.taken[e] = false;
+    }
+}
+
+impl Buffer for Episodes {
+    fn push(&mut self, t: &Transition<'_>) {
+        for e in 0..self.rollouts.len() {
+            self.taken[e] |= self.fresh[e] && (self.whole[e] as usize) < self.share;
+            self.fresh[e] = t.terminated[e] || t.truncated[e];
+            if !self.taken[e] {
+                continue;
+            }
+            if t.dropped[e] {
+                self.forget(e);
+                continue;
+            }
+            self.rollouts[e].push(&of_environment(t, e));
+            if self.fresh[e] {
+                self.whole[e] += 1;
+                self.taken[e] = false;
+            }
+        }
+    }
+
+    fn cut(&mut self) {
+        (0..self.rollouts.len()).for_each(|e| self.forget(e));
+        self.fresh.fill(true);
+    }
+
+    /// Whether every environment has given its share.
+    fn is_full(&self) -> bool {
+        self.whole.iter().all(|&whole| whole as usize == self.share)
+    }
+
+    fn stored(&self) -> usize {
+        self.rollouts.iter().map(Rollout::len).sum()
+    }
+}
+
+/// The step of one environment.
+fn of_environment<'a>(t: &Transition<'a>, e: usize) -> Transition<'a> {
+    let n = t.r.len();
+    fn row<X>(x: &[X], e: usize, n: usize) -> &[X] {
+        &x[e * x.len() / n..(e + 1) * x.len() / n]
+    }
+    Transition {
+        o: row(t.o, e, n),
+        s: row(t.s, e, n),
+        a_prev: row(t.a_prev, e, n),
+        z: row(t.z, e, n),
+        h: row(t.h, e, n),
+        a: row(t.a, e, n),
+        z_next: row(t.z_next, e, n),
+        h_next: row(t.h_next, e, n),
+        r: row(t.r, e, n),
+        terminated: row(t.terminated, e, n),
+        truncated: row(t.truncated, e, n),
+        dropped: row(t.dropped, e, n),
+        next_o: row(t.next_o, e, n),
+        next_s: row(t.next_s, e, n),
+    }
+}
+
+impl State for Episodes {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { share: _, rollouts, whole, fresh, taken } = self;
+        for (e, rollout) in rollouts.iter_mut().enumerate() {
+            v.child(&format!("rollout_{e}"), rollout);
+        }
+        v.item("whole", Data::U64(whole));
+        v.flags("fresh", fresh);
+        v.flags("taken", taken);
+    }
+}

@@ -1,0 +1,398 @@
+//! The transitions of many policies, from which batches are drawn.
+
+use super::{Buffer, Transition};
+use crate::nn::Tensor;
+use crate::policy::{Context, Extended, Memory};
+use crate::rng::Rng;
+use crate::state::{Data, State, Visitor};
+
+/// Sizes of a [`Replay`], and how its rows are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayShape {
+    /// Steps that are kept, of all environments together. The end of an episode takes a step's place too.
+    pub size: usize,
+    /// Environments.
+    pub envs: usize,
+    /// Entries of the observation.
+    pub o: usize,
+    /// Entries of the critic's view; 0 where the critic sees the observation.
+    pub s: usize,
+    /// Entries of the action.
+    pub a: usize,
+    /// What the policy remembers: a row is shown alone, or as the last of a window.
+    pub memory: Memory,
+    /// False: the window before a next observation is made of next observations alone, so that near the start of an
+    /// episode it misses the first one (D29).
+    pub align_next_windows: bool,
+}
+
+impl ReplayShape {
+    /// Places in the ring of each environment; the last holds what the newest step led to.
+    fn frames(&self) -> usize {
+        self.size.div_ceil(self.envs) + 1
+    }
+
+    /// Entries of z or h.
+    fn state(&self) -> usize {
+        match self.memory {
+            Memory::Stochastic { z } => z,
+            Memory::Bptt { h, .. } => h,
+            Memory::None | Memory::Window { .. } => 0,
+        }
+    }
+
+    /// Bytes of memory that a buffer of this shape takes.
+    pub fn bytes(&self) -> usize {
+        let numbers = self.o + self.s + self.a + self.state() + 1;
+        (self.envs * self.frames()).saturating_mul(numbers * size_of::<f32>() + 1)
+    }
+}
+
+/// The frame is the first of an episode.
+const FIRST: u8 = 1;
+/// The frame holds what the last step of an episode led to, and no step.
+const END: u8 = 2;
+/// The task ended with the step of the frame.
+const TERMINATED: u8 = 4;
+
+/// A ring of frames for each environment.
+///
+/// A frame is what was seen (o, s, z) and what was done about it (a, r). The next of a step is always the frame behind
+/// it: nothing is stored twice but at the end of an episode, where one more frame holds the true next o, s and z'. So a
+/// refreshed z' is the z of the next step, and never reaches another episode. Frames wrap around; a window, a previous
+/// action and a refresh stay on one side of the seam.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    shape: ReplayShape,
+    o: Vec<f32>,
+    s: Vec<f32>,
+    /// z, or h.
+    state: Vec<f32>,
+    a: Vec<f32>,
+    r: Vec<f32>,
+    flags: Vec<u8>,
+    /// Where each environment writes next.
+    head: Vec<u64>,
+    /// How many frames before it are valid.
+    filled: Vec<u64>,
+    /// How many of these hold a step.
+    steps: Vec<u64>,
+    /// Whether the next frame starts an episode.
+    fresh: Vec<bool>,
+    /// The last batch, for a report on it.
+    batch: Vec<usize>,
+}
+
+impl Replay {
+    /// An empty buffer; its memory is taken from the system as it fills.
+    pub fn new(shape: ReplayShape) -> Self {
+        let frames = shape.envs * shape.frames();
+        let floats = |n: usize| vec![0.0; frames * n];
+        Self {
+            shape,
+            o: floats(shape.o),
+            s: floats(shape.s),
+            state: floats(shape.state()),
+            a: floats(shape.a),
+            r: floats(1),
+            flags: vec![0; frames],
+            head: vec![0; shape.envs],
+            filled: vec![0; shape.envs],
+            steps: vec![0; shape.envs],
+            fresh: vec![true; shape.envs],
+            batch: Vec::new(),
+        }
+    }
+
+    /// Its sizes.
+    pub fn shape(&self) -> ReplayShape {
+        self.shape
+    }
+
+    /// Entries of z; 0 where the policy has none.
+    pub fn z_size(&self) -> usize {
+        if let Memory::Stochastic { z } = self.shape.memory { z } else { 0 }
+    }
+
+    /// Every row that can be drawn, environment after environment, in the order of time.
+    pub fn rows(&self) -> Vec<usize> {
+        let of = |e: usize| (0..self.filled[e] as usize).map(move |i| self.frame(e, i));
+        (0..self.shape.envs).flat_map(of).filter(|&k| self.is_drawable(k)).collect()
+    }
+
+    /// `n` rows, uniformly with replacement.
+    pub fn sample(&mut self, n: usize, rng: &mut Rng) -> Vec<usize> {
+        let all: u64 = self.filled.iter().sum();
+        let draw = || {
+            let mut i = rng.below(all as usize);
+            let mut e = 0;
+            while i >= self.filled[e] as usize {
+                i -= self.filled[e] as usize;
+                e += 1;
+            }
+            self.frame(e, i)
+        };
+        let rows: Vec<usize> = std::iter::repeat_with(draw).filter(|&k| self.is_drawable(k)).take(n).collect();
+        self.batch.clone_from(&rows);
+        rows
+    }
+
+    /// The last batch that was drawn.
+    pub fn batch(&self) -> &[usize] {
+        &self.batch
+    }
+
+    /// x of some rows.
+    pub fn context(&self, rows: &[usize]) -> Context {
+        self.show(rows, |k, len| self.window(k, len))
+    }
+
+    /// The true next x of some rows: next observation, z', and this action as the previous one.
+    pub fn next_context(&self, rows: &[usize]) -> Context {
+        let next: Vec<usize> = rows.iter().map(|&k| self.next(k)).collect();
+        self.show(&next, |k, len| match self.shape.align_next_windows {
+            true => self.window(k, len),
+            false => self.window(self.previous(k), len).into_iter().map(|k| self.next(k)).collect(),
+        })
+    }
+
+    /// u = (a, z') of some rows.
+    pub fn extended(&self, rows: &[usize]) -> Extended {
+        let next: Vec<usize> = rows.iter().map(|&k| self.next(k)).collect();
+        let z = self.z_size();
+        Extended { a: gather(&self.a, self.shape.a, rows), z: (z > 0).then(|| gather(&self.state, z, &next)) }
+    }
+
+    /// The reward of row k.
+    pub fn r(&self, k: usize) -> f32 {
+        self.r[k]
+    }
+
+    /// Whether the task ended with row k.
+    pub fn terminated(&self, k: usize) -> bool {
+        self.flags[k] & TERMINATED != 0
+    }
+
+    /// Puts `tau` z + (1 - tau) z' in place of the stored z' of some rows, [rows, n_z], one after the other; returns the
+    /// root mean square of z - z', which tells how stale they were.
+    pub fn refresh(&mut self, rows: &[usize], z: &[f32], tau: f64) -> f64 {
+        let n = self.z_size();
+        assert_eq!(z.len(), rows.len() * n, "a state of {n} numbers for each of {} rows", rows.len());
+        let (tau, rest) = (tau as f32, (1.0 - tau) as f32);
+        let mut squares = 0.0;
+        for (z, &k) in z.chunks_exact(n).zip(rows) {
+            let next = self.next(k);
+            for (stored, z) in self.state[next * n..(next + 1) * n].iter_mut().zip(z) {
+                squares += f64::from(z - *stored).powi(2);
+                // The whole z replaces a stored number that is not finite, too.
+                *stored = if rest == 0.0 { *z } else { tau * z + rest * *stored };
+            }
+        }
+        (squares / z.len() as f64).sqrt()
+    }
+
+    /// The frame that is `i` behind the oldest of environment e.
+    fn frame(&self, e: usize, i: usize) -> usize {
+        let frames = self.shape.frames();
+        e * frames + (self.head[e] as usize + frames - self.filled[e] as usize + i) % frames
+    }
+
+    fn next(&self, k: usize) -> usize {
+        let frames = self.shape.frames();
+        if (k + 1).is_multiple_of(frames) { k + 1 - frames } else { k + 1 }
+    }
+
+    fn previous(&self, k: usize) -> usize {
+        let frames = self.shape.frames();
+        if k.is_multiple_of(frames) { k + frames - 1 } else { k - 1 }
+    }
+
+    /// Whether the frame before k is lost.
+    fn is_oldest(&self, k: usize) -> bool {
+        k == self.frame(k / self.shape.frames(), 0)
+    }
+
+    /// Whether row k holds a step of which the previous action is known.
+    fn is_drawable(&self, k: usize) -> bool {
+        self.flags[k] & END == 0 && (self.flags[k] & FIRST != 0 || !self.is_oldest(k))
+    }
+
+    /// The last frames of the episode up to k, at most `len`, oldest first.
+    fn window(&self, k: usize, len: usize) -> Vec<usize> {
+        let mut window = vec![k];
+        let mut first = k;
+        while window.len() < len && self.flags[first] & FIRST == 0 && !self.is_oldest(self.previous(first)) {
+            first = self.previous(first);
+            window.push(first);
+        }
+        // The oldest frame of all has no known previous action, unless it starts its episode.
+        if window.len() < len && self.flags[first] & FIRST == 0 && self.flags[self.previous(first)] & FIRST != 0 {
+            window.push(self.previous(first));
+        }
+        window.reverse();
+        window
+    }
+
+    /// x of some frames, each the last of its window.
+    fn show(&self, frames: &[usize], window: impl Fn(usize, usize) -> Vec<usize>) -> Context {
+        let shape = &self.shape;
+        let n = shape.state();
+        let mut x = Context {
+            o: Tensor::zeros(0, 0),
+            s: (shape.s > 0).then(|| gather(&self.s, shape.s, frames)),
+            a_prev: None,
+            z: None,
+            h: None,
+            lengths: None,
+        };
+        match shape.memory {
+            Memory::None => x.o = gather(&self.o, shape.o, frames),
+            Memory::Stochastic { .. } => {
+                x.o = gather(&self.o, shape.o, frames);
+                x.z = Some(gather(&self.state, n, frames));
+                x.a_prev = Some(self.stack(frames.iter().map(|&k| Some(k)), |k| self.a_prev(k), shape.a));
+            }
+            Memory::Window { len } => {
+                let windows = frames.iter().flat_map(|&k| {
+                    let window = window(k, len);
+                    let behind = len - window.len();
+                    window.into_iter().map(Some).chain(std::iter::repeat_n(None, behind))
+                });
+                let side_by_side = self.stack(windows, |k| Some(row(&self.o, shape.o, k)), shape.o);
+                x.o = Tensor::new(frames.len(), len * shape.o, side_by_side.data());
+            }
+            Memory::Bptt { len, .. } => {
+                let windows: Vec<Vec<usize>> = frames.iter().map(|&k| window(k, len)).collect();
+                let steps = windows.iter().map(Vec::len).max().unwrap_or(0);
+                let at = |t: usize, w: &Vec<usize>| (t + w.len()).checked_sub(steps).map(|i| w[i]);
+                let all: Vec<Option<usize>> = (0..steps).flat_map(|t| windows.iter().map(move |w| at(t, w))).collect();
+                x.o = self.stack(all.iter().copied(), |k| Some(row(&self.o, shape.o, k)), shape.o);
+                x.a_prev = Some(self.stack(all.iter().copied(), |k| self.a_prev(k), shape.a));
+                let firsts: Vec<usize> = windows.iter().map(|w| w[0]).collect();
+                x.h = Some(gather(&self.state, n, &firsts));
+                x.lengths = Some(windows.iter().map(Vec::len).collect());
+            }
+        }
+        x
+    }
+
+    /// The action before frame k; None at the start of an episode.
+    fn a_prev(&self, k: usize) -> Option<&[f32]> {
+        (self.flags[k] & FIRST == 0).then(|| row(&self.a, self.shape.a, self.previous(k)))
+    }
+
+    /// What `of` tells of each frame, one below the other; zeros where there is none.
+    fn stack<'a>(
+        &self,
+        frames: impl Iterator<Item = Option<usize>>,
+        of: impl Fn(usize) -> Option<&'a [f32]>,
+        n: usize,
+    ) -> Tensor {
+        let frames: Vec<Option<usize>> = frames.collect();
+        Tensor::with(frames.len(), n, |x| {
+            for (x, k) in x.chunks_exact_mut(n).zip(frames) {
+                match k.and_then(&of) {
+                    Some(row) => x.copy_from_slice(row),
+                    None => x.fill(0.0),
+                }
+            }
+        })
+    }
+
+    /// Writes what environment e sees into the frame at its head.
+    fn see(&mut self, e: usize, o: &[f32], s: &[f32], state: &[f32], flags: u8) -> usize {
+        let k = e * self.shape.frames() + self.head[e] as usize;
+        let write = |table: &mut Vec<f32>, x: &[f32]| table[k * x.len()..(k + 1) * x.len()].copy_from_slice(x);
+        write(&mut self.o, o);
+        write(&mut self.s, s);
+        write(&mut self.state, state);
+        self.flags[k] = flags;
+        k
+    }
+
+    /// Makes the frame at the head of environment e valid, and drops the oldest where the ring is full.
+    fn advance(&mut self, e: usize) {
+        let frames = self.shape.frames();
+        let k = e * frames + self.head[e] as usize;
+        self.steps[e] += u64::from(self.flags[k] & END == 0);
+        self.head[e] = (self.head[e] + 1) % frames as u64;
+        if (self.filled[e] as usize) < frames - 1 {
+            self.filled[e] += 1;
+        } else {
+            let lost = e * frames + self.head[e] as usize;
+            self.steps[e] -= u64::from(self.flags[lost] & END == 0);
+        }
+    }
+
+    /// Ends the episode of environment e behind its last step.
+    fn end(&mut self, e: usize) {
+        if !self.fresh[e] {
+            let k = e * self.shape.frames() + self.head[e] as usize;
+            self.flags[k] = END;
+            self.advance(e);
+            self.fresh[e] = true;
+        }
+    }
+}
+
+/// Row k of a table with `n` columns.
+fn row(table: &[f32], n: usize, k: usize) -> &[f32] {
+    &table[k * n..(k + 1) * n]
+}
+
+/// Some rows of a table with `n` columns.
+fn gather(table: &[f32], n: usize, rows: &[usize]) -> Tensor {
+    Tensor::with(rows.len(), n, |x| {
+        for (x, &k) in x.chunks_exact_mut(n).zip(rows) {
+            x.copy_from_slice(row(table, n, k));
+        }
+    })
+}
+
+impl Buffer for Replay {
+    fn push(&mut self, t: &Transition<'_>) {
+        let shape = self.shape;
+        let states = if self.z_size() > 0 { (t.z, t.z_next) } else { (t.h, t.h_next) };
+        for e in 0..shape.envs {
+            if t.dropped[e] {
+                self.end(e);
+                continue;
+            }
+            let s = |s| if shape.s > 0 { row(s, shape.s, e) } else { &[][..] };
+            let first = if self.fresh[e] { FIRST } else { 0 };
+            let terminated = if t.terminated[e] { TERMINATED } else { 0 };
+            let state = shape.state();
+            let k = self.see(e, row(t.o, shape.o, e), s(t.s), row(states.0, state, e), first | terminated);
+            self.a[k * shape.a..(k + 1) * shape.a].copy_from_slice(row(t.a, shape.a, e));
+            self.r[k] = t.r[e] as f32;
+            self.advance(e);
+            self.see(e, row(t.next_o, shape.o, e), s(t.next_s), row(states.1, state, e), 0);
+            self.fresh[e] = false;
+            if t.terminated[e] || t.truncated[e] {
+                self.end(e);
+            }
+        }
+    }
+
+    fn cut(&mut self) {
+        (0..self.shape.envs).for_each(|e| self.end(e));
+    }
+
+    fn stored(&self) -> usize {
+        self.steps.iter().sum::<u64>() as usize
+    }
+}
+
+impl State for Replay {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { shape: _, o, s, state, a, r, flags, head, filled, steps, fresh, batch: _ } = self;
+        for (name, table) in [("o", o), ("s", s), ("state", state), ("a", a), ("r", r)] {
+            v.item(name, Data::F32(table));
+        }
+        v.item("flags", Data::U8(flags));
+        v.item("head", Data::U64(head));
+        v.item("filled", Data::U64(filled));
+        v.item("steps", Data::U64(steps));
+        v.flags("fresh", fresh);
+    }
+}

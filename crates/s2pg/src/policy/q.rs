@@ -1,0 +1,170 @@
+//! Action-value functions of the off-policy algorithms: Q(x, u).
+
+use super::{Context, Critic, Extended, View};
+use crate::nn::{Activation, Builder, Cell, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
+use crate::rng::Rng;
+use crate::state::{State, Visitor};
+
+/// How a [`Q`] is built.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum QKind {
+    /// Two hidden layers on everything side by side.
+    Plain {
+        /// Gain of the output layer's initialisation.
+        gain: f64,
+    },
+    /// The paper's critic of the extended process: an encoder each for (z, z'), (s, a, a_prev) and (a, a_prev), whose sum
+    /// goes through one more hidden layer.
+    Encoders,
+    /// A recurrent network of its own over the window of observations, for a critic without privileged state beside a
+    /// policy that is trained through time. Its state starts at zero.
+    Recurrent {
+        /// Which cell.
+        cell: CellKind,
+        /// Its units.
+        units: usize,
+    },
+}
+
+/// Sizes of a [`Q`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct QShape {
+    /// Which view of the world.
+    pub view: View,
+    /// Entries of that view.
+    pub world: usize,
+    /// Entries of the policy's state z; 0 where it has none.
+    pub z: usize,
+    /// Entries of the action.
+    pub a: usize,
+    /// Whether it reads the previous action.
+    pub a_prev: bool,
+    /// Width of the hidden layers.
+    pub features: usize,
+    /// How it is built.
+    pub kind: QKind,
+}
+
+/// The layers of a [`Q`].
+#[derive(Clone, Debug)]
+enum Layers {
+    Plain(Mlp),
+    Encoders { state: Mlp, world: Mlp, action: Mlp, joint: Mlp },
+    Recurrent { embed_o: Linear, embed_a: Linear, cell: Cell, shortcut: Linear, head: Mlp },
+}
+
+/// Q of one step (s or o, z, a, z', previous action), or of a window of observations and an action.
+#[derive(Clone, Debug)]
+pub struct Q<T: Real = f32> {
+    parameters: Parameters<T>,
+    layers: Layers,
+    shape: QShape,
+}
+
+impl<T: Real> Q<T> {
+    /// With fresh parameters.
+    pub fn new(shape: QShape, rng: &mut Rng) -> Self {
+        let mut b = Builder::new(rng);
+        let (f, a, world) = (shape.features, shape.a, shape.world);
+        let relu = Activation::Relu;
+        let p = if shape.a_prev { a } else { 0 };
+        let layers = match shape.kind {
+            QKind::Plain { gain } => {
+                let inputs = world + 2 * shape.z + a + p;
+                Layers::Plain(Mlp::new(
+                    &mut b,
+                    &[inputs, f, f, 1],
+                    relu,
+                    &[RELU_GAIN, RELU_GAIN, gain].map(Init::Xavier),
+                ))
+            }
+            QKind::Encoders => {
+                let inits = [0.1 * RELU_GAIN, 0.1].map(Init::Xavier);
+                let mut encoder = |name: &str, sizes: [usize; 3]| b.scope(name, |b| Mlp::new(b, &sizes, relu, &inits));
+                Layers::Encoders {
+                    state: encoder("state", [2 * shape.z, f, f / 2]),
+                    world: encoder("world", [world + a + p, f, f / 2]),
+                    action: encoder("action", [a + p, f, f / 2]),
+                    joint: encoder("joint", [f / 2, f / 2, 1]),
+                }
+            }
+            QKind::Recurrent { cell, units } => {
+                let gain = Init::Xavier(RELU_GAIN);
+                Layers::Recurrent {
+                    embed_o: Linear::new(&mut b, "embed_o", world, f, relu, gain),
+                    embed_a: Linear::new(&mut b, "embed_a", a, f, relu, gain),
+                    cell: Cell::new(&mut b, "cell", cell, 2 * f, units),
+                    shortcut: Linear::new(&mut b, "shortcut", world + a, f, relu, gain),
+                    head: b.scope("head", |b| Mlp::new(b, &[f + units, f, 1], relu, &[gain, Init::Xavier(1.0)])),
+                }
+            }
+        };
+        Self { parameters: b.finish(), layers, shape }
+    }
+}
+
+impl<T: Real> Params<T> for Q<T> {
+    fn params(&self) -> &Parameters<T> {
+        &self.parameters
+    }
+    fn params_mut(&mut self) -> &mut Parameters<T> {
+        &mut self.parameters
+    }
+}
+
+impl<T: Real> State for Q<T> {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { parameters, layers: _, shape: _ } = self;
+        parameters.visit(v);
+    }
+}
+
+impl<T: Real> Critic<T> for Q<T> {
+    fn value(&self, x: &Context<T>, u: Option<&Extended<T>>) -> Tensor<T> {
+        let u = u.expect("Q is a function of the action");
+        let p = &self.parameters;
+        let world = match self.shape.view {
+            View::Observation => &x.o,
+            View::State => x.s.as_ref().expect("a critic of the state is shown the state"),
+        };
+        let a_prev = || x.a_prev.as_ref().expect("the critic is shown the previous action");
+        let states = || {
+            let z = x.z.as_ref().expect("a critic of the extended state is shown z");
+            (z, u.z.as_ref().expect("a critic of the extended action is shown z'"))
+        };
+        match &self.layers {
+            Layers::Plain(mlp) => {
+                let mut parts = vec![world];
+                if self.shape.z > 0 {
+                    parts.push(states().0);
+                }
+                parts.push(&u.a);
+                if self.shape.z > 0 {
+                    parts.push(states().1);
+                }
+                if self.shape.a_prev {
+                    parts.push(a_prev());
+                }
+                mlp.forward(p, &Tensor::concat(&parts))
+            }
+            Layers::Encoders { state, world: of_world, action, joint } => {
+                let mut acts = vec![&u.a];
+                if self.shape.a_prev {
+                    acts.push(a_prev());
+                }
+                let (z, z_next) = states();
+                let sum = state.forward(p, &Tensor::concat(&[z, z_next]))
+                    + of_world.forward(p, &Tensor::concat(&[&[world], &acts[..]].concat()))
+                    + action.forward(p, &Tensor::concat(&acts));
+                joint.forward(p, &sum.relu())
+            }
+            Layers::Recurrent { embed_o, embed_a, cell, shortcut, head } => {
+                let e = Tensor::concat(&[&embed_o.forward(p, world), &embed_a.forward(p, a_prev())]);
+                let zero = Tensor::zeros(world.rows() / x.steps(), cell.state_size());
+                let states = x.samples(&cell.unroll(p, &cell.input(p, &e), &zero, x.starts()));
+                let last = shortcut.forward(p, &Tensor::concat(&[&x.samples(world), &u.a]));
+                head.forward(p, &Tensor::concat(&[&last, &cell.output(&states)]))
+            }
+        }
+    }
+}

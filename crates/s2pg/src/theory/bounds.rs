@@ -1,0 +1,154 @@
+//! The paper's bounds on the variance of both estimators (Section 3 and Appendix A).
+//!
+//! The variance of a random vector is here the trace of its covariance.
+
+/// The constants of Assumptions 3.1 to 3.3, and what else the bounds read.
+///
+/// f(s, z) is the mean of the action, eta(s, z) the mean of the next memory, theta the trained parameters. Derivatives are
+/// partial: of one step, with s and z as data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// R: the largest |reward|.
+    pub r: f64,
+    /// F: the largest Frobenius norm of df/dtheta.
+    pub f: f64,
+    /// H: the largest Frobenius norm of deta/dtheta.
+    pub h: f64,
+    /// K: the largest Frobenius norm of df/dz.
+    pub k: f64,
+    /// Z: the largest Frobenius norm of deta/dz, the Jacobian of the recurrence.
+    pub z: f64,
+    /// Frobenius norm of the inverse of Sigma, the covariance of the action.
+    pub sigma_inverse: f64,
+    /// Frobenius norm of the inverse of Upsilon, the covariance of the next memory.
+    pub upsilon_inverse: f64,
+    /// The discount factor, in [0, 1].
+    pub gamma: f64,
+}
+
+impl Constants {
+    /// R (1 - gamma^T) / (1 - gamma), squared: no squared return of `horizon` steps is larger.
+    pub fn squared_return(&self, horizon: usize) -> f64 {
+        (self.r * (0..horizon).fold(0.0, |sum, _| 1.0 + self.gamma * sum)).powi(2)
+    }
+
+    /// The part of BPTT's bound that the memory adds, 2 F H K Z~ + H^2 K^2 Z- (Theorem 3.4).
+    pub fn delta_bptt(&self, horizon: usize) -> f64 {
+        let (plain, squares) = z_sums(self.z, horizon);
+        2.0 * self.f * self.h * self.k * plain + (self.h * self.k).powi(2) * squares
+    }
+
+    /// The part of S2PG's bound that the memory adds, T H^2 |Upsilon^-1| / |Sigma^-1| (Theorem 3.5).
+    pub fn delta_s2pg(&self, horizon: usize) -> f64 {
+        horizon as f64 * self.h * self.h * self.upsilon_inverse / self.sigma_inverse
+    }
+
+    /// Theorem 3.4: the variance of BPTT's estimate from `n` trajectories of `horizon` steps is at most this (eq. 7).
+    pub fn bptt(&self, horizon: usize, n: usize) -> f64 {
+        self.bound(horizon, n, self.delta_bptt(horizon))
+    }
+
+    /// Theorem 3.5: the variance of the S2PG estimate from `n` trajectories of `horizon` steps is at most this (eq. 8).
+    /// It knows neither K nor Z.
+    pub fn s2pg(&self, horizon: usize, n: usize) -> f64 {
+        self.bound(horizon, n, self.delta_s2pg(horizon))
+    }
+
+    fn bound(&self, horizon: usize, n: usize, delta: f64) -> f64 {
+        let stateless = horizon as f64 * self.f * self.f;
+        self.squared_return(horizon) * self.sigma_inverse / n as f64 * (stateless + delta)
+    }
+
+    /// Lemma A.3: a tighter bound for S2PG where Sigma and Upsilon are diagonal.
+    ///
+    /// In place of F and H it takes `f_row` and `h_row`: no component of f has a gradient longer than `f_row`, and no
+    /// component of eta one longer than `h_row`. The traces are those of the inverses of Sigma and Upsilon.
+    pub fn s2pg_diagonal(
+        &self,
+        horizon: usize,
+        n: usize,
+        (f_row, h_row): (f64, f64),
+        (sigma_trace, upsilon_trace): (f64, f64),
+    ) -> f64 {
+        let rows = f_row * f_row * sigma_trace + h_row * h_row * upsilon_trace;
+        self.squared_return(horizon) * horizon as f64 / n as f64 * rows
+    }
+}
+
+/// (Z~, Z-) by their definition: over t < T, the sum and the sum of squares of 1 + Z + ... + Z^(t-1). O(T).
+pub fn z_sums(z: f64, horizon: usize) -> (f64, f64) {
+    let (mut inner, mut plain, mut squares) = (0.0, 0.0, 0.0);
+    for _ in 0..horizon {
+        plain += inner;
+        squares += inner * inner;
+        inner = 1.0 + z * inner;
+    }
+    (plain, squares)
+}
+
+/// Z~ in closed form (Lemma A.2, eq. 24); T (T - 1) / 2 at Z = 1. Loses digits close to 1, where [`z_sums`] does not.
+pub fn z_plain(z: f64, horizon: usize) -> f64 {
+    let t = horizon as f64;
+    if z == 1.0 {
+        return t * (t - 1.0) / 2.0;
+    }
+    t / (1.0 - z) + (z.powf(t) - 1.0) / (1.0 - z).powi(2)
+}
+
+/// Z- in closed form (Lemma A.2, eq. 23); (T - 1) T (2 T - 1) / 6 at Z = 1. Loses digits close to 1, where [`z_sums`] does
+/// not.
+pub fn z_squares(z: f64, horizon: usize) -> f64 {
+    let t = horizon as f64;
+    if z == 1.0 {
+        return (t - 1.0) * t * (2.0 * t - 1.0) / 6.0;
+    }
+    let power = z.powf(t);
+    t / (1.0 - z).powi(2) + (power - 1.0) * (power - 2.0 * z - 1.0) / ((z - 1.0).powi(3) * (z + 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The closed forms of Lemma A.2 are the sums that they stand for.
+    #[test]
+    fn closed_forms_are_their_sums() {
+        for z in [0.0, 0.3, 0.5, 0.9, 1.0, 1.1, 1.5, 2.0] {
+            for horizon in [0, 1, 2, 5, 20, 40] {
+                let (plain, squares) = z_sums(z, horizon);
+                for (closed, sum) in [(z_plain(z, horizon), plain), (z_squares(z, horizon), squares)] {
+                    assert!((closed - sum).abs() <= 1e-10 * (1.0 + sum), "Z {z}, T {horizon}: {closed} is not {sum}");
+                }
+            }
+        }
+    }
+
+    /// Without memory (H = 0) both bounds are the one of a policy without state, and they fall as 1 / N.
+    #[test]
+    fn without_memory_both_bounds_are_one() {
+        let c =
+            Constants { r: 2.0, f: 3.0, h: 0.0, k: 0.5, z: 1.5, sigma_inverse: 4.0, upsilon_inverse: 25.0, gamma: 0.5 };
+        let expected = (2.0f64 * 1.75).powi(2) * 4.0 * 3.0 * 9.0;
+        assert_eq!(c.bptt(3, 1), expected);
+        assert_eq!(c.s2pg(3, 1), expected);
+        assert_eq!(c.s2pg(3, 10), expected / 10.0);
+    }
+
+    /// With one action and one memory, Lemma A.3 is Theorem 3.5.
+    #[test]
+    fn the_diagonal_bound_is_the_bound_of_one_dimension() {
+        let (sigma, upsilon) = (0.25, 0.04);
+        let c = Constants {
+            r: 1.0,
+            f: 1.2,
+            h: 0.7,
+            k: 0.5,
+            z: 1.5,
+            sigma_inverse: 1.0 / sigma,
+            upsilon_inverse: 1.0 / upsilon,
+            gamma: 0.99,
+        };
+        let (a3, theorem) = (c.s2pg_diagonal(10, 3, (c.f, c.h), (1.0 / sigma, 1.0 / upsilon)), c.s2pg(10, 3));
+        assert!((a3 / theorem - 1.0).abs() < 1e-12, "{a3} is not {theorem}");
+    }
+}

@@ -1,0 +1,507 @@
+//! The paper's statements as numbers: what each says, what was measured, and whether the two agree.
+
+use super::bounds::{z_plain, z_squares, z_sums};
+use super::estimators::{Estimator, Gradients, Jacobians, Trajectory, joint, mean_and_std, parameter_slopes};
+use super::linear_gaussian::{LinearGaussian, Moment, Theta};
+use super::monte_carlo::{Estimate, monte_carlo};
+use super::saturated::Saturated;
+use super::subject::{Kind, Subject, SubjectShape};
+use crate::nn::Params;
+use crate::policy::{StatefulPolicy, WHOLE};
+use crate::rng::Rng;
+
+/// The policy (W_a, U_a, W_z, U_z) of all statements on the linear-Gaussian task.
+pub const THETA: Theta = [-0.3, -0.2, 0.4, 0.5];
+/// Another one, for the performance-difference lemma.
+pub const OTHER: Theta = [-0.35, -0.1, 0.3, 0.6];
+/// Steps of the finite horizon.
+pub const HORIZON: usize = 6;
+const NAMES: [&str; 4] = ["dJ/dW_a", "dJ/dU_a", "dJ/dW_z", "dJ/dU_z"];
+
+/// What a measured number must be to its expected one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// As near as this.
+    Near(f64),
+    /// Within 4 of these standard errors.
+    Unbiased(f64),
+    /// Beyond 6 of these standard errors: a mistake that must be seen.
+    Mutant(f64),
+    /// Not above it.
+    AtMost,
+    /// Above it.
+    Above,
+}
+
+/// One line of a table of statements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// What was measured.
+    pub quantity: String,
+    /// What it should be, or its bound.
+    pub expected: f64,
+    /// What it was.
+    pub measured: f64,
+    /// How the two have to agree.
+    pub rule: Rule,
+}
+
+impl Check {
+    fn new(quantity: impl Into<String>, expected: f64, measured: f64, rule: Rule) -> Self {
+        Self { quantity: quantity.into(), expected, measured, rule }
+    }
+
+    fn near(quantity: impl Into<String>, expected: f64, measured: f64, tolerance: f64) -> Self {
+        Self::new(quantity, expected, measured, Rule::Near(tolerance))
+    }
+
+    /// The standard error of the measured number, where it was sampled and is judged by it.
+    pub fn standard_error(&self) -> Option<f64> {
+        match self.rule {
+            Rule::Unbiased(error) | Rule::Mutant(error) => Some(error),
+            Rule::Near(_) | Rule::AtMost | Rule::Above => None,
+        }
+    }
+
+    /// How many standard errors measured and expected are apart.
+    pub fn z_score(&self) -> Option<f64> {
+        self.standard_error().map(|error| (self.measured - self.expected) / error)
+    }
+
+    /// Whether the statement holds; never where a number is not finite.
+    pub fn holds(&self) -> bool {
+        let z = self.z_score().map_or(0.0, f64::abs);
+        let finite = self.measured.is_finite() && self.expected.is_finite() && z.is_finite();
+        finite
+            && match self.rule {
+                Rule::Near(tolerance) => (self.measured - self.expected).abs() <= tolerance,
+                Rule::Unbiased(_) => z < 4.0,
+                Rule::Mutant(_) => z > 6.0,
+                Rule::AtMost => self.measured <= self.expected,
+                Rule::Above => self.measured > self.expected,
+            }
+    }
+}
+
+/// How much is sampled, and from which streams.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Effort {
+    /// Trajectories, or visited states; the costly statements take a twentieth.
+    pub trajectories: usize,
+    /// Of all random streams.
+    pub seed: u64,
+    /// Threads; any number gives the same bits.
+    pub threads: usize,
+}
+
+impl Effort {
+    fn streams(&self) -> (u64, usize) {
+        (self.seed, self.threads)
+    }
+
+    fn costly(&self) -> usize {
+        (self.trajectories / 20).max(2)
+    }
+}
+
+/// A statement of the paper.
+#[derive(Clone, Copy)]
+pub struct Section {
+    /// Its name in the paper.
+    pub name: &'static str,
+    /// What it says.
+    pub statement: &'static str,
+    /// Measures it.
+    pub check: fn(&Effort) -> Vec<Check>,
+}
+
+/// All statements, in the order in which they are printed.
+pub const SECTIONS: [Section; 10] = [
+    Section {
+        name: "Lemma 2.1, Corollary 2.4",
+        statement: "the S2PG estimate is unbiased, the state seen through noise; three mutants are not",
+        check: s2pg,
+    },
+    Section {
+        name: "Equation 1",
+        statement: "backpropagation through the whole trajectory is unbiased for z' = eta; truncated it is not",
+        check: bptt,
+    },
+    Section {
+        name: "Small state noise",
+        statement: "as Upsilon falls, the gradient goes to that of z' = eta, and the variance grows as 1 / Upsilon",
+        check: small_noise,
+    },
+    Section {
+        name: "Theorem 2.2",
+        statement: "the gradient is the mean of the score times Q over rho, and so is the reparameterised form",
+        check: theorem_2_2,
+    },
+    Section {
+        name: "Theorem 2.3",
+        statement: "without noise the gradient goes through dQ/da and dQ/dz', and it is the limit of Theorem 2.2",
+        check: theorem_2_3,
+    },
+    Section {
+        name: "Equation 5",
+        statement: "the policy sees o = s + v, the critic s: the same gradient, with the mean over o in it",
+        check: equation_5,
+    },
+    Section { name: "Lemma A.1", statement: "the advantage of q, summed along pi, is J(pi) - J(q)", check: lemma_a_1 },
+    Section {
+        name: "Lemma A.2",
+        statement: "the sums of powers of Z in closed form, and as the sums that they are",
+        check: lemma_a_2,
+    },
+    Section {
+        name: "Theorems 3.4, 3.5, Lemma A.3",
+        statement: "the variance stays below its bound; BPTT's bound grows with Z, S2PG's does not know it",
+        check: variance_bounds,
+    },
+    Section {
+        name: "Scores",
+        statement: "of every kind of policy: mean zero, the derivative of the log-density, eq. 22 through time",
+        check: scores,
+    },
+];
+
+fn observed() -> LinearGaussian {
+    LinearGaussian { v: 0.0, ..Default::default() }
+}
+
+fn deterministic(task: LinearGaussian) -> LinearGaussian {
+    LinearGaussian { upsilon: 0.0, ..task }
+}
+
+/// A value and a gradient against known numbers, and the gradient against central differences of the value.
+fn exact(label: &str, known: (f64, Theta), (j, gradient): (f64, Theta), value: impl Fn(Theta) -> f64) -> Vec<Check> {
+    let mut checks = vec![Check::near(format!("{label}: J"), known.0, j, 1e-12)];
+    let h = 1e-5;
+    for i in 0..4 {
+        let shifted = |h: f64| value(std::array::from_fn(|k| THETA[k] + if k == i { h } else { 0.0 }));
+        let difference = (shifted(h) - shifted(-h)) / (2.0 * h);
+        checks.push(Check::near(format!("{label}: {}", NAMES[i]), known.1[i], gradient[i], 1e-9));
+        checks.push(Check::near(format!("{label}: {}, central differences", NAMES[i]), difference, gradient[i], 1e-8));
+    }
+    checks
+}
+
+/// Four components of an estimate, from the one at `from`, against a gradient.
+fn unbiased<const K: usize>(label: &str, truth: Theta, estimate: &Estimate<K>, from: usize) -> Vec<Check> {
+    let check = |i: usize| {
+        let rule = Rule::Unbiased(estimate.standard_error[from + i]);
+        Check::new(format!("{label}: {}", NAMES[i]), truth[i], estimate.mean[from + i], rule)
+    };
+    (0..4).map(check).collect()
+}
+
+/// The component of a mutant that shows it best, against the spread `spread`.
+fn mutant(label: &str, truth: Theta, mean: &[f64], spread: &[f64]) -> Check {
+    let z = |i: usize| ((mean[i] - truth[i]) / spread[i]).abs();
+    let worst = (1..4).fold(0, |worst, i| if z(i) > z(worst) { i } else { worst });
+    let rule = Rule::Mutant(spread[worst]);
+    Check::new(format!("mutant, {label}: {}", NAMES[worst]), truth[worst], mean[worst], rule)
+}
+
+fn s2pg(effort: &Effort) -> Vec<Check> {
+    let task = LinearGaussian::default();
+    let truth = task.objective(THETA, HORIZON);
+    let known = (-2.7434953615676703, [-2.8080804339, -0.7768365112, 0.4120375627, 0.0864505997]);
+    let mut checks = exact("exact", known, truth, |theta| task.objective(theta, HORIZON).0);
+    let draw = |path: &[Moment]| -> [f64; 16] {
+        let x @ [wa, ua, wz, uz] = task.s2pg(THETA, path);
+        let variants = [x, [wa, ua, 0.0, 0.0], x.map(|x| x * task.gamma), [wa, ua, 2.0 * wz, 2.0 * uz]];
+        std::array::from_fn(|i| variants[i / 4][i % 4])
+    };
+    let estimate = task.estimate(THETA, HORIZON, effort.trajectories, effort.streams(), draw);
+    checks.extend(unbiased("S2PG", truth.1, &estimate, 0));
+    checks.push(Check::near("S2PG: trace of the covariance", 4250.0, estimate.variance[..4].iter().sum(), 212.5));
+    let labels = ["z' left out of the score", "gamma off by one step", "the state kernel's score doubled"];
+    for (k, label) in labels.into_iter().enumerate() {
+        let rows = 4 * (k + 1)..4 * (k + 2);
+        // A component that is left out has no spread of its own: it is judged by that of the whole estimator.
+        let spread: Vec<f64> =
+            rows.clone().map(|i| estimate.standard_error[i].max(estimate.standard_error[i % 4])).collect();
+        checks.push(mutant(label, truth.1, &estimate.mean[rows], &spread));
+    }
+    checks
+}
+
+fn bptt(effort: &Effort) -> Vec<Check> {
+    let task = deterministic(LinearGaussian::default());
+    let truth = task.objective(THETA, HORIZON);
+    let known = (-2.7387715001472834, [-2.8044956349, -0.8235280444, 0.4117640222, 0.0929363464]);
+    let mut checks = exact("exact", known, truth, |theta| task.objective(theta, HORIZON).0);
+    let draw = |path: &[Moment]| -> [f64; 12] {
+        let lengths = [HORIZON, 2, 1].map(|len| task.bptt(THETA, path, len));
+        std::array::from_fn(|i| lengths[i / 4][i % 4])
+    };
+    let estimate = task.estimate(THETA, HORIZON, effort.trajectories, effort.streams(), draw);
+    checks.extend(unbiased("BPTT", truth.1, &estimate, 0));
+    checks.push(Check::near("BPTT: trace of the covariance", 1470.0, estimate.variance[..4].iter().sum(), 73.5));
+    checks.push(mutant("BPTT over 2 steps", truth.1, &estimate.mean[4..8], &estimate.standard_error[4..8]));
+    for i in [2, 3] {
+        let sizes = estimate.mean[8 + i].abs() + estimate.variance[8 + i];
+        checks.push(Check::near(format!("BPTT over 1 step: {} is exactly 0", NAMES[i]), 0.0, sizes, 0.0));
+    }
+    checks
+}
+
+fn small_noise(effort: &Effort) -> Vec<Check> {
+    let limit = deterministic(LinearGaussian::default()).objective(THETA, HORIZON).1;
+    let mut checks = Vec::new();
+    let mut before = None;
+    for upsilon in [0.01, 0.0025, 0.000625] {
+        let task = LinearGaussian { upsilon, ..Default::default() };
+        let truth = task.objective(THETA, HORIZON).1;
+        let distance = truth.iter().zip(limit).map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt();
+        let draw = |path: &[Moment]| task.s2pg(THETA, path);
+        let estimate = task.estimate(THETA, HORIZON, effort.trajectories / 4, effort.streams(), draw);
+        checks.extend(unbiased(&format!("S2PG at Upsilon = {upsilon}"), truth, &estimate, 0));
+        let variance = estimate.variance[2] + estimate.variance[3];
+        if let Some((far, small)) = before.replace((distance, variance)) {
+            let what = format!("distance from the limit, Upsilon = {} over {upsilon}", 4.0 * upsilon);
+            checks.push(Check::near(what, 4.0, far / distance, 1e-9));
+            let what = format!("variance of dW_z and dU_z, Upsilon = {upsilon} over {}", 4.0 * upsilon);
+            checks.push(Check::near(what, 4.0, variance / small, 0.2));
+        }
+    }
+    checks
+}
+
+/// Score form and reparameterised form over sampled states.
+fn over_states(task: &LinearGaussian, effort: &Effort) -> Vec<Check> {
+    let of = task.stationary(THETA);
+    let draw = |(): &mut (), rng: &mut Rng| -> [f64; 8] {
+        let forms = [task.score_draw(THETA, &of, rng), task.path_draw(THETA, &of, rng)];
+        std::array::from_fn(|i| forms[i / 4][i % 4])
+    };
+    let estimate = monte_carlo(effort.trajectories, "states", effort.streams(), || (), draw);
+    let mut checks = unbiased("score times Q", of.gradient, &estimate, 0);
+    checks.extend(unbiased("reparameterised", of.gradient, &estimate, 4));
+    checks
+}
+
+fn theorem_2_2(effort: &Effort) -> Vec<Check> {
+    let task = observed();
+    let of = task.stationary(THETA);
+    let known = (-3.883245134256416, [-4.1997686968, -0.9707843674, 0.6841969405, 0.0951090865]);
+    let mut checks = exact("exact", known, (of.j, of.gradient), |theta| task.stationary(theta).j);
+    let p = [
+        ("P[s,s]", 1.9617050511, of.p[0][0]),
+        ("P[s,z]", -0.1816373261, of.p[0][1]),
+        ("P[z,z]", 0.0523170413, of.p[1][1]),
+    ];
+    let x = [
+        ("X[s,s]", 3.6445700443, of.x[0][0]),
+        ("X[s,z]", 1.3564194573, of.x[0][1]),
+        ("X[z,z]", 2.3992315285, of.x[1][1]),
+    ];
+    checks.extend([p, x].concat().into_iter().map(|(name, known, x)| Check::near(name, known, x, 1e-9)));
+    checks.extend(over_states(&task, effort));
+    checks
+}
+
+fn theorem_2_3(effort: &Effort) -> Vec<Check> {
+    let task = LinearGaussian { sigma: 0.0, ..deterministic(observed()) };
+    let of = task.stationary(THETA);
+    let known = (-2.8248552735594403, [-3.1902258693, -1.0360482691, 0.5180241346, 0.1457635888]);
+    let mut checks = exact("exact", known, (of.j, of.gradient), |theta| task.stationary(theta).j);
+    let draw = |(): &mut (), rng: &mut Rng| task.path_draw(THETA, &of, rng);
+    let estimate = monte_carlo(effort.trajectories, "states", effort.streams(), || (), draw);
+    checks.extend(unbiased("through dQ/da and dQ/dz'", of.gradient, &estimate, 0));
+    let quiet = LinearGaussian { sigma: 0.09e-8, upsilon: 0.04e-8, ..observed() }.stationary(THETA);
+    for i in 0..4 {
+        let what = format!("Theorem 2.2 with Sigma and Upsilon times 1e-8: {}", NAMES[i]);
+        checks.push(Check::near(what, of.gradient[i], quiet.gradient[i], 1e-7));
+    }
+    checks
+}
+
+fn equation_5(effort: &Effort) -> Vec<Check> {
+    let task = LinearGaussian::default();
+    let of = task.stationary(THETA);
+    // The augmented linear system, by another way: its second moments step by step, until nothing is left.
+    let known = task.objective(THETA, 2000);
+    let mut checks = exact("exact", known, (of.j, of.gradient), |theta| task.stationary(theta).j);
+    checks.extend(over_states(&task, effort));
+    // A critic that knew nothing of v would miss the noise that W_a and W_z multiply.
+    let blind = observed().stationary(THETA).gradient;
+    let draw = |(): &mut (), rng: &mut Rng| task.path_draw(THETA, &of, rng);
+    let estimate = monte_carlo(effort.trajectories, "states", effort.streams(), || (), draw);
+    checks.push(mutant("the mean over o left out", blind, &estimate.mean, &estimate.standard_error));
+    checks
+}
+
+fn lemma_a_1(effort: &Effort) -> Vec<Check> {
+    let task = observed();
+    let (of_pi, of_q) = (task.stationary(OTHER), task.stationary(THETA));
+    let difference = of_pi.j - of_q.j;
+    let steps = 300;
+    let draw = |(): &mut (), rng: &mut Rng| [task.advantages_of(&of_q, OTHER, steps, rng)];
+    let estimate = monte_carlo(effort.costly(), "advantages", effort.streams(), || (), draw);
+    vec![
+        Check::near("J(pi) - J(q)", 0.06382450164782494, difference, 1e-12),
+        Check::near("advantage over rho, exact", difference, task.performance_difference(OTHER, THETA), 1e-10),
+        Check::new(
+            "advantage along trajectories",
+            difference,
+            estimate.mean[0],
+            Rule::Unbiased(estimate.standard_error[0]),
+        ),
+    ]
+}
+
+fn lemma_a_2(_: &Effort) -> Vec<Check> {
+    let known = [
+        (0.5, 5, 6.125, 9.828125),
+        (0.9, 20, 112.15766545905694, 761.6896865803837),
+        (1.1, 20, 372.7499949325603, 11620.836086194511),
+        (2.0, 5, 26.0, 284.0),
+        (2.0, 20, 1_048_555.0, 366_501_778_795.0),
+        (1.0, 7, 21.0, 91.0),
+        (1.5, 1, 0.0, 0.0),
+    ];
+    let mut checks = Vec::new();
+    for (z, horizon, plain, squares) in known {
+        let sums = z_sums(z, horizon);
+        let mut push = |what: &str, known: f64, x: f64| {
+            checks.push(Check::near(format!("{what} at Z = {z}, T = {horizon}"), known, x, 1e-10 * (1.0 + known)));
+        };
+        push("Z~", plain, z_plain(z, horizon));
+        push("Z~, summed", plain, sums.0);
+        push("Z-", squares, z_squares(z, horizon));
+        push("Z-, summed", squares, sums.1);
+    }
+    checks
+}
+
+fn variance_bounds(effort: &Effort) -> Vec<Check> {
+    // For each T: measured with Z = 0.5, 1, 1.5 (BPTT, S2PG), then both bounds.
+    let known = [
+        (5, [33.6, 43.1, 50.7], [57.5, 68.8, 81.6], [2610.0, 4324.0, 8711.0], 1922.0),
+        (10, [264.0, 430.0, 561.0], [394.0, 603.0, 889.0], [2.44e4, 9.23e4, 1.95e6], 1.463e4),
+        (20, [1887.0, 3974.0, 5783.0], [2540.0, 4917.0, 8964.0], [1.95e5, 2.20e6, 2.35e10], 1.061e5),
+    ];
+    let mut checks = Vec::new();
+    for (horizon, bptt, s2pg, bound_bptt, bound_s2pg) in known {
+        let mut before = None;
+        for (i, z) in [0.5, 1.0, 1.5].into_iter().enumerate() {
+            let task = Saturated { z };
+            let c = task.constants();
+            let at = format!("T = {horizon}, Z = {z}");
+            let bounds = [c.bptt(horizon, 1), c.s2pg(horizon, 1)];
+            for (k, (name, theorem)) in [("BPTT", "3.4"), ("S2PG", "3.5")].into_iter().enumerate() {
+                let (trace, bound) = ([bptt[i], s2pg[i]][k], [bound_bptt[i], bound_s2pg][k]);
+                let x = task.variance(horizon, k == 1, effort.costly(), effort.streams());
+                checks.push(Check::near(format!("{name} variance, {at}"), trace, x.trace, 0.05 * trace));
+                checks.push(Check::new(format!("{name} below its bound, {at}"), bounds[k], x.trace, Rule::AtMost));
+                checks.push(Check::near(format!("bound {theorem}, {at}"), bound, bounds[k], 0.003 * bound));
+            }
+            let a3 = c.s2pg_diagonal(horizon, 1, (c.f, c.h), (c.sigma_inverse, c.upsilon_inverse));
+            checks.push(Check::near(format!("bound A.3, {at}"), bounds[1], a3, 1e-9 * a3));
+            if let Some((smaller, same)) = before.replace((bounds[0], bounds[1])) {
+                checks.push(Check::new(format!("bound 3.4 grows with Z, {at}"), smaller, bounds[0], Rule::Above));
+                checks.push(Check::near(format!("bound 3.5 does not know Z, {at}"), same, bounds[1], 0.0));
+            }
+        }
+    }
+    checks
+}
+
+fn scores(effort: &Effort) -> Vec<Check> {
+    let task = LinearGaussian::default();
+    let draw = |path: &[Moment]| {
+        path.iter().fold([0.0; 4], |sum, x| {
+            let score = task.score(THETA, x);
+            std::array::from_fn(|i| sum[i] + score[i])
+        })
+    };
+    let estimate = task.estimate(THETA, HORIZON, effort.trajectories / 4, effort.streams(), draw);
+    let mut checks = unbiased("score", [0.0; 4], &estimate, 0);
+    for check in &mut checks {
+        check.quantity = check.quantity.replace("dJ/d", "of ");
+    }
+    for (name, kind) in Kind::ALL {
+        checks.extend(scores_of(name, kind));
+    }
+    checks
+}
+
+/// One kind of policy on a trajectory of random numbers.
+fn scores_of(name: &str, kind: Kind) -> Vec<Check> {
+    let mut rng = Rng::new(0, "scores");
+    let (n_o, n_a, steps) = (3, 2, 6);
+    let shape = SubjectShape { kind, sizes: (n_o, n_a), hidden: 3, features: 4, z: 0.9, std: 0.3, state_std: 0.2 };
+    let subject = Subject::new(&shape, &[0.1; 3], &mut rng);
+    let n_z = subject.state_size();
+    let mut normal = |n: usize| (0..n * steps).map(|_| 0.5 * rng.normal()).collect::<Vec<f64>>();
+    let path = {
+        let (o, a_prev, a, noise) = (normal(n_o), normal(n_a), normal(n_a), normal(n_z));
+        let (mut z, z_next) = (vec![0.0; n_z], noise);
+        z.extend(&z_next[..(steps - 1) * n_z]);
+        Trajectory { steps, o, a_prev, z, a, z_next, r: vec![1.0; steps], g: 1.0 }
+    };
+    let all: Vec<usize> = (0..subject.params().data().len()).collect();
+    let worst = |x: &[f64], y: &[f64]| {
+        assert_eq!(x.len(), y.len(), "two gradients of one policy");
+        x.iter().zip(y).fold(0.0, |worst: f64, (x, y)| worst.max((x - y).abs() / (1.0 + y.abs())))
+    };
+    let of = |path: &Trajectory, which, places: &[usize]| {
+        Gradients::new(&subject, places, std::slice::from_ref(path), which, 1).rows().next().unwrap().to_vec()
+    };
+    let differences = |density: &dyn Fn(&Subject) -> f64| -> Vec<f64> {
+        let h = 1e-5;
+        let moved = |i: usize, h: f64| {
+            let mut moved = subject.clone();
+            moved.params_mut().data_mut()[i] += h;
+            density(&moved)
+        };
+        all.iter().map(|&i| (moved(i, h) - moved(i, -h)) / (2.0 * h)).collect()
+    };
+    let score = of(&path, Estimator::S2pg, &all);
+    let by_differences = differences(&|p| joint(p, &path).item());
+    let mut step_by_step = vec![0.0; all.len()];
+    for t in (0..steps).rev() {
+        let row = |x: &[f64]| x[t * (x.len() / steps)..(t + 1) * (x.len() / steps)].to_vec();
+        let [o, a_prev, z, a, z_next] = [&path.o, &path.a_prev, &path.z, &path.a, &path.z_next].map(|x| row(x));
+        let one = Trajectory { steps: 1, o, a_prev, z, a, z_next, r: vec![1.0], g: 1.0 };
+        step_by_step.iter_mut().zip(of(&one, Estimator::S2pg, &all)).for_each(|(sum, x)| *sum += x);
+    }
+    let through_time = of(&path, Estimator::Bptt(WHOLE), subject.trained());
+    let check = |what: &str, x: f64, tolerance| Check::near(format!("{name}: {what}"), 0.0, x, tolerance);
+    vec![
+        check("score, from central differences", worst(&score, &by_differences), 1e-7),
+        check("score, from its steps in another order", worst(&step_by_step, &score), 1e-12),
+        check("through time, from eq. 22", worst(&through_time, &equation_22(&subject, &path)), 1e-7),
+    ]
+}
+
+/// The sum of the scores of nu(a_t | h_t) by the recursion of eq. 22, from the partial derivatives of each step.
+fn equation_22(subject: &Subject, path: &Trajectory) -> Vec<f64> {
+    let (p, n_z) = (subject.trained().len(), subject.state_size());
+    let mut sum = vec![0.0; p];
+    // D_t = dz_t / dtheta, [z, p].
+    let mut d = vec![0.0; n_z * p];
+    for t in 0..path.steps {
+        let row = |x: &[f64]| x[t * (x.len() / path.steps)..(t + 1) * (x.len() / path.steps)].to_vec();
+        let [o, a_prev, z, a] = [&path.o, &path.a_prev, &path.z, &path.a].map(|x| row(x));
+        let (f, eta) = parameter_slopes(subject, subject.trained(), path, t);
+        let by_z = Jacobians::at(subject, &o, &a_prev, &z);
+        let total = |direct: &[f64], by_z: &[f64]| -> Vec<f64> {
+            let mut total = direct.to_vec();
+            for (row, by_z) in total.chunks_exact_mut(p).zip(by_z.chunks_exact(n_z)) {
+                for (d, slope) in d.chunks_exact(p).zip(by_z) {
+                    row.iter_mut().zip(d).for_each(|(x, d)| *x += slope * d);
+                }
+            }
+            total
+        };
+        let means = mean_and_std(subject, &o, &a_prev, &z);
+        for ((mu, (mean, std)), a) in total(&f, &by_z.f).chunks_exact(p).zip(means).zip(&a) {
+            sum.iter_mut().zip(mu).for_each(|(sum, mu)| *sum += mu * (a - mean) / (std * std));
+        }
+        d = total(&eta, &by_z.eta);
+    }
+    sum
+}

@@ -1,0 +1,417 @@
+//! The estimators of the policy gradient, trajectory by trajectory, for any policy with memory; and what is measured of
+//! them.
+
+use super::bounds::Constants;
+use super::world::MakeWorld;
+use crate::env::EnvError;
+use crate::nn::{Tensor, gradient};
+use crate::policy::{Context, Dist, Extended, StatefulPolicy};
+use crate::rng::Rng;
+
+/// One episode of T steps; every column has T rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trajectory {
+    /// T.
+    pub steps: usize,
+    /// Observations o_t.
+    pub o: Vec<f64>,
+    /// Previous actions, zero at the start.
+    pub a_prev: Vec<f64>,
+    /// Memories z_t.
+    pub z: Vec<f64>,
+    /// Actions a_t.
+    pub a: Vec<f64>,
+    /// Next memories z_{t+1}.
+    pub z_next: Vec<f64>,
+    /// Rewards r_t.
+    pub r: Vec<f64>,
+    /// The discounted return G.
+    pub g: f64,
+}
+
+/// How the next memory of a rollout comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// z' is drawn: S2PG's policy.
+    Stochastic,
+    /// z' = eta: the policy of backpropagation through time.
+    Deterministic,
+}
+
+/// How many trajectories of how many steps, and from what.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// Trajectories.
+    pub n: usize,
+    /// Most steps of a trajectory; an episode that ends is shorter.
+    pub horizon: usize,
+    /// The discount factor.
+    pub gamma: f64,
+    /// Of all random streams.
+    pub seed: u64,
+    /// Threads; any number gives the same bits.
+    pub threads: usize,
+}
+
+/// Splits `items` among threads and fills them by index.
+fn share<T: Send, E: Send>(
+    items: &mut [T],
+    threads: usize,
+    fill: impl Fn(usize, &mut [T]) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let share = items.len().div_ceil(threads.max(1)).max(1);
+    std::thread::scope(|scope| {
+        let fill = &fill;
+        let parts = items.chunks_mut(share).enumerate();
+        let threads: Vec<_> = parts.map(|(k, part)| scope.spawn(move || fill(k * share, part))).collect();
+        threads.into_iter().try_for_each(|t| t.join().expect("a thread of the rollouts panicked"))
+    })
+}
+
+/// Rolls the policy out. Trajectory i draws from streams of its own, and both kernels see the same noise of the world and
+/// of the action.
+pub fn roll_out(
+    policy: &impl StatefulPolicy<f64>,
+    make: MakeWorld,
+    kernel: Kernel,
+    plan: &Plan,
+) -> Result<Vec<Trajectory>, EnvError> {
+    let mut all = vec![Trajectory::default(); plan.n];
+    share(&mut all, plan.threads, |from, part| {
+        let mut world = make()?;
+        let (n_o, n_a) = world.sizes();
+        for (i, path) in part.iter_mut().enumerate() {
+            let stream = |name: &str| Rng::new(plan.seed, &format!("{name}/{}", from + i));
+            let [mut of_world, mut of_action, mut of_memory] = ["world", "action", "memory"].map(stream);
+            world.reset(&mut of_world)?;
+            let (mut z, mut a) = (vec![0.0; policy.state_size()], vec![0.0; n_a]);
+            let (mut o, mut discount) = (vec![0.0; n_o], 1.0);
+            for _ in 0..plan.horizon {
+                world.observe(&mut o);
+                let dist = policy.dist(&context(1, (&o, &a, &z)));
+                path.o.extend(&o);
+                path.a_prev.extend(&a);
+                path.z.extend(&z);
+                a = draw(&dist.a.mean, &dist.a.log_std, &mut of_action);
+                let eta = dist.z.as_ref().expect("the policy has a memory");
+                z = match kernel {
+                    Kernel::Stochastic => draw(&eta.mean, &eta.log_std, &mut of_memory),
+                    Kernel::Deterministic => eta.mean.data().to_vec(),
+                };
+                path.a.extend(&a);
+                path.z_next.extend(&z);
+                let (r, ended) = world.step(&a, &mut of_world)?;
+                path.r.push(r);
+                path.g += discount * r;
+                discount *= plan.gamma;
+                path.steps += 1;
+                if ended {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// mean + exp(log_std) noise, of one row.
+fn draw(mean: &Tensor<f64>, log_std: &Tensor<f64>, rng: &mut Rng) -> Vec<f64> {
+    mean.data().iter().zip(log_std.data()).map(|(m, s)| m + s.exp() * rng.normal()).collect()
+}
+
+/// What the policy sees, from `rows` rows of data.
+fn context(rows: usize, (o, a_prev, z): (&[f64], &[f64], &[f64])) -> Context<f64> {
+    let tensor = |x: &[f64]| Tensor::new(rows, x.len() / rows, x);
+    Context { o: tensor(o), s: None, a_prev: Some(tensor(a_prev)), z: Some(tensor(z)), h: None, lengths: None }
+}
+
+/// An estimator of the policy gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Estimator {
+    /// The score of (a, z') at every step, with the memory as data (Lemma 2.1).
+    S2pg,
+    /// Backpropagation through time over this many steps (eqs. 1 and 22); [`WHOLE`](crate::policy::WHOLE) for all of them.
+    ///
+    /// Of a trajectory whose memory was drawn, the noise of each z' is held as it came: over the whole trajectory that is
+    /// another unbiased estimate of the gradient that S2PG estimates.
+    Bptt(usize),
+}
+
+/// An estimate for each trajectory, [n, trained parameters].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients {
+    n: usize,
+    values: Vec<f64>,
+}
+
+impl Gradients {
+    /// Computes them: for each trajectory the sum of its scores times its return.
+    pub fn new(
+        policy: &impl StatefulPolicy<f64>,
+        trained: &[usize],
+        paths: &[Trajectory],
+        estimator: Estimator,
+        threads: usize,
+    ) -> Self {
+        let mut rows = vec![Vec::new(); paths.len()];
+        let done: Result<(), std::convert::Infallible> = share(&mut rows, threads, |from, part| {
+            for (row, path) in part.iter_mut().zip(&paths[from..]) {
+                let log_density = match estimator {
+                    Estimator::S2pg => joint(policy, path),
+                    Estimator::Bptt(len) => unrolled(policy, path, len),
+                };
+                let all = gradient(&(log_density * path.g), policy);
+                *row = trained.iter().map(|&i| all[i]).collect();
+            }
+            Ok(())
+        });
+        let Ok(()) = done;
+        Self { n: paths.len(), values: rows.concat() }
+    }
+
+    /// The estimates, one after the other.
+    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.values.chunks_exact((self.values.len() / self.n.max(1)).max(1))
+    }
+
+    /// The mean estimate, and the variance of a single one, component by component.
+    pub fn moments(&self) -> (Vec<f64>, Vec<f64>) {
+        let n = self.n as f64;
+        let p = self.values.len() / self.n;
+        let sum = |f: &dyn Fn(usize, f64) -> f64| {
+            let mut sum = vec![0.0; p];
+            for row in self.rows() {
+                sum.iter_mut().zip(row).enumerate().for_each(|(i, (sum, &x))| *sum += f(i, x));
+            }
+            sum
+        };
+        let mean: Vec<f64> = sum(&|_, x| x).into_iter().map(|x| x / n).collect();
+        let variance = sum(&|i, x| (x - mean[i]).powi(2)).into_iter().map(|x| x / (n - 1.0)).collect();
+        (mean, variance)
+    }
+}
+
+/// Sum over t of log pi(a_t, z_{t+1} | o_t, z_t), the steps side by side: 1 x 1.
+pub(super) fn joint(policy: &impl StatefulPolicy<f64>, path: &Trajectory) -> Tensor<f64> {
+    let rows = path.steps;
+    let dist = policy.dist(&context(rows, (&path.o, &path.a_prev, &path.z)));
+    let tensor = |x: &[f64]| Tensor::new(rows, x.len() / rows, x);
+    dist.log_prob(&Extended { a: tensor(&path.a), z: Some(tensor(&path.z_next)) }).joint().sum()
+}
+
+/// Sum over t of log nu(a_t | h_t), where the memory goes back over `len` steps.
+fn unrolled(policy: &impl StatefulPolicy<f64>, path: &Trajectory, len: usize) -> Tensor<f64> {
+    let len = len.min(path.steps);
+    // Up to the len-th action everything goes back to the start: one chain. Later ones have a chain of their own each,
+    // all as long, and these run side by side.
+    let first = chain(policy, path, 0, 1, len).into_iter().reduce(|sum, x| sum + x).expect("a trajectory has a step");
+    if len == path.steps {
+        return first;
+    }
+    let last = chain(policy, path, 1, path.steps - len, len).pop().expect("a chain has a step");
+    first + last.sum()
+}
+
+/// The log-densities of the actions, step by step, of `rows` chains of `len` steps that begin at `start`, `start` + 1, ...:
+/// each [rows, 1].
+fn chain(
+    policy: &impl StatefulPolicy<f64>,
+    path: &Trajectory,
+    start: usize,
+    rows: usize,
+    len: usize,
+) -> Vec<Tensor<f64>> {
+    let at = |x: &[f64], t: usize| {
+        let width = x.len() / path.steps;
+        Tensor::new(rows, width, &x[t * width..(t + rows) * width])
+    };
+    let mut z = at(&path.z, start);
+    let step = |t: usize| {
+        let x = Context {
+            o: at(&path.o, t),
+            s: None,
+            a_prev: Some(at(&path.a_prev, t)),
+            z: Some(z.clone()),
+            h: None,
+            lengths: None,
+        };
+        let Dist { a, z: eta, .. } = policy.dist(&x);
+        let eta = eta.expect("the policy has a memory").mean;
+        // What came with the mean: the noise of a drawn memory, else nothing.
+        let noise = at(&path.z_next, t) - eta.detach();
+        z = eta + noise;
+        Dist { a, z: None, h: None }.log_prob(&Extended { a: at(&path.a, t), z: None }).a
+    };
+    (start..start + len).map(step).collect()
+}
+
+/// Mean and standard deviation of each entry of the action at one step.
+pub(super) fn mean_and_std(policy: &impl StatefulPolicy<f64>, o: &[f64], a_prev: &[f64], z: &[f64]) -> Vec<(f64, f64)> {
+    let dist = policy.dist(&context(1, (o, a_prev, z)));
+    dist.a.mean.data().iter().zip(dist.a.log_std.data()).map(|(&m, s)| (m, s.exp())).collect()
+}
+
+/// df/dz [a, z] and deta/dz [z, z] at one place, row after row, by central differences.
+pub struct Jacobians {
+    /// df/dz.
+    pub f: Vec<f64>,
+    /// deta/dz.
+    pub eta: Vec<f64>,
+}
+
+impl Jacobians {
+    /// At the observation `o`, after the action `a_prev`, with the memory `z`.
+    pub fn at(policy: &impl StatefulPolicy<f64>, o: &[f64], a_prev: &[f64], z: &[f64]) -> Self {
+        let (n, h) = (z.len(), 1e-5);
+        let rows = 2 * n;
+        let mut moved = z.repeat(rows);
+        for (j, pair) in moved.chunks_exact_mut(2 * n).enumerate() {
+            pair[j] += h;
+            pair[n + j] -= h;
+        }
+        let dist = policy.dist(&context(rows, (&o.repeat(rows), &a_prev.repeat(rows), &moved)));
+        let slopes = |mean: &Tensor<f64>| {
+            let m = mean.cols();
+            let slope =
+                |i: usize, j: usize| (mean.data()[2 * j * m + i] - mean.data()[(2 * j + 1) * m + i]) / (2.0 * h);
+            (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| slope(i, j)).collect()
+        };
+        Self { f: slopes(&dist.a.mean), eta: slopes(&dist.z.expect("the policy has a memory").mean) }
+    }
+}
+
+/// The partial derivatives of f [a, p] and eta [z, p] by the trained parameters at one step, row after row.
+pub fn parameter_slopes(
+    policy: &impl StatefulPolicy<f64>,
+    trained: &[usize],
+    path: &Trajectory,
+    t: usize,
+) -> (Vec<f64>, Vec<f64>) {
+    let row = |x: &[f64]| {
+        let width = x.len() / path.steps;
+        x[t * width..(t + 1) * width].to_vec()
+    };
+    let (o, a_prev, z) = (row(&path.o), row(&path.a_prev), row(&path.z));
+    let slopes = |pick: &dyn Fn(Dist<f64>) -> Tensor<f64>| {
+        let mean = || pick(policy.dist(&context(1, (&o, &a_prev, &z))));
+        let slope = |i: usize| {
+            let all = gradient(&mean().columns(i..i + 1), policy);
+            trained.iter().map(|&k| all[k]).collect::<Vec<_>>()
+        };
+        (0..mean().cols()).flat_map(slope).collect()
+    };
+    (slopes(&|d| d.a.mean), slopes(&|d| d.z.expect("the policy has a memory").mean))
+}
+
+/// The constants of Assumptions 3.1 to 3.3 as they were met on these trajectories: the largest of each.
+///
+/// Rewards are read at all steps; the norms at 1,000 steps spread evenly and at the 500 with the largest observations and
+/// memories. A supremum over all states may be larger.
+pub fn met(policy: &impl StatefulPolicy<f64>, trained: &[usize], paths: &[Trajectory], gamma: f64) -> Constants {
+    let all: Vec<(usize, usize)> =
+        paths.iter().enumerate().flat_map(|(i, path)| (0..path.steps).map(move |t| (i, t))).collect();
+    let size = |&(i, t): &(usize, usize)| {
+        let norm = |x: &[f64]| {
+            let width = x.len() / paths[i].steps;
+            x[t * width..(t + 1) * width].iter().map(|x| x * x).sum::<f64>()
+        };
+        norm(&paths[i].o) + norm(&paths[i].z)
+    };
+    let mut by_size: Vec<(f64, (usize, usize))> = all.iter().map(|at| (size(at), *at)).collect();
+    by_size.sort_by(|x, y| y.0.total_cmp(&x.0));
+    let evenly = all.iter().step_by(all.len().div_ceil(1000).max(1));
+    let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let mut c = Constants {
+        r: paths.iter().flat_map(|path| &path.r).fold(0.0, |most, r| most.max(r.abs())),
+        f: 0.0,
+        h: 0.0,
+        k: 0.0,
+        z: 0.0,
+        sigma_inverse: 0.0,
+        upsilon_inverse: 0.0,
+        gamma,
+    };
+    for &(i, t) in evenly.chain(by_size.iter().take(500).map(|(_, at)| at)) {
+        let path = &paths[i];
+        let row = |x: &[f64]| {
+            let width = x.len() / path.steps;
+            x[t * width..(t + 1) * width].to_vec()
+        };
+        let (f, h) = parameter_slopes(policy, trained, path, t);
+        let by_z = Jacobians::at(policy, &row(&path.o), &row(&path.a_prev), &row(&path.z));
+        for (most, x) in [(&mut c.f, f), (&mut c.h, h), (&mut c.k, by_z.f), (&mut c.z, by_z.eta)] {
+            *most = most.max(norm(&x));
+        }
+        let dist = policy.dist(&context(1, (&row(&path.o), &row(&path.a_prev), &row(&path.z))));
+        let inverse =
+            |log_std: &Tensor<f64>| norm(&log_std.data().iter().map(|s| (-2.0 * s).exp()).collect::<Vec<_>>());
+        c.sigma_inverse = inverse(&dist.a.log_std);
+        c.upsilon_inverse = inverse(&dist.z.expect("the policy has a memory").log_std);
+    }
+    c
+}
+
+/// What an estimate is compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Reference<'a> {
+    /// The gradient itself.
+    Exact(&'a [f64]),
+    /// The mean of an unbiased estimator on the same trajectories.
+    Paired(&'a Gradients),
+}
+
+/// What is measured of an estimator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// Distance of the mean estimate from the reference, over the length of the reference.
+    pub bias: f64,
+    /// The size that it would have by chance alone, were the estimator unbiased.
+    pub chance: f64,
+    /// Cosine of the angle between the mean estimate and the reference.
+    pub cosine: f64,
+    /// Trace of the covariance of the estimate from one trajectory.
+    pub trace: f64,
+    /// Its standard error.
+    pub trace_error: f64,
+    /// The trace over E[G^2].
+    pub normalised: f64,
+    /// Length of the reference over the square root of the trace: signal to noise of one trajectory.
+    pub snr: f64,
+}
+
+/// Measures estimates on the trajectories that they were computed from.
+pub fn measure(estimates: &Gradients, paths: &[Trajectory], reference: Reference) -> Measured {
+    assert_eq!(estimates.n, paths.len(), "an estimate for each trajectory");
+    let n = estimates.n as f64;
+    let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let (mean, variance) = estimates.moments();
+    let trace: f64 = variance.iter().sum();
+    // How far the mean is from the reference, and the variance of that difference.
+    let (truth, difference, spread) = match reference {
+        Reference::Exact(truth) => {
+            let difference: Vec<f64> = mean.iter().zip(truth).map(|(x, y)| x - y).collect();
+            (truth.to_vec(), difference, trace)
+        }
+        Reference::Paired(others) => {
+            let pairs = estimates.values.iter().zip(&others.values).map(|(x, y)| x - y).collect();
+            let (difference, variance) = Gradients { n: estimates.n, values: pairs }.moments();
+            (others.moments().0, difference, variance.iter().sum())
+        }
+    };
+    assert_eq!(truth.len(), mean.len(), "as many components as the reference");
+    let squares: Vec<f64> =
+        estimates.rows().map(|row| row.iter().zip(&mean).map(|(x, m)| (x - m).powi(2)).sum()).collect();
+    let deviation = squares.iter().map(|x| (x - trace).powi(2)).sum::<f64>() / (n - 1.0);
+    let dot: f64 = mean.iter().zip(&truth).map(|(x, y)| x * y).sum();
+    let g2 = paths.iter().map(|path| path.g * path.g).sum::<f64>() / n;
+    Measured {
+        bias: norm(&difference) / norm(&truth),
+        chance: (spread / n).sqrt() / norm(&truth),
+        cosine: dot / (norm(&mean) * norm(&truth)),
+        trace,
+        trace_error: (deviation / n).sqrt(),
+        normalised: trace / g2,
+        snr: norm(&truth) / trace.sqrt(),
+    }
+}

@@ -1,0 +1,94 @@
+//! A small bounded task, on which the assumptions of the variance bounds hold with constants that are known.
+//!
+//! s_0 ~ U(-1, 1), s' = tanh(0.9 s + 0.5 tanh a), r = -s^2, gamma = 0.99; the policy is a ~ N(0.3 s + 0.5 tanh z, 0.25) and
+//! eta = 0.4 s + Z tanh z, with z' ~ N(eta, 0.25) for S2PG and z' = eta for BPTT. All four weights are trained.
+
+use super::bounds::Constants;
+use super::monte_carlo::monte_carlo;
+use crate::rng::Rng;
+
+/// The task with one strength of the recurrence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Saturated {
+    /// Z: the weight of the old memory in the new one, and the largest |deta/dz|.
+    pub z: f64,
+}
+
+const VARIANCE: f64 = 0.25;
+const GAMMA: f64 = 0.99;
+/// The weights of s and tanh z in the mean of the action, and of s in eta.
+const F_S: f64 = 0.3;
+const F_Z: f64 = 0.5;
+const ETA_S: f64 = 0.4;
+
+/// The variance of one trajectory's estimate: the trace of its covariance, and the standard error of that trace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trace {
+    /// The trace.
+    pub trace: f64,
+    /// Its standard error.
+    pub standard_error: f64,
+}
+
+impl Saturated {
+    /// Constants under which Assumptions 3.1 to 3.3 hold.
+    pub fn constants(&self) -> Constants {
+        Constants {
+            r: 1.0,
+            f: 2f64.sqrt(),
+            h: 2f64.sqrt(),
+            k: F_Z,
+            z: self.z,
+            sigma_inverse: 1.0 / VARIANCE,
+            upsilon_inverse: 1.0 / VARIANCE,
+            gamma: GAMMA,
+        }
+    }
+
+    /// The S2PG estimate from one trajectory.
+    pub fn s2pg(&self, horizon: usize, rng: &mut Rng) -> [f64; 4] {
+        self.estimate(horizon, true, rng)
+    }
+
+    /// The estimate from one trajectory by backpropagation through all of it.
+    pub fn bptt(&self, horizon: usize, rng: &mut Rng) -> [f64; 4] {
+        self.estimate(horizon, false, rng)
+    }
+
+    /// The sum of the scores of one trajectory times its return.
+    fn estimate(&self, horizon: usize, stochastic: bool, rng: &mut Rng) -> [f64; 4] {
+        let std = VARIANCE.sqrt();
+        let (mut s, mut z) = (rng.range(-1.0, 1.0), 0.0f64);
+        let (mut g, mut discount, mut sum, mut dz) = (0.0, 1.0, [0.0; 4], [0.0; 4]);
+        for _ in 0..horizon {
+            let tanh = z.tanh();
+            let slope = 1.0 - tanh * tanh;
+            // (a - f) / Sigma and (z' - eta) / Upsilon.
+            let action = rng.normal() / std;
+            let memory = if stochastic { rng.normal() / std } else { 0.0 };
+            let direct = [s, tanh, 0.0, 0.0];
+            let own = [0.0, 0.0, s, tanh];
+            for i in 0..4 {
+                // With a drawn memory z is data; without, its derivative comes along (eq. 22).
+                sum[i] += action * (direct[i] + F_Z * slope * dz[i]) + memory * own[i];
+                dz[i] = if stochastic { 0.0 } else { own[i] + self.z * slope * dz[i] };
+            }
+            g -= discount * s * s;
+            discount *= GAMMA;
+            let a = F_S * s + F_Z * tanh + VARIANCE * action;
+            z = ETA_S * s + self.z * tanh + VARIANCE * memory;
+            s = (0.9 * s + 0.5 * a.tanh()).tanh();
+        }
+        sum.map(|x| x * g)
+    }
+
+    /// The variance of one trajectory's estimate, S2PG's or BPTT's, from `n` trajectories.
+    pub fn variance(&self, horizon: usize, stochastic: bool, n: usize, streams: (u64, usize)) -> Trace {
+        let draw = |(): &mut (), rng: &mut Rng| {
+            let [a, b, c, d] = self.estimate(horizon, stochastic, rng);
+            [a, b, c, d, a * a + b * b + c * c + d * d]
+        };
+        let estimate = monte_carlo(n, "saturated", streams, || (), draw);
+        Trace { trace: estimate.variance[..4].iter().sum(), standard_error: estimate.standard_error[4] }
+    }
+}
