@@ -7,6 +7,7 @@ mod list;
 mod picture;
 mod play;
 mod preset;
+mod replay;
 mod report;
 mod signals;
 mod train;
@@ -54,6 +55,8 @@ enum Command {
     Play(play::Arguments),
     /// Compare runs: figure and table of returns against steps and time.
     Report(report::Arguments),
+    /// Bring a run that diverged to the same step again, from its last checkpoint.
+    Replay(replay::Arguments),
     /// List environments.
     Envs,
     /// Check that an environment keeps what a trainer relies on.
@@ -120,6 +123,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => evaluate::run(&arguments),
         Command::Play(arguments) => play::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Envs => list::envs(),
         Command::CheckEnv(arguments) => check::run(&arguments),
         Command::Algos => list::algos(),

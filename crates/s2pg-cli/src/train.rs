@@ -50,6 +50,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let bar = bar(total, arguments.plain);
     let say = |line: String| if bar.is_hidden() { note(line) } else { bar.println(line) };
     say(heading(&run));
+    if run.experiment().algorithm.is_off_policy() {
+        say(format!("replay buffer    {} MB when full", run.training().buffer_bytes().div_ceil(1_000_000)));
+    }
     warning.into_iter().for_each(|w| say(format!("warning: {w}")));
     bar.set_position(run.steps() as u64);
     bar.reset_eta();

@@ -61,17 +61,11 @@ impl dyn Visitor + '_ {
     }
 }
 
-impl<T: State> State for [T] {
+impl<T: State> State for Vec<T> {
     fn visit(&mut self, v: &mut dyn Visitor) {
         for (i, part) in self.iter_mut().enumerate() {
             v.child(&i.to_string(), part);
         }
-    }
-}
-
-impl<T: State> State for Vec<T> {
-    fn visit(&mut self, v: &mut dyn Visitor) {
-        self[..].visit(v);
     }
 }
 

@@ -68,7 +68,7 @@ impl State for Sample {
         v.count("steps", steps);
         v.number("mean", mean);
         v.enter("parts");
-        parts[..].visit(v);
+        parts.visit(v);
         v.leave();
         v.child("rng", rng);
     }

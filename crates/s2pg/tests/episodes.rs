@@ -1,7 +1,8 @@
-//! No window of a rollout crosses an episode: 100,000 random rollouts, `S2PG_CASES` for another number.
+//! No window of a rollout crosses an episode, and nothing of a replay buffer crosses an episode or the seam of its ring:
+//! 100,000 random cases of each, `S2PG_CASES` for another number.
 
 use s2pg::Rng;
-use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
+use s2pg::data::{Buffer, Replay, ReplayShape, Rollout, RolloutShape, Transition};
 use s2pg::policy::{Context, Memory};
 
 /// What row k is: its episode, and its step in it; the observation, action and state of the row are made of them.
@@ -149,5 +150,189 @@ fn chains_are_episodes() {
         }
         all.sort_unstable();
         assert_eq!(all, data.rows());
+    }
+}
+
+/// A replay buffer of random episodes, wrapped around or not, and what each step was: its environment, in the order of
+/// time, and whether a step was dropped behind it.
+fn random_replay(rng: &mut Rng, memory: Memory) -> (Replay, Vec<Vec<Row>>) {
+    let (steps, envs) = (1 + rng.below(30), 1 + rng.below(3));
+    let size = envs * (2 + rng.below(12));
+    let mut data = Replay::new(ReplayShape { size, envs, o: 1, s: 1, a: 1, memory, align_next_windows: true });
+    let mut rows = vec![Vec::new(); envs];
+    let mut now: Vec<(usize, usize)> = (0..envs).map(|e| (e, 0)).collect();
+    let mut episodes = envs;
+    for _ in 0..steps {
+        let dropped: Vec<bool> = (0..envs).map(|_| rng.below(12) == 0).collect();
+        let terminated: Vec<bool> = (0..envs).map(|e| !dropped[e] && rng.below(5) == 0).collect();
+        let truncated: Vec<bool> = (0..envs).map(|e| dropped[e] || (!terminated[e] && rng.below(5) == 0)).collect();
+        let each = |f: &dyn Fn(usize, usize) -> f32| now.iter().map(|&(e, t)| f(e, t)).collect::<Vec<f32>>();
+        let (o, next_o) = (each(&number), each(&|e, t| number(e, t + 1)));
+        let (state, next_state) = (each(&|e, t| -number(e, t)), each(&|e, t| -number(e, t + 1)));
+        let some = |is: bool| if is { (&state[..], &next_state[..]) } else { (&[][..], &[][..]) };
+        let z = some(matches!(memory, Memory::Stochastic { .. }));
+        let h = some(matches!(memory, Memory::Bptt { .. }));
+        data.push(&Transition {
+            o: &o,
+            s: &state,
+            a_prev: &[],
+            z: z.0,
+            h: h.0,
+            a: &o,
+            z_next: z.1,
+            h_next: h.1,
+            r: &o.iter().map(|&x| f64::from(x)).collect::<Vec<_>>(),
+            terminated: &terminated,
+            truncated: &truncated,
+            dropped: &dropped,
+            next_o: &next_o,
+            next_s: &next_state,
+        });
+        for (e, (episode, step)) in now.iter_mut().enumerate() {
+            if !dropped[e] {
+                rows[e].push(Row { episode: *episode, step: *step, dropped: terminated[e] });
+            }
+            *step += 1;
+            if terminated[e] || truncated[e] {
+                (*episode, *step) = (episodes, 0);
+                episodes += 1;
+            }
+        }
+        // Sometimes the loop abandons all episodes.
+        if rng.below(20) == 0 {
+            data.cut();
+            for now in &mut now {
+                *now = (episodes, 0);
+                episodes += 1;
+            }
+        }
+    }
+    (data, rows)
+}
+
+/// What the numbers of a step say: its episode and step.
+fn identity(x: f32) -> (usize, usize) {
+    let n = x.abs() as usize - 1;
+    (n / 100, n % 100)
+}
+
+/// Each row of a replay buffer is a step that was taken, one of the newest of its environment; its next context is the
+/// true one, its previous action and windows are of its own episode, as far back as the ring reaches.
+#[test]
+fn nothing_of_a_replay_buffer_crosses_an_episode_or_the_seam() {
+    let mut rng = Rng::new(3, "replay");
+    let mut wrapped = 0;
+    for case in 0..cases() {
+        let len = 1 + rng.below(6);
+        let memory =
+            [Memory::None, Memory::Stochastic { z: 1 }, Memory::Window { len }, Memory::Bptt { h: 1, len }][case % 4];
+        let (data, taken) = random_replay(&mut rng, memory);
+        let kept = data.rows();
+        assert!(kept.len() <= data.stored(), "what can be drawn is stored");
+        assert!(data.stored() <= taken.iter().map(Vec::len).sum());
+        let steps: Vec<(usize, usize)> = kept.iter().map(|&k| identity(data.extended(&[k]).a.item())).collect();
+        // The rows are the newest steps, in order: all but the first whose previous action is lost with the oldest.
+        let mut all = steps.iter();
+        for of in &taken {
+            let own: Vec<_> = all.clone().filter(|step| of.iter().any(|r| (r.episode, r.step) == **step)).collect();
+            let newest = &of[of.len() - own.len()..];
+            assert!(own.iter().zip(newest).all(|(step, r)| **step == (r.episode, r.step)), "{steps:?} of {taken:?}");
+            wrapped += usize::from(own.len() < of.len());
+            all = all.as_slice()[own.len()..].iter();
+        }
+        if kept.is_empty() {
+            continue;
+        }
+        for (i, &k) in kept.iter().enumerate() {
+            let (episode, step) = steps[i];
+            let of = taken.iter().flatten().find(|r| (r.episode, r.step) == (episode, step)).unwrap();
+            assert_eq!(data.terminated(k), of.dropped);
+            assert_eq!(data.r(k), number(episode, step));
+            let (x, next) = (data.context(&[k]), data.next_context(&[k]));
+            assert_eq!(x.s.unwrap().item(), -number(episode, step));
+            assert_eq!(next.s.unwrap().item(), -number(episode, step + 1), "the true next state");
+            // How far back the ring reaches within the episode.
+            let back = (0..=step).rev().take_while(|&t| steps.contains(&(episode, t))).count();
+            for (x, at, back) in [(data.context(&[k]), step, back), (data.next_context(&[k]), step + 1, back + 1)] {
+                match memory {
+                    Memory::None => assert_eq!(x.o.item(), number(episode, at)),
+                    Memory::Stochastic { .. } => {
+                        assert_eq!((x.o.item(), x.z.unwrap().item()), (number(episode, at), -number(episode, at)));
+                        let before = if at == 0 { 0.0 } else { number(episode, at - 1) };
+                        assert_eq!(x.a_prev.unwrap().item(), before, "the action before");
+                    }
+                    Memory::Window { len } => {
+                        let n = len.min(back);
+                        let own: Vec<f32> = (at + 1 - n..=at).map(|t| number(episode, t)).collect();
+                        assert_eq!(&x.o.data()[..n], own);
+                        assert!(x.o.data()[n..].iter().all(|&x| x == 0.0), "zeros behind");
+                    }
+                    Memory::Bptt { len, .. } => {
+                        let n = len.min(back);
+                        assert_eq!(x.lengths, Some(vec![n]));
+                        let own: Vec<f32> = (at + 1 - n..=at).map(|t| number(episode, t)).collect();
+                        assert_eq!(x.o.data(), own);
+                        assert_eq!(x.h.unwrap().item(), -own[0], "the state before the first step");
+                        let first = at + 1 - n;
+                        let before: Vec<f32> =
+                            (first..=at).map(|t| if t == 0 { 0.0 } else { number(episode, t - 1) }).collect();
+                        assert_eq!(x.a_prev.unwrap().data(), before);
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrapped > cases() / 10, "{wrapped} rings had wrapped around");
+}
+
+/// A refreshed z' is the z of the next step of its own episode, and nothing else changes; where rows repeat, the later one
+/// holds; half a refresh is half of the way.
+#[test]
+fn a_refresh_stays_in_its_episode() {
+    let mut rng = Rng::new(4, "refresh");
+    for _ in 0..cases() / 4 {
+        let (mut data, _) = random_replay(&mut rng, Memory::Stochastic { z: 1 });
+        let kept = data.rows();
+        if kept.is_empty() {
+            continue;
+        }
+        let z = |data: &Replay| {
+            let [x, next] = [data.context(&kept), data.next_context(&kept)].map(|x| x.z.unwrap().data().to_vec());
+            (x, next)
+        };
+        let (before, next_before) = z(&data);
+        let rows: Vec<usize> = (0..1 + rng.below(5)).map(|_| kept[rng.below(kept.len())]).collect();
+        let tau = [1.0, 0.5][rng.below(2)];
+        let fresh: Vec<f32> = (0..rows.len()).map(|i| 10_000.0 + i as f32).collect();
+        let mut expected = next_before.clone();
+        for (&k, &fresh) in rows.iter().zip(&fresh) {
+            let i = kept.iter().position(|&other| other == k).unwrap();
+            expected[i] = tau as f32 * fresh + (1.0 - tau as f32) * expected[i];
+        }
+        data.refresh(&rows, &fresh, tau);
+        let (after, next_after) = z(&data);
+        assert_eq!(next_after, expected);
+        for (i, (&z, &old)) in after.iter().zip(&before).enumerate() {
+            // The same frame is the next of the step before it, if that is of the same episode.
+            let (episode, step) = identity(old);
+            let previous = next_before.iter().position(|&z| step > 0 && identity(z) == (episode, step));
+            assert_eq!(z, previous.map_or(old, |j| expected[j]), "row {i}");
+        }
+        // What is acted upon next is written as it was drawn, whatever was refreshed.
+        assert!(data.rows() == kept);
+    }
+}
+
+/// Draws are uniform over what can be drawn.
+#[test]
+fn draws_are_uniform() {
+    let mut rng = Rng::new(5, "draws");
+    let (mut data, _) = random_replay(&mut rng, Memory::None);
+    let kept = data.rows();
+    let n = 2000 * kept.len();
+    let drawn = data.sample(n, &mut rng);
+    for k in kept {
+        let count = drawn.iter().filter(|&&d| d == k).count() as f64;
+        assert!((count - 2000.0).abs() < 5.0 * 2000f64.sqrt(), "row {k} was drawn {count} times of 2000");
     }
 }

@@ -85,7 +85,7 @@ const WINDOW: [(&str, &str); 6] = [
 ];
 
 fn squashed(case: &Case) -> Head {
-    Head::Squashed { low: case.list("low"), high: case.list("high") }
+    Head::Squashed { low: case.list("low"), high: case.list("high"), std: 1.0, state_std: 1.0 }
 }
 
 /// The published TD3 stretches every action by the first upper bound.
@@ -320,7 +320,7 @@ fn golden_sac_updates() {
             state_entropy_in_target: stochastic && case.flag("add_hidden_entropy"),
             ..sac::Settings::default()
         };
-        let mut sac = Sac::new(policy, critics, n_a, settings, 1);
+        let mut sac = Sac::new(policy, critics, (n_a, if stochastic { n_z } else { 0 }), settings, 1);
         for (i, target) in sac.targets_mut().iter_mut().enumerate() {
             case.load(target.params_mut(), &format!("target{i}."), critic_names(stochastic));
         }
@@ -379,7 +379,7 @@ fn golden_sac_updates() {
                 let gradients: Vec<String> =
                     (0..=it).map(|i| format!("it{i}.{name}.grad.log_{name}")).filter(|g| case.has(g)).collect();
                 let lr = if name == "alpha" { alpha_lr } else { case.number("lr_alh") };
-                case.check_after_adam(&format!("{step}.after.log_{name}"), &[temperature.log()], lr, &gradients);
+                case.check_after_adam(&format!("{step}.after.log_{name}"), &[temperature.ln()], lr, &gradients);
             }
         }
     }
@@ -643,5 +643,141 @@ fn golden_acting_off_policy() {
                 case.check(&format!("{name}.{mode}.memory.hidden"), &states);
             }
         }
+    }
+}
+
+/// The recorded transitions in the order of time, of which the one at `CUT` is the last of an abandoned episode.
+fn recorded(case: &Case, memory: Memory, steps: usize) -> Replay {
+    let (n_s, n_a, n_z) = (case.size("privileged"), case.size("A"), case.size("H"));
+    let width = n_s + n_z;
+    let (x, next_x) = (case.f32("data.state"), case.f32("data.next_state"));
+    let (a, r) = (case.f32("data.action"), case.get("data.reward").to_vec());
+    let (absorbing, last) = (case.bools("data.absorbing"), case.bools("data.last"));
+    let z = matches!(memory, Memory::Stochastic { .. });
+    let shape = ReplayShape { size: 100, envs: 1, o: n_s, s: n_s, a: n_a, memory, align_next_windows: false };
+    let mut data = Replay::new(shape);
+    for t in 0..steps {
+        let (row, next) = (&x[t * width..][..width], &next_x[t * width..][..width]);
+        data.push(&Transition {
+            o: &row[..n_s],
+            s: &row[..n_s],
+            a_prev: &[],
+            z: if z { &row[n_s..] } else { &[] },
+            h: if z { &[] } else { &row[n_s..] },
+            a: &a[t * n_a..][..n_a],
+            z_next: if z { &next[n_s..] } else { &[] },
+            h_next: if z { &[] } else { &next[n_s..] },
+            r: &r[t..=t],
+            terminated: &absorbing[t..=t],
+            truncated: &[last[t] && !absorbing[t]],
+            dropped: &[false],
+            next_o: &next[..n_s],
+            next_s: &next[..n_s],
+        });
+        if t == CUT {
+            data.cut();
+        }
+    }
+    data
+}
+
+/// The step behind which the recorded loop abandoned an episode without a mark (D30).
+const CUT: usize = 9;
+
+/// The replay buffer: batches, previous actions, refreshed states and windows are the recorded ones, half full and
+/// wrapped around; except where the official buffer reaches over the abandoned end of an episode, its first slot or the
+/// seam of its ring (D30, D31). There, ours are those of the episode.
+#[test]
+fn golden_replay() {
+    let mut case = Case::open("replay_and_standardiser");
+    let (n_s, n_a, n_z, size) = (case.size("privileged"), case.size("A"), case.size("H"), case.size("max_size"));
+    let len = case.size("truncation_length");
+    let steps = case.shape("data.action")[0];
+    let mut last = case.bools("data.last");
+    last[CUT] = true;
+    let first = |t: usize| t == 0 || last[t - 1];
+    for (part, steps) in [("part", case.get("part.size")[0] as usize), ("full", steps)] {
+        let kept = steps.min(size);
+        // The step in a slot of the official ring, and the slot of a step.
+        let oldest = steps - kept;
+        let step_in = |slot: usize| oldest + (slot + size - steps % size) % size % kept.max(1);
+        let step_in = |slot: usize| if steps <= size { slot } else { step_in(slot) };
+        let mut data = recorded(&case, Memory::Stochastic { z: n_z }, steps);
+        let rows = data.rows();
+        let asked: Vec<usize> = case.indices(&format!("{part}.idx")).iter().map(|&i| step_in(i)).collect();
+        let of = |steps: &[usize]| -> Vec<usize> { steps.iter().map(|&t| rows[t]).collect() };
+        let x = data.context(&of(&asked));
+        let r: Vec<f32> = of(&asked).iter().map(|&k| data.r(k)).collect();
+        let absorbing: Vec<f32> = of(&asked).iter().map(|&k| f32::from(u8::from(data.terminated(k)))).collect();
+        case.check(&format!("{part}.get.state"), &states(&x));
+        case.check(&format!("{part}.get.next_state"), &states(&data.next_context(&of(&asked))));
+        case.check(&format!("{part}.get.action"), data.extended(&of(&asked)).a.data());
+        case.check(&format!("{part}.get.reward"), &r);
+        case.check(&format!("{part}.get.absorbing"), &absorbing);
+        let mut official = case.f32(&format!("{part}.get.prev_action"));
+        let mut reached = 0;
+        for (i, (official, &t)) in official.chunks_exact_mut(n_a).zip(&asked).enumerate() {
+            // The official buffer does not see the cut, takes nothing for slot 0 and the newest action for the oldest.
+            let slot = case.indices(&format!("{part}.idx"))[i];
+            if t == CUT + 1 || slot == 0 || t == oldest {
+                let a = case.f32("data.action");
+                let own = if first(t) { vec![0.0; n_a] } else { a[(t - 1) * n_a..t * n_a].to_vec() };
+                reached += usize::from(official != own);
+                official.copy_from_slice(&own);
+            }
+        }
+        assert_eq!(x.a_prev.unwrap().data(), official);
+        assert!(reached > 0, "the exceptions are exceptions");
+
+        // The refresh; what the official one does beyond the episode is taken back before comparing.
+        let all: Vec<usize> = (0..kept).map(step_in).collect();
+        let before = states(&data.context(&of(&all)));
+        data.refresh(&of(&asked), &case.f32(&format!("{part}.z_new")), 1.0);
+        let (state, next) = (states(&data.context(&of(&all))), states(&data.next_context(&of(&all))));
+        for version in ["v2", "list"] {
+            let mut official = case.f32(&format!("{part}.{version}.after.states"));
+            let width = n_s + n_z;
+            for slot in 0..kept {
+                let t = all[slot];
+                // Behind the cut and behind the seam another episode starts; slot 0 is not reached at all.
+                if t == CUT + 1 || (slot == 0 && steps > size) || t == oldest {
+                    let own = if first(t) { &before } else { &state };
+                    official[slot * width..][..width].copy_from_slice(&own[slot * width..][..width]);
+                }
+            }
+            assert_eq!(state, official, "{part} {version}");
+            let official = case.f32(&format!("{part}.{version}.after.next_states"));
+            assert_eq!(next, official, "{part} {version}");
+        }
+
+        // Windows, where the official ones lie inside an episode.
+        let data = recorded(&case, Memory::Bptt { h: n_z, len }, steps);
+        let rows = data.rows();
+        let x = data.context(&all.iter().map(|&t| rows[t]).collect::<Vec<_>>());
+        let (lengths, steps_shown) = (x.lengths.clone().unwrap(), x.steps());
+        let official = case.indices(&format!("{part}.seq.lengths"));
+        let golden = |name: &str| case.f32(&format!("{part}.seq.{name}"));
+        let (state, a_prev) = (golden("state"), golden("prev_action"));
+        let mut same = 0;
+        for slot in 0..kept {
+            let t = all[slot];
+            let own = (0..len).find(|&back| back + oldest >= t || first(t - back)).map_or(len, |back| back + 1);
+            assert_eq!(lengths[slot], own, "{part}, step {t}");
+            if official[slot] != own {
+                assert!(official[slot] > own, "the official window of step {t} reaches too far");
+                continue;
+            }
+            same += 1;
+            for i in 0..own {
+                let row = (steps_shown - own + i) * kept + slot;
+                let at = (slot * len + i) * (n_s + n_z);
+                assert_eq!(&x.o.data()[row * n_s..][..n_s], &state[at..][..n_s]);
+                let a = &x.a_prev.as_ref().unwrap().data()[row * n_a..][..n_a];
+                assert_eq!(a, &a_prev[(slot * len + i) * n_a..][..n_a]);
+            }
+            let h = &x.h.as_ref().unwrap().data()[slot * n_z..][..n_z];
+            assert_eq!(h, &state[slot * len * (n_s + n_z) + n_s..][..n_z]);
+        }
+        assert!(same * 2 > kept, "{same} windows of {kept} are the same");
     }
 }

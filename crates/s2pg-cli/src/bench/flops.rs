@@ -63,6 +63,29 @@ pub fn ppo_critic(o: usize, a: usize, features: usize, hidden: usize, len: usize
     recurrent(o, a, features, hidden, len) + linear(width, features, width) + linear(features, 1, features)
 }
 
+/// The recurrent actor of SAC (`sac`) or TD3, over `len` steps; `outputs` of its last layer.
+pub fn off_policy_actor((o, a, outputs): (usize, usize, usize), f: usize, h: usize, len: usize, sac: bool) -> Flops {
+    let body = recurrent(o, a, f, h, len);
+    match sac {
+        true => body + linear(f + h, f, f + h) + linear(f, outputs, f),
+        false => body + linear(f + h, outputs, f + h),
+    }
+}
+
+/// A critic of two hidden layers on (s, z, a, z'), and what it costs to go back through it to a and z' alone.
+pub fn plain_critic(s: usize, a: usize, z: usize, f: usize) -> (Flops, f64) {
+    let back = |inputs: usize, outputs: usize| 2.0 * inputs as f64 * outputs as f64;
+    (mlp(&[s + 2 * z + a, f, f, 1]), back(a + z, f) + back(f, f) + back(f, 1))
+}
+
+/// The critic of three encoders, and what it costs to go back through it to a and z' alone.
+pub fn encoders(s: usize, a: usize, z: usize, f: usize) -> (Flops, f64) {
+    let back = |inputs: usize, outputs: usize| 2.0 * inputs as f64 * outputs as f64;
+    let joint = linear(f / 2, f / 2, f / 2) + linear(f / 2, 1, f / 2);
+    let all = mlp(&[2 * z, f, f / 2]) + mlp(&[s + 2 * a, f, f / 2]) + mlp(&[2 * a, f, f / 2]) + joint;
+    (all, back(z + a + a, f) + 3.0 * back(f, f / 2) + back(f / 2, f / 2) + back(f / 2, 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +100,10 @@ mod tests {
         assert_eq!(kilo(ppo_critic(8, 6, 128, 128, 1)), 366.3);
         assert_eq!(kilo(mlp(&[8 + 128 + 6, 128, 128, 1])), 69.4);
         assert_eq!(kilo(mlp(&[8, 128, 128, 6])), 36.4);
+        assert_eq!(kilo(off_policy_actor((8, 6, 44), 256, 32, 1, true)), 285.7);
+        assert_eq!(kilo(off_policy_actor((8, 6, 12), 256, 32, 2, true)), 269.3 + 111.6);
+        assert_eq!(kilo(off_policy_actor((8, 6, 6), 128, 32, 1, false)), 62.8);
+        assert_eq!(kilo(encoders(25, 6, 32, 256).0), 287.5);
+        assert_eq!(kilo(plain_critic(25, 6, 0, 256).0), 147.5);
     }
 }

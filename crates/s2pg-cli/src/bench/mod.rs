@@ -233,7 +233,8 @@ fn ratios(figures: &[Figure]) -> String {
     for (task, variant, published) in rows::PUBLISHED {
         let ratio = |end: &str| {
             let ours = value(format!("step/{variant}/{task}{end}"))?;
-            Some(ours / value(format!("step/ppo-vanilla/{task}{end}"))?)
+            let algorithm = variant.split('-').next().expect("a name");
+            Some(ours / value(format!("step/{algorithm}-vanilla/{task}{end}"))?)
         };
         if let (Some(with), Some(without)) = (ratio(""), ratio("/no-simulation")) {
             text += &format!("{:<42} {with:>9.2} {without:>19.2} {published:>11.2}\n", format!("{variant}/{task}"));

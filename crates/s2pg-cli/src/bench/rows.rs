@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use s2pg::Rng;
 use s2pg::algo::ppo::surrogate;
+use s2pg::algo::{Algorithm, Sac, sac};
+use s2pg::data::{Buffer, Replay, ReplayShape, Transition};
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape};
 use s2pg::nn::{Activation, Adam, Builder, CellKind, Init, Linear};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Critic, Extended, Head, Memory, StatefulPolicy, Value, ValueShape, View,
+    Actor, ActorShape, Context, Critic, Extended, Head, Memory, Q, QKind, QShape, StatefulPolicy, Value, ValueShape,
+    View,
 };
-use s2pg::train::{Estimator, Experiment, Recall, Span, build};
+use s2pg::train::{AlgorithmName, CriticKind, Estimator, Experiment, Recall, Span, build};
 use s2pg_mujoco::{Bare, Gym};
 
-use super::flops::{Flops, mlp, ppo_actor, ppo_critic};
+use super::flops::{Flops, encoders, mlp, off_policy_actor, plain_critic, ppo_actor, ppo_critic};
 use super::sac::{Unroll, Update, normal};
 use super::{Budget, Case, Row, Sample, cpu, parallel};
 use crate::preset;
@@ -62,7 +65,34 @@ pub fn all() -> Vec<(String, Make)> {
         step("step/ppo-bptt-32/ant", 1, None, None),
         step("step/ppo-window-5/ant", 3, None, None),
         step("step/ppo-window-32/ant", 2, None, None),
+        step("step/sac-rs/half-cheetah", 5, Some(32.1), Some(10.5)),
+        step("step/sac-rs-plain/half-cheetah", 5, None, Some(7.8)),
+        step("step/sac-vanilla/half-cheetah", 5, Some(13.2), Some(5.5)),
+        step("step/sac-oracle/half-cheetah", 3, None, None),
+        step("step/sac-bptt-5/half-cheetah", 3, Some(38.0), Some(12.0)),
+        step("step/sac-bptt-32/half-cheetah", 2, Some(162.5), Some(55.0)),
+        step("step/sac-window-5/half-cheetah", 3, None, None),
+        step("step/sac-window-32/half-cheetah", 3, None, None),
+        step("step/td3-rs/half-cheetah", 5, Some(13.8), Some(3.2)),
+        step("step/td3-vanilla/half-cheetah", 5, Some(8.5), Some(2.2)),
+        step("step/td3-oracle/half-cheetah", 3, None, None),
+        step("step/td3-bptt-5/half-cheetah", 3, Some(13.9), None),
+        step("step/td3-bptt-32/half-cheetah", 2, Some(33.8), None),
+        step("step/td3-window-5/half-cheetah", 3, None, None),
+        step("step/td3-window-32/half-cheetah", 3, None, None),
+        step("step/sac-rs/ant", 3, Some(40.3), None),
+        step("step/sac-vanilla/ant", 3, Some(19.1), None),
+        step("step/sac-bptt-5/ant", 2, Some(48.1), None),
+        step("step/td3-rs/ant", 3, Some(18.9), None),
+        step("step/td3-vanilla/ant", 3, Some(10.3), None),
+        step("step/td3-bptt-5/ant", 2, Some(16.8), None),
+        step("step/sac-rs/humanoid", 2, Some(53.8), None),
+        step("step/sac-vanilla/humanoid", 2, Some(26.5), None),
+        step("step/td3-rs/humanoid", 2, Some(22.3), None),
+        step("step/td3-vanilla/humanoid", 2, Some(11.8), None),
     ];
+    // The update of SAC in the sizes by which another library was measured.
+    cases.push(case("update/sac-rltools-shape", |_| Ok(rltools())));
     for (row, task) in TASKS {
         let name = format!("env/{row}");
         cases.push((name.clone(), Box::new(move |rounds| Ok(simulation(&name, task, rounds)?))));
@@ -87,7 +117,7 @@ const TASKS: [(&str, &str); 10] = [
 ];
 
 /// How many times as long as without memory a step takes, as published (the paper's Table 2).
-pub const PUBLISHED: [(&str, &str, f64); 10] = [
+pub const PUBLISHED: [(&str, &str, f64); 24] = [
     ("half-cheetah", "ppo-rs", 6.023),
     ("half-cheetah", "ppo-bptt-5", 6.888),
     ("half-cheetah", "ppo-bptt-32", 8.454),
@@ -98,6 +128,20 @@ pub const PUBLISHED: [(&str, &str, f64); 10] = [
     ("ant", "ppo-bptt-32", 9.457),
     ("ant", "ppo-window-5", 2.120),
     ("ant", "ppo-window-32", 4.637),
+    ("half-cheetah", "sac-rs", 2.610),
+    ("half-cheetah", "sac-bptt-5", 3.022),
+    ("half-cheetah", "sac-bptt-32", 11.859),
+    ("half-cheetah", "sac-window-5", 1.614),
+    ("half-cheetah", "sac-window-32", 2.213),
+    ("half-cheetah", "td3-rs", 2.120),
+    ("half-cheetah", "td3-bptt-5", 2.069),
+    ("half-cheetah", "td3-bptt-32", 4.606),
+    ("half-cheetah", "td3-window-5", 1.555),
+    ("half-cheetah", "td3-window-32", 1.864),
+    ("ant", "sac-rs", 2.241),
+    ("ant", "sac-bptt-5", 2.804),
+    ("ant", "td3-rs", 2.056),
+    ("ant", "td3-bptt-5", 2.024),
 ];
 
 impl Row {
@@ -270,13 +314,26 @@ fn training_step(
     baseline: Option<f64>,
     budget: Option<Budget>,
 ) -> anyhow::Result<Case> {
-    let preset = name.trim_start_matches("step/");
-    let task = preset::find(preset, &[], None)?.experiment.env.name;
-    let changes = ["env.name=bench".to_string(), format!("env.task={task}")];
-    let experiment = preset::find(preset, &changes, None)?.experiment;
+    let preset = name.trim_start_matches("step/").replace("-plain", "");
+    let task = preset::find(&preset, &[], None)?.experiment.env.name;
+    let mut changes = vec!["env.name=bench".to_string(), format!("env.task={task}")];
+    if name.contains("-plain") {
+        changes.push("network.critic=plain".into());
+    }
+    let mut experiment = preset::find(&preset, &changes, None)?.experiment;
+    // A buffer that learns soon is no faster than a full one: batches are spread over what it holds.
+    experiment.sac.initial = 1000;
+    experiment.sac.warmup = 1000;
+    experiment.td3.initial = 1000;
     let mut training = build(&experiment, timed(), 1)?;
-    let n = experiment.ppo.steps / experiment.env.parallel;
-    let flop = step_flops(&experiment, training.spec().o.len(), training.spec().low.len());
+    let n = match experiment.algorithm.is_off_policy() {
+        true => 100,
+        false => experiment.ppo.steps / experiment.env.parallel,
+    };
+    while experiment.algorithm.is_off_policy() && training.steps() < 1200 {
+        training.step()?;
+    }
+    let flop = step_flops(&experiment, training.spec());
     let clock = (0..100).map(|_| ms(10, || _ = black_box(cpu()))).fold(f64::INFINITY, f64::min);
     let round = move |samples: &mut [Vec<Sample>]| {
         if samples[0].len() == most {
@@ -293,7 +350,7 @@ fn training_step(
         let (simulation, looks) = (seconds * 1e3 - clock * calls as f64, 2.0 * clock * calls as f64);
         let (with, without) = (total - looks, total - looks - simulation);
         for (samples, ms) in samples.iter_mut().zip([with, without]) {
-            samples.push(Sample { ms: ms / experiment.ppo.steps as f64, baseline: None });
+            samples.push(Sample { ms: ms / (n * experiment.env.parallel) as f64, baseline: None });
         }
         Ok(())
     };
@@ -304,10 +361,43 @@ fn training_step(
     Ok(Case { rows, round: Box::new(round) })
 }
 
-/// FLOPs of a training step of PPO: acting, value and log-density of what was done, and all epochs of the update.
-fn step_flops(experiment: &Experiment, o: usize, a: usize) -> f64 {
+/// FLOPs of a training step: acting, and whatever an update computes for each step.
+fn step_flops(experiment: &Experiment, spec: &EnvSpec) -> f64 {
     let network = &experiment.network;
+    let (o, s, a) = (spec.o.len(), spec.s.len(), spec.low.len());
     let (f, v, h) = (network.features, network.critic_features, network.hidden);
+    let world = if experiment.estimator == Estimator::Oracle { o } else { s };
+    let sac = experiment.algorithm == AlgorithmName::Sac;
+    if experiment.algorithm.is_off_policy() {
+        let outputs = if sac { 2 * a } else { a };
+        let policy = |len: usize, z: usize| match experiment.estimator {
+            Estimator::Window(n) => mlp(&[n * o, f, f, outputs]),
+            Estimator::Vanilla | Estimator::Oracle => mlp(&[o, f, f, outputs]),
+            Estimator::Rs | Estimator::Bptt(_) => off_policy_actor((o, a, outputs + z), f, h, len, sac),
+        };
+        let (len, z) = match experiment.estimator {
+            Estimator::Rs => (1, h),
+            Estimator::Bptt(Span::Steps(len)) => (len, 0),
+            _ => (1, 0),
+        };
+        let policy_z = if sac { z } else { 0 };
+        let (act, policy) = (policy(1, policy_z), policy(len, policy_z));
+        let critic = match (z, network.critic) {
+            (0, _) => plain_critic(world, a, 0, v),
+            (z, CriticKind::Plain) => plain_critic(world, a, z, v),
+            (z, CriticKind::Encoders) => encoders(world, a, z, v),
+        };
+        let targets = policy.forward + 2.0 * critic.0.forward;
+        let fits = 2.0 * critic.0.both();
+        let (batch, improve) = match sac {
+            true => (experiment.sac.batch, policy.both() + 2.0 * (critic.0.forward + critic.1)),
+            false => {
+                let step = policy.both() + critic.0.forward + critic.1;
+                (experiment.td3.batch, step / experiment.td3.delay as f64)
+            }
+        };
+        return act.forward + batch as f64 * (targets + fits + improve);
+    }
     let plain = |o: usize| (mlp(&[o, f, f, a]), mlp(&[o, v, v, 1]));
     let (policy, value): (Flops, Flops) = match experiment.estimator {
         Estimator::Rs => (ppo_actor(o, a, f, h, 1), mlp(&[o + h + a, v, v, 1])),
@@ -324,6 +414,56 @@ fn step_flops(experiment: &Experiment, o: usize, a: usize) -> f64 {
     };
     let (epochs, value_epochs) = (experiment.ppo.epochs as f64, experiment.ppo.value_epochs as f64);
     act.forward + policy.forward + value.forward + epochs * policy.both() + value_epochs * value.both()
+}
+
+/// A whole update of SAC without memory, sampling included: two hidden layers of 256, batch 256, 27 observations, 8
+/// actions.
+fn rltools() -> Case {
+    const O: usize = 27;
+    const A: usize = 8;
+    const WIDTH: usize = 256;
+    let mut rng = Rng::new(0, "bench/rltools");
+    let memory = Memory::None;
+    let head = Head::Squashed { low: vec![-1.0; A], high: vec![1.0; A], std: 1.0, state_std: 1.0 };
+    let shape = ActorShape { o: O, a: A, features: WIDTH, hidden: 1, cell: CellKind::Gru, head };
+    let policy: Actor = Actor::new(memory, &shape, &mut rng);
+    let kind = QKind::Plain { gain: 1.0 };
+    let view = View::Observation;
+    let shape = QShape { view, world: O, z: 0, a: A, a_prev: false, features: WIDTH, kind };
+    let critics = [Q::new(shape.clone(), &mut rng), Q::new(shape, &mut rng)];
+    let settings = sac::Settings { warmup: 0, ..sac::Settings::default() };
+    let batch = settings.batch as f64;
+    let mut sac = Sac::new(policy, critics, (A, 0), settings, 1);
+    let shape = ReplayShape { size: 20_000, envs: 1, o: O, s: 0, a: A, memory, align_next_windows: true };
+    let mut replay = Replay::new(shape);
+    for i in 0..10_000 {
+        let (x, next, a) = (normal(&mut rng, 1, O), normal(&mut rng, 1, O), normal(&mut rng, 1, A));
+        replay.push(&Transition {
+            o: x.data(),
+            s: &[],
+            a_prev: &[],
+            z: &[],
+            h: &[],
+            a: a.data(),
+            z_next: &[],
+            h_next: &[],
+            r: &[rng.normal()],
+            terminated: &[i % 100 == 99],
+            truncated: &[false],
+            dropped: &[false],
+            next_o: next.data(),
+            next_s: &[],
+        });
+    }
+    let (policy, (critic, through)) = (mlp(&[O, WIDTH, WIDTH, 2 * A]), plain_critic(O, A, 0, WIDTH));
+    let flop = batch
+        * (policy.both()
+            + 2.0 * (critic.forward + through)
+            + policy.forward
+            + 2.0 * critic.forward
+            + 2.0 * critic.both());
+    let row = Row::new("update/sac-rltools-shape", Some(6.0), Some(flop), Some(Budget::Ms(5.5)));
+    repeated(row, move || drop(black_box(sac.update(&mut replay, &mut rng))))
 }
 
 /// A control step of ours beside the bare simulation, on the same random actions, in at least 20 interleaved pairs.

@@ -43,7 +43,7 @@ impl Noise {
 /// A positive weight that is learned by its logarithm (D7), so that a mean log-density comes to -target.
 #[derive(Clone, Debug)]
 pub struct Temperature {
-    log: Scalar,
+    ln: Scalar,
     optimiser: Adam,
     target: f64,
 }
@@ -65,27 +65,27 @@ impl Temperature {
     pub fn new(initial: f64, lr: f64, target: f64) -> Self {
         let mut unused = Rng::new(0, "temperature");
         let mut builder = Builder::new(&mut unused);
-        builder.constant("log", 1, initial.ln());
-        let log = Scalar(builder.finish());
-        Self { optimiser: Adam::new(&log, lr), log, target }
+        builder.constant("ln", 1, initial.ln());
+        let ln = Scalar(builder.finish());
+        Self { optimiser: Adam::new(&ln, lr), ln, target }
     }
 
     /// Its value.
     pub fn value(&self) -> f64 {
-        self.log().exp()
+        self.ln().exp()
     }
 
     /// Its logarithm.
-    pub fn log(&self) -> f64 {
-        f64::from(self.log.0.data()[0])
+    pub fn ln(&self) -> f64 {
+        f64::from(self.ln.0.data()[0])
     }
 
     /// One step on -mean[ln alpha (log_prob + target)]; returns the loss.
     pub fn step(&mut self, log_probs: &[f32]) -> f64 {
         let excess = Tensor::new(log_probs.len(), 1, log_probs) + self.target;
-        let loss = -(excess * Tensor::param(&self.log.0, 0)).mean();
+        let loss = -(excess * Tensor::param(&self.ln.0, 0)).mean();
         let result = f64::from(loss.item());
-        self.optimiser.minimize(&mut self.log, &loss);
+        self.optimiser.minimize(&mut self.ln, &loss);
         result
     }
 
@@ -97,8 +97,8 @@ impl Temperature {
 
 impl State for Temperature {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { log, optimiser, target: _ } = self;
-        v.child("log", &mut log.0);
+        let Self { ln, optimiser, target: _ } = self;
+        v.child("ln", &mut ln.0);
         v.child("optimiser", optimiser);
     }
 }

@@ -44,10 +44,10 @@ pub struct PolicyStep {
 }
 
 impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
-    /// With fresh optimisers, for actions of `n_a` entries. The critics' targets start as copies.
-    pub fn new(policy: P, critics: [Q; 2], n_a: usize, settings: Settings, threads: usize) -> Self {
+    /// With fresh optimisers, for `n_a` entries of the action and `n_z` of a random state. The critics' targets start as
+    /// copies.
+    pub fn new(policy: P, critics: [Q; 2], (n_a, n_z): (usize, usize), settings: Settings, threads: usize) -> Self {
         let critics = Vec::from(critics);
-        let n_z = if let crate::policy::Memory::Stochastic { z } = policy.memory() { z } else { 0 };
         let entropy = |wanted: Option<f64>, n: usize| wanted.unwrap_or(-(n as f64));
         let s = &settings;
         let state_target = entropy(s.state_target_entropy, n_z);

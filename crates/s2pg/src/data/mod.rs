@@ -8,7 +8,7 @@ pub use episodes::Episodes;
 pub use replay::{Replay, ReplayShape};
 pub use rollout::{Rollout, RolloutShape};
 
-use crate::state::State;
+use crate::state::{Data, State, Visitor};
 
 /// One step of n environments, row by row. There is no `done`: an episode ends because the task did (`terminated`) or
 /// because it was cut (`truncated`).
@@ -56,4 +56,38 @@ pub trait Buffer: State + Send {
     }
     /// Steps that it holds, of all environments together.
     fn stored(&self) -> usize;
+    /// What the last update learned from, by name: for a report on a divergence.
+    fn batch(&mut self) -> Vec<(String, Vec<f64>)>
+    where
+        Self: Sized,
+    {
+        let mut columns = Columns::default();
+        self.visit(&mut columns);
+        columns.0
+    }
+    /// Bytes of memory that it takes when it is full.
+    fn bytes(&mut self) -> usize
+    where
+        Self: Sized,
+    {
+        self.batch().iter().map(|(_, numbers)| numbers.len() * size_of::<f32>()).sum()
+    }
+}
+
+/// The numbers of a state, by name.
+#[derive(Default)]
+struct Columns(Vec<(String, Vec<f64>)>);
+
+impl Visitor for Columns {
+    fn item(&mut self, name: &str, data: Data<'_>) {
+        let numbers = match data {
+            Data::F32(x) => x.iter().map(|&x| f64::from(x)).collect(),
+            Data::F64(x) => x.to_vec(),
+            Data::U64(x) => x.iter().map(|&x| x as f64).collect(),
+            Data::U8(x) => x.iter().map(|&x| f64::from(x)).collect(),
+        };
+        self.0.push((name.into(), numbers));
+    }
+    fn enter(&mut self, _: &str) {}
+    fn leave(&mut self) {}
 }

@@ -137,11 +137,6 @@ impl Replay {
         rows
     }
 
-    /// The last batch that was drawn.
-    pub fn batch(&self) -> &[usize] {
-        &self.batch
-    }
-
     /// x of some rows.
     pub fn context(&self, rows: &[usize]) -> Context {
         self.show(rows, |k, len| self.window(k, len))
@@ -376,6 +371,33 @@ impl Buffer for Replay {
 
     fn cut(&mut self) {
         (0..self.shape.envs).for_each(|e| self.end(e));
+    }
+
+    fn batch(&mut self) -> Vec<(String, Vec<f64>)> {
+        let rows = std::mem::take(&mut self.batch);
+        let next: Vec<usize> = rows.iter().map(|&k| self.next(k)).collect();
+        let column = |table: &[f32], n: usize, rows: &[usize]| -> Vec<f64> {
+            rows.iter().flat_map(|&k| row(table, n, k)).map(|&x| f64::from(x)).collect()
+        };
+        let (o, s, a, state) = (self.shape.o, self.shape.s, self.shape.a, self.shape.state());
+        let columns = vec![
+            ("row".into(), rows.iter().map(|&k| k as f64).collect()),
+            ("o".into(), column(&self.o, o, &rows)),
+            ("s".into(), column(&self.s, s, &rows)),
+            ("state".into(), column(&self.state, state, &rows)),
+            ("a".into(), column(&self.a, a, &rows)),
+            ("r".into(), column(&self.r, 1, &rows)),
+            ("terminated".into(), rows.iter().map(|&k| f64::from(u8::from(self.terminated(k)))).collect()),
+            ("next_o".into(), column(&self.o, o, &next)),
+            ("next_s".into(), column(&self.s, s, &next)),
+            ("next_state".into(), column(&self.state, state, &next)),
+        ];
+        self.batch = rows;
+        columns
+    }
+
+    fn bytes(&mut self) -> usize {
+        self.shape.bytes()
     }
 
     fn stored(&self) -> usize {

@@ -22,6 +22,10 @@ pub enum Head {
         low: Vec<f32>,
         /// Upper bounds of the action.
         high: Vec<f32>,
+        /// Initial standard deviation of the action, before squashing; 1 as published.
+        std: f64,
+        /// Initial standard deviation of the next state, before squashing; 1 as published.
+        state_std: f64,
     },
     /// The action itself, within its range by tanh; Gaussian noise around it and around z', clipped to the action's range
     /// and to [-1, 1] (TD3).
@@ -145,8 +149,8 @@ impl<T: Real> Actor<T> {
         // An LSTM's cell state has no range.
         let bounded = Bounds::unit(if z > 0 { shape.hidden } else { 0 });
         let output = match &shape.head {
-            Head::Gaussian { std, .. } => Output::Gaussian { log_std: b.constant("log_std", a + z, std.ln()) },
-            Head::Squashed { low, high } => Output::Squashed { a: Bounds::new(low, high), z: bounded },
+            Head::Gaussian { .. } => Output::Gaussian { log_std: b.constant("log_std", a + z, 0.0) },
+            Head::Squashed { low, high, .. } => Output::Squashed { a: Bounds::new(low, high), z: bounded },
             Head::Deterministic { low, high, scale, std, state_std } => {
                 let range = Bounds::new(low, high);
                 let scaled = |s: &f64| Bounds::new(&vec![-s as f32; a], &vec![*s as f32; a]);
@@ -161,9 +165,20 @@ impl<T: Real> Actor<T> {
             }
         };
         let mut parameters = b.finish();
-        if let (Output::Gaussian { log_std }, Head::Gaussian { state_std, .. }) = (&output, &shape.head) {
-            let slot = parameters.slots()[*log_std].range();
-            parameters.data_mut()[slot.start + a..slot.end].fill(T::of(state_std.ln()));
+        // The log-stds start where they are asked to: those of z' behind those of a.
+        let start = |parameters: &mut Parameters<T>, slot: &str, from: usize, std: f64, state_std: f64| {
+            let slot = parameters.slot(slot).range();
+            let (of_a, of_z) = parameters.data_mut()[slot][from..].split_at_mut(a);
+            of_a.iter_mut().for_each(|x| *x = *x + T::of(std.ln()));
+            of_z.iter_mut().for_each(|x| *x = *x + T::of(state_std.ln()));
+        };
+        match shape.head {
+            Head::Gaussian { std, state_std } => start(&mut parameters, "log_std", 0, std, state_std),
+            Head::Squashed { std, state_std, .. } => {
+                let bias = if let Body::Plain(_) = body { "h3.bias" } else { "head.bias" };
+                start(&mut parameters, bias, a, std, state_std);
+            }
+            Head::Deterministic { .. } => {}
         }
         let actor = Self { parameters, body, output, memory, actions: a };
         if let Body::Recurrent { cell, .. } = &actor.body {

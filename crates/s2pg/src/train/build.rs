@@ -247,12 +247,13 @@ impl Plan<'_> {
     fn sac(self) -> Result<Box<dyn Training>, RunError> {
         let settings = self.experiment.sac.clone();
         let (low, high) = (self.spec.low.clone(), self.spec.high.clone());
-        let n_a = low.len();
-        let policy = self.actor(Head::Squashed { low, high });
+        let sizes = (low.len(), self.z());
+        let (std, state_std) = (self.experiment.network.std, self.experiment.network.state_std);
+        let policy = self.actor(Head::Squashed { low, high, std, state_std });
         let gain = if self.memory == Memory::None { 1.0 } else { 0.1 };
         let critics = self.critics(2, gain).try_into().expect("two critics");
         let replay = self.replay(settings.replay)?;
-        let algorithm = Sac::new(policy, critics, n_a, settings, self.threads);
+        let algorithm = Sac::new(policy, critics, sizes, settings, self.threads);
         self.train(algorithm, replay, (false, false))
     }
 

@@ -227,9 +227,9 @@ pub struct NetworkSettings {
     pub hidden: usize,
     /// Which recurrent cell.
     pub cell: CellKind,
-    /// Initial standard deviation of the action of an on-policy algorithm.
+    /// Initial standard deviation of the action; before squashing for SAC. TD3 has `td3.noise`.
     pub std: f64,
-    /// Initial standard deviation of the next state z' of an on-policy algorithm.
+    /// Initial standard deviation of the next state z'; before squashing for SAC. TD3 has `td3.state_noise`.
     pub state_std: f64,
     /// How an off-policy critic of z and z' is built.
     pub critic: CriticKind,
@@ -391,6 +391,9 @@ impl Experiment {
             let sizes = [("features", if narrow { 128 } else { 256 }), ("critic_features", 256), ("hidden", 32)];
             for (key, size) in sizes {
                 network.entry(key).or_insert(toml::Value::Integer(size));
+            }
+            for key in ["std", "state_std"] {
+                network.entry(key).or_insert(toml::Value::Float(1.0));
             }
             table.entry("standardise").or_insert(toml::Value::Boolean(false));
             table.entry("critic").or_insert_with(|| "state".into());

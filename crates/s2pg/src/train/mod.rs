@@ -3,6 +3,7 @@
 mod build;
 pub mod checkpoint;
 pub mod disk;
+pub mod divergence;
 pub mod events;
 mod experiment;
 mod memory;

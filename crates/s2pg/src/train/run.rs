@@ -8,6 +8,7 @@
 //!   time.csv               seconds of work at each row of progress.csv
 //!   events.out.tfevents.s2pg   the same for TensorBoard
 //!   policy.safetensors     the model of the last checkpoint
+//!   diverged.safetensors   where and how the run diverged, and the batch of that update; else absent
 //!   checkpoints/           latest, previous (whole state), best (the model of the best evaluation)
 //!   LOCK                   held by the process that trains
 //! ```
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use super::build::build;
 use super::checkpoint::{CheckpointError, Checkpoints, LATEST, Metadata, non_finite};
 use super::disk::{DiskError, RealDisk, write_atomically};
+use super::divergence;
 use super::events::EventFile;
 use super::experiment::{Experiment, ExperimentError, flat};
 use super::model::{ModelError, save_model};
@@ -219,10 +221,12 @@ impl Run {
         let seconds = self.seconds_before + seconds;
         let before = self.steps();
         let mut progress = Progress::default();
-        if before < self.experiment.steps
-            && let Some(metrics) = self.kept.training.step()?
-        {
-            self.log(&metrics, seconds, wall_time);
+        if before < self.experiment.steps {
+            match self.kept.training.step() {
+                Ok(Some(metrics)) => self.log(&metrics, seconds, wall_time),
+                Ok(None) => {}
+                Err(e) => return Err(self.stopped(e)),
+            }
         }
         let (steps, last) = (self.steps(), self.experiment.steps);
         let mut failure = None;
@@ -234,7 +238,7 @@ impl Run {
             match self.save() {
                 Ok(()) if failure.is_none() => self.failures = 0,
                 Ok(()) => {}
-                Err(e @ RunError::Train(_)) => return Err(e),
+                Err(RunError::Train(e)) => return Err(self.stopped(e)),
                 Err(e) => failure = Some(e),
             }
         }
@@ -249,6 +253,14 @@ impl Run {
         progress.mean_return = self.kept.training.episodes().mean_return();
         progress.finished = steps >= last;
         Ok(progress)
+    }
+
+    /// Reports a divergence on disk. What cannot be written must not hide it.
+    fn stopped(&mut self, error: TrainError) -> RunError {
+        if let TrainError::Diverged { step, what } = &error {
+            let _ = divergence::write(&self.dir, &self.experiment, (*step, what), self.kept.training.batch());
+        }
+        error.into()
     }
 
     /// The row of an update.
@@ -324,11 +336,11 @@ impl Run {
 }
 
 /// The state of a checkpoint before the files are opened.
-struct Restored<'a> {
-    training: &'a mut dyn Training,
-    iterations: usize,
-    best: f64,
-    lengths: [u64; 3],
+pub(super) struct Restored<'a> {
+    pub training: &'a mut dyn Training,
+    pub iterations: usize,
+    pub best: f64,
+    pub lengths: [u64; 3],
 }
 
 impl State for Restored<'_> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::divergence::Batch;
 use super::recall::Recall;
 use super::training::{Episodes, Evaluation, Model, TrainError, Training};
 use crate::algo::{Algorithm, Metrics, Schedule};
@@ -358,6 +359,14 @@ impl<A: Algorithm> Training for Trainer<A> {
             }
         }
         Ok(())
+    }
+
+    fn batch(&mut self) -> Batch {
+        Batch(self.buffer.batch())
+    }
+
+    fn buffer_bytes(&mut self) -> usize {
+        self.buffer.bytes()
     }
 
     fn model(&mut self) -> Model<'_> {

@@ -1,5 +1,6 @@
 //! A training run as its driver sees it, whatever the algorithm.
 
+use super::divergence::Batch;
 use crate::algo::Metrics;
 use crate::env::{Env, EnvError, EnvSpec, Episode};
 use crate::nn::{Parameters, Standardiser};
@@ -137,6 +138,10 @@ pub trait Training: State + Send {
     fn evaluate(&self, episodes: usize, deterministic: bool, stream: &str) -> Result<Evaluation, EnvError>;
     /// Runs one deterministic episode and shows every state with the return so far, until it ends or `see` says false.
     fn watch(&self, stream: &str, see: &mut dyn FnMut(&dyn Env, f64) -> bool) -> Result<(), EnvError>;
+    /// What the last update learned from.
+    fn batch(&mut self) -> Batch;
+    /// Bytes of memory that its buffer of transitions takes when it is full.
+    fn buffer_bytes(&mut self) -> usize;
     /// What the policy needs in order to act.
     fn model(&mut self) -> Model<'_>;
     /// The environment as the policy sees it.

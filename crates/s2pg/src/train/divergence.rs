@@ -1,0 +1,120 @@
+//! What a run leaves behind when it diverges, and how it is brought there again.
+//!
+//! A run is never rescued: that would be another run. It stops with its last checkpoint intact and `diverged.safetensors`
+//! beside it: the step, the figure, and the batch from which the offending update learned. Since a resumed run is the same
+//! run, the checkpoint leads to the same step again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::build::build;
+use super::checkpoint::{Checkpoints, Metadata, differences, load, save};
+use super::disk::RealDisk;
+use super::experiment::Experiment;
+use super::run::{Restored, RunError};
+use super::training::TrainError;
+use crate::env::Registry;
+use crate::state::{Data, State, Visitor};
+
+/// The file in the run's directory.
+pub const FILE: &str = "diverged.safetensors";
+
+/// The batch of an update: columns of numbers by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch(pub Vec<(String, Vec<f64>)>);
+
+impl State for Batch {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self(columns) = self;
+        for (name, numbers) in columns {
+            v.item(name, Data::F64(numbers));
+        }
+    }
+}
+
+/// A run that was brought to its divergence again.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// The step of the checkpoint from which it started.
+    pub from: usize,
+    /// The step at which it diverged.
+    pub step: usize,
+    /// The figure and its value, then and now.
+    pub what: [String; 2],
+    /// Every column of the batch that is not the same, to the bit.
+    pub differences: Vec<String>,
+}
+
+/// Writes the report of a divergence.
+pub(super) fn write(
+    dir: &Path,
+    experiment: &Experiment,
+    (step, what): (usize, &str),
+    mut batch: Batch,
+) -> Result<(), RunError> {
+    let mut pairs = Metadata::new();
+    pairs.insert("experiment".into(), experiment.to_toml());
+    pairs.insert("step".into(), step.to_string());
+    pairs.insert("what".into(), what.into());
+    save(&RealDisk, &dir.join(FILE), &mut batch, &pairs)?;
+    Ok(())
+}
+
+/// Goes from the last checkpoint of a run to the step at which it diverged, and compares. Nothing in the directory changes.
+/// `see` is told every step.
+pub fn replay(
+    dir: &Path,
+    experiment: &Experiment,
+    registry: Arc<Registry>,
+    threads: usize,
+    mut see: impl FnMut(usize),
+) -> Result<Replayed, RunError> {
+    let path = dir.join(FILE);
+    if !path.exists() {
+        let what = "this run did not diverge, so there is nothing to replay";
+        return Err(RunError::Directory(format!("{}: {what}", path.display())));
+    }
+    let mut training = build(experiment, registry, threads)?;
+    let mut restored = Restored { training: &mut *training, iterations: 0, best: 0.0, lengths: [0; 3] };
+    Checkpoints::view(dir.join("checkpoints")).load_latest(&mut restored)?;
+    training.check()?;
+    let from = training.steps();
+    let metadata = Checkpoints::view(dir).metadata(FILE.trim_end_matches(".safetensors"))?;
+    let recorded = metadata.get("step").and_then(|s| s.parse::<usize>().ok()).unwrap_or(usize::MAX);
+    loop {
+        // As in the run itself: an evaluation that abandons episodes is a part of the course (D30).
+        let before = training.steps();
+        let error = match training.step() {
+            Ok(_) => None,
+            Err(TrainError::Diverged { step, what }) => Some((step, what)),
+            Err(other) => return Err(other.into()),
+        };
+        let error = error.or_else(|| {
+            let due = experiment.checkpoint.every > 0
+                && training.steps() / experiment.checkpoint.every > before / experiment.checkpoint.every;
+            due.then(|| super::checkpoint::non_finite(&mut *training)).flatten().map(|what| (training.steps(), what))
+        });
+        if let Some((step, now)) = error {
+            let mut batch = training.batch();
+            let mut then = batch.clone();
+            load(&RealDisk, &path, &mut then)?;
+            let what = [metadata.get("what").cloned().unwrap_or_default(), now];
+            return Ok(Replayed { from, step, what, differences: differences(&mut then, &mut batch) });
+        }
+        see(training.steps());
+        if training.steps() > recorded {
+            return Err(RunError::Directory(format!(
+                "{}: the run went past step {recorded} without diverging; it was made by another version of the program, \
+                 or something outside of it was changed",
+                path.display()
+            )));
+        }
+        let every = experiment.evaluation.every;
+        if every > 0
+            && training.steps() / every > before / every
+            && !experiment.is_correct(experiment.switches.flag_epoch_cut_as_last)
+        {
+            training.restart()?;
+        }
+    }
+}
