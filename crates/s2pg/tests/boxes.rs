@@ -70,23 +70,33 @@ fn every_page_is_its_algorithm() {
     assert!(boxes > 0, "no algorithm has numbered steps");
 }
 
-/// The page of PPO defines every column of progress.csv, and no other.
+/// The page of each algorithm defines every column of its progress.csv, and no other.
 #[test]
 fn every_figure_is_defined() {
-    let text = "algorithm = \"ppo\"\nestimator = \"rs\"\nsteps = 44\n[env]\nname = \"TMaze-v0\"\n[ppo]\nsteps = 44\n\
-                [network]\nfeatures = 4\ncritic_features = 4\nhidden = 4\n[evaluation]\nevery = 0\n";
-    let experiment = Experiment::parse("boxes", text, &[]).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let (mut run, _) = Run::open(dir.path(), &experiment, Arc::new(Registry::new()), 1, 0.0).unwrap();
-    while !run.advance(0.0, 0.0).unwrap().finished {}
-    let progress = read(&dir.path().join("progress.csv"));
-    // The maze's own figure stands for those of all environments.
-    let header = progress.lines().next().unwrap().replace("rollout/success", "rollout/<figure>");
-    let page = read(&root().join("book/src/ppo.md"));
-    let table =
-        page.lines().skip_while(|line| *line != "| column | definition |").take_while(|line| line.starts_with('|'));
-    let defined: Vec<&str> = table.filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    assert_eq!(header.split(',').collect::<Vec<_>>(), defined);
+    let pages = [
+        ("ppo", "ppo", "[ppo]\nsteps = 44\n"),
+        ("sac", "sac", "[sac]\nreplay = 3000\nbatch = 4\ninitial = 1900\nwarmup = 1900\n"),
+        ("td3", "td3", "[td3]\nreplay = 3000\nbatch = 4\ninitial = 1900\n"),
+    ];
+    for (algorithm, page, table) in pages {
+        let steps = if algorithm == "ppo" { 44 } else { 2000 };
+        let text = format!(
+            "algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = {steps}\n[env]\nname = \"TMaze-v0\"\n{table}\
+             [network]\nfeatures = 4\ncritic_features = 4\nhidden = 4\n[evaluation]\nevery = 0\n"
+        );
+        let experiment = Experiment::parse("boxes", &text, &[]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (mut run, _) = Run::open(dir.path(), &experiment, Arc::new(Registry::new()), 1, 0.0).unwrap();
+        while !run.advance(0.0, 0.0).unwrap().finished {}
+        let progress = read(&dir.path().join("progress.csv"));
+        // The maze's own figure stands for those of all environments.
+        let header = progress.lines().next().unwrap().replace("rollout/success", "rollout/<figure>");
+        let page = read(&root().join("book/src").join(page).with_extension("md"));
+        let table =
+            page.lines().skip_while(|line| *line != "| column | definition |").take_while(|line| line.starts_with('|'));
+        let defined: Vec<&str> = table.filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        assert_eq!(header.split(',').collect::<Vec<_>>(), defined, "{algorithm}");
+    }
 }
 
 /// The summary of the book names every page, and no other.

@@ -1,5 +1,5 @@
 //! A number that is not finite, wherever it comes from, stops the run before the next checkpoint, or is dropped with its
-//! step; no checkpoint ever holds one. `S2PG_DIVERGENCES` is the number of injections of each kind (3 if not set).
+//! step; no checkpoint ever holds one. `S2PG_DIVERGENCES` is the number of injections of each kind (1 if not set).
 
 mod runs;
 
@@ -10,6 +10,7 @@ use runs::{experiment, is_episodic, number, pairs, registry};
 use s2pg::env::{Entry, Options, Pendulum, Registry, TimeLimit};
 use s2pg::state::Data;
 use s2pg::train::checkpoint::non_finite;
+use s2pg::train::divergence::replay;
 use s2pg::train::{Estimator, Experiment, Run, RunError, TrainError};
 use s2pg::{Env, EnvError, EnvSpec, Outcome, Rng, Visitor};
 
@@ -87,7 +88,7 @@ fn a_nan_in_a_weight_stops_the_run() {
     let mut rng = Rng::new(0, "diverge");
     for pair in pairs() {
         for env in ["TMaze-v0", "PendulumPOMDP-v1"] {
-            for _ in 0..number("S2PG_DIVERGENCES", 3) {
+            for _ in 0..number("S2PG_DIVERGENCES", 1) {
                 let experiment = small(pair, env, &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
@@ -116,14 +117,16 @@ fn a_nan_in_a_weight_stops_the_run() {
 fn a_nan_in_a_critic_or_an_optimiser_stops_the_run() {
     let mut rng = Rng::new(1, "diverge");
     type Kind<'a> = (&'a str, &'a dyn Fn(&str) -> bool);
-    let kinds: [Kind<'_>; 2] =
-        [("critic", &|name| name == "algorithm/value/parameters"), ("optimiser", &|name| name.contains("_optimiser/"))];
+    let kinds: [Kind<'_>; 2] = [
+        ("critic", &|name| name == "algorithm/value/parameters" || name.starts_with("algorithm/critics/")),
+        ("optimiser", &|name| name.contains("_optimiser")),
+    ];
     for pair in pairs() {
         for (kind, chosen) in kinds {
             if kind == "critic" && is_episodic(pair.0) {
                 continue;
             }
-            for _ in 0..number("S2PG_DIVERGENCES", 3) {
+            for _ in 0..number("S2PG_DIVERGENCES", 1) {
                 let experiment = small(pair, "TMaze-v0", &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
@@ -150,7 +153,7 @@ fn no_checkpoint_holds_a_nan() {
     let (mut stopped, mut all) = (0, 0);
     for pair in pairs() {
         for env in ["TMaze-v0", "PendulumPOMDP-v1"] {
-            for _ in 0..number("S2PG_DIVERGENCES", 3) {
+            for _ in 0..number("S2PG_DIVERGENCES", 1) {
                 let experiment = small(pair, env, &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
@@ -247,7 +250,7 @@ fn a_nan_of_an_environment_is_dropped() {
     let mut rng = Rng::new(3, "diverge");
     let kinds = ["reward", "observation", "state"];
     for place in kinds {
-        for _ in 0..number("S2PG_DIVERGENCES", 3) {
+        for _ in 0..number("S2PG_DIVERGENCES", 1) {
             let at = 1 + rng.below(290);
             let (experiment, registry) = with_broken(place, at, at, &mut rng);
             let dir = tempfile::tempdir().unwrap();
@@ -266,7 +269,7 @@ fn a_nan_of_an_environment_is_dropped() {
 fn a_nan_that_stays_stops_the_run() {
     let mut rng = Rng::new(4, "diverge");
     for place in ["reward", "observation", "state", "reset"] {
-        for _ in 0..number("S2PG_DIVERGENCES", 3) {
+        for _ in 0..number("S2PG_DIVERGENCES", 1) {
             let at = 10 + rng.below(100);
             let (experiment, registry) = with_broken(place, at, 1_000_000, &mut rng);
             let dir = tempfile::tempdir().unwrap();
@@ -284,4 +287,53 @@ fn a_nan_that_stays_stops_the_run() {
             assert!(run.steps() >= 10, "there is a checkpoint");
         }
     }
+}
+
+/// A run that diverges leaves the step and the batch on disk; from its last checkpoint it is brought to the same step, the
+/// same figure and the same batch, bit for bit, for every algorithm and memory. Nothing in its directory changes, and one
+/// that did not diverge cannot be replayed.
+#[test]
+fn a_divergence_is_replayed() {
+    let mut rng = Rng::new(5, "diverge");
+    let mut from_a_checkpoint = 0;
+    for pair in pairs() {
+        let mut experiment = small(pair, "TMaze-v0", &mut rng);
+        // Everything goes well until the first update, of a step size that is none.
+        experiment.checkpoint.every = 2;
+        experiment.sac.critic_lr = 1e38;
+        experiment.td3.critic_lr = 1e38;
+        (experiment.ppo.lr, experiment.ppo.value_lr) = (1e38, 1e38);
+        (experiment.trpo.kl, experiment.trpo.value_lr) = (1e38, 1e38);
+        experiment.reinforce.lr = 1e38;
+        let dir = tempfile::tempdir().unwrap();
+        let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 2, 0.0).unwrap();
+        assert!(matches!(
+            replay(dir.path(), &experiment, registry(), 1, |_| {}),
+            Err(RunError::Directory(what)) if what.contains("did not diverge")
+        ));
+        let error = (0..500).find_map(|_| run.advance(0.0, 0.0).err()).unwrap_or_else(|| panic!("{pair:?} goes on"));
+        let RunError::Train(TrainError::Diverged { step, what }) = error else { panic!("{pair:?}: {error}") };
+        drop(run);
+        let files = || {
+            let mut files: Vec<_> = walk(dir.path());
+            files.sort();
+            files
+        };
+        let before = files();
+        let replayed = replay(dir.path(), &experiment, registry(), 1, |_| {}).unwrap();
+        assert_eq!((replayed.step, &replayed.what), (step, &[what.clone(), what]), "{pair:?}");
+        assert_eq!(replayed.differences, [""; 0], "{pair:?}");
+        assert!(replayed.from < step);
+        from_a_checkpoint += usize::from(replayed.from > 0);
+        assert!(files() == before, "{pair:?}: a replay changes nothing");
+    }
+    assert!(from_a_checkpoint * 2 > pairs().len(), "{from_a_checkpoint} started at a checkpoint");
+}
+
+/// Every file below a directory, with its bytes.
+fn walk(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![(path.clone(), std::fs::read(&path).unwrap())] })
+        .collect()
 }

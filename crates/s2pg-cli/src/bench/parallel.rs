@@ -17,6 +17,9 @@ pub const ENVIRONMENTS: &str = "env/parallel-8";
 /// The row of whole training steps.
 pub const STEP: &str = "step/ppo-rs/half-cheetah/parallel-8";
 
+/// The row of whole training steps of SAC.
+pub const SAC: &str = "step/sac-rs/half-cheetah/threads-2";
+
 /// Environments that are stepped together.
 const PARALLEL: usize = 8;
 /// Threads of the baseline, and of the figure.
@@ -92,6 +95,25 @@ pub fn training_step(rounds: usize) -> anyhow::Result<Case> {
     let n = experiment.ppo.steps / PARALLEL;
     Ok(pairs(Row::new(STEP, None, None, None), rounds, move |k| {
         let ms = wall_ms(n, || Ok(both[k].step().map(drop)?))? / PARALLEL as f64;
+        Ok((ms, vec![digest(&mut *both[k])]))
+    }))
+}
+
+/// Training steps of SAC-RS in one environment: the pieces of a batch on two threads beside one.
+pub fn off_policy_step(rounds: usize) -> anyhow::Result<Case> {
+    let changes = ["sac.initial=1000", "sac.warmup=1000", "sac.replay=20_000"].map(String::from);
+    let experiment = preset::find("sac-rs/half-cheetah", &changes, None)?.experiment;
+    let registry = registry();
+    let make = |threads| -> anyhow::Result<_> {
+        let mut training = build(&experiment, Arc::clone(&registry), threads)?;
+        while training.steps() < 1100 {
+            training.step()?;
+        }
+        Ok(training)
+    };
+    let mut both = [make(THREADS[0])?, make(THREADS[1])?];
+    Ok(pairs(Row::new(SAC, None, None, Some(Budget::Speedup(1.6))), rounds, move |k| {
+        let ms = wall_ms(50, || Ok(both[k].step().map(drop)?))?;
         Ok((ms, vec![digest(&mut *both[k])]))
     }))
 }

@@ -99,6 +99,7 @@ pub fn all() -> Vec<(String, Make)> {
     }
     cases.push(case(parallel::ENVIRONMENTS, parallel::environments));
     cases.push(case(parallel::STEP, parallel::training_step));
+    cases.push(case(parallel::SAC, parallel::off_policy_step));
     cases
 }
 

@@ -63,7 +63,7 @@ pub trait Buffer: State + Send {
     {
         let mut columns = Columns::default();
         self.visit(&mut columns);
-        columns.0
+        columns.columns
     }
     /// Bytes of memory that it takes when it is full.
     fn bytes(&mut self) -> usize
@@ -74,9 +74,12 @@ pub trait Buffer: State + Send {
     }
 }
 
-/// The numbers of a state, by name.
+/// The numbers of a state, by their full names.
 #[derive(Default)]
-struct Columns(Vec<(String, Vec<f64>)>);
+struct Columns {
+    columns: Vec<(String, Vec<f64>)>,
+    path: Vec<String>,
+}
 
 impl Visitor for Columns {
     fn item(&mut self, name: &str, data: Data<'_>) {
@@ -86,8 +89,13 @@ impl Visitor for Columns {
             Data::U64(x) => x.iter().map(|&x| x as f64).collect(),
             Data::U8(x) => x.iter().map(|&x| f64::from(x)).collect(),
         };
-        self.0.push((name.into(), numbers));
+        let full = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("/");
+        self.columns.push((full, numbers));
     }
-    fn enter(&mut self, _: &str) {}
-    fn leave(&mut self) {}
+    fn enter(&mut self, name: &str) {
+        self.path.push(name.into());
+    }
+    fn leave(&mut self) {
+        self.path.pop();
+    }
 }

@@ -73,11 +73,13 @@ impl Saturated {
                 sum[i] += action * (direct[i] + F_Z * slope * dz[i]) + memory * own[i];
                 dz[i] = if stochastic { 0.0 } else { own[i] + self.z * slope * dz[i] };
             }
-            g -= discount * s * s;
+            let before = s;
             discount *= GAMMA;
             let a = F_S * s + F_Z * tanh + VARIANCE * action;
             z = ETA_S * s + self.z * tanh + VARIANCE * memory;
             s = (0.9 * s + 0.5 * a.tanh()).tanh();
+            let _ = before;
+            g -= discount * s * s;
         }
         sum.map(|x| x * g)
     }
