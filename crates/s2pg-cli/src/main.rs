@@ -10,6 +10,7 @@ mod preset;
 mod replay;
 mod report;
 mod signals;
+mod theory;
 mod train;
 
 use std::fmt::Display;
@@ -65,6 +66,8 @@ enum Command {
     Algos,
     /// Measure speed.
     Bench(bench::Arguments),
+    /// Check the paper's statements against exact numbers.
+    Theory(theory::Arguments),
 }
 
 /// Where a run lies, and which of its policies is meant.
@@ -128,6 +131,7 @@ fn main() -> ExitCode {
         Command::CheckEnv(arguments) => check::run(&arguments),
         Command::Algos => list::algos(),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Theory(arguments) => theory::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -167,7 +167,8 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-fn threads() -> usize {
+/// All cores, at most 8.
+pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(8)
 }
 

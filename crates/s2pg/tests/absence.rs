@@ -1,12 +1,13 @@
-//! Without z, PPO over the extended action is the textbook's PPO, number for number.
+//! Without z, an algorithm over the extended action is the textbook's, number for number.
 
 use s2pg::Rng;
 use s2pg::algo::ppo::{Settings, surrogate};
-use s2pg::algo::{Algorithm, Ppo};
-use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
-use s2pg::nn::{CellKind, Parameters, Params, Tensor};
+use s2pg::algo::{Algorithm, Noise, Ppo, Sac, Td3, sac, td3};
+use s2pg::data::{Buffer, Replay, ReplayShape, Rollout, RolloutShape, Transition};
+use s2pg::nn::{Activation, Adam as Optimiser, Builder, CellKind, Init, Mlp, Parameters, Params, Tensor};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Dist, Extended, Gaussian, Head, Memory, StatefulPolicy, Value, ValueShape, View,
+    Actor, ActorShape, Context, Dist, Extended, Gaussian, Head, Memory, Q, QKind, QShape, StatefulPolicy, Value,
+    ValueShape, View,
 };
 
 const O: usize = 3;
@@ -363,4 +364,226 @@ fn what_is_absent_is_none() {
     assert!(dist.z.is_none() && dist.h.is_none() && u.z.is_none() && log_prob.z.is_none());
     assert_eq!(log_prob.joint().data(), log_prob.a.data());
     assert_eq!(dist.entropy().item(), dist.a.log_std.data().iter().map(|s| s + 1.418_938_5).sum::<f32>());
+}
+
+/// A plain network in f64, apart from the library's policies and critics.
+#[derive(Clone)]
+struct Plain {
+    parameters: Parameters<f64>,
+    layers: Mlp,
+}
+
+impl Params<f64> for Plain {
+    fn params(&self) -> &Parameters<f64> {
+        &self.parameters
+    }
+    fn params_mut(&mut self) -> &mut Parameters<f64> {
+        &mut self.parameters
+    }
+}
+
+impl Plain {
+    /// With the numbers of a network of the library.
+    fn of(network: &impl Params, sizes: [usize; 4]) -> Self {
+        let mut rng = Rng::new(0, "plain");
+        let mut builder = Builder::new(&mut rng);
+        let layers = Mlp::new(&mut builder, &sizes, Activation::Relu, &[Init::FanIn; 3]);
+        let mut parameters = builder.finish();
+        let numbers: Vec<f64> = network.params().data().iter().map(|&x| f64::from(x)).collect();
+        parameters.data_mut().copy_from_slice(&numbers);
+        Self { parameters, layers }
+    }
+    fn forward(&self, parts: &[&Tensor<f64>]) -> Tensor<f64> {
+        self.layers.forward(&self.parameters, &Tensor::concat(parts))
+    }
+}
+
+/// A replay buffer of random numbers, in which a tenth of the steps terminate and a tenth are cut; and its rows in f64.
+fn stored(rng: &mut Rng) -> Replay {
+    let shape = ReplayShape { size: 200, envs: 1, o: O, s: S, a: A, memory: Memory::None, align_next_windows: true };
+    let mut replay = Replay::new(shape);
+    let mut row = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
+    for t in 0..150 {
+        let r = f64::from(row(1)[0]);
+        replay.push(&Transition {
+            o: &row(O),
+            s: &row(S),
+            a_prev: &[],
+            z: &[],
+            h: &[],
+            a: &row(A),
+            z_next: &[],
+            h_next: &[],
+            r: &[r],
+            terminated: &[t % 10 == 3],
+            truncated: &[t % 10 == 7],
+            dropped: &[false],
+            next_o: &row(O),
+            next_s: &row(S),
+        });
+    }
+    replay
+}
+
+const S: usize = 5;
+
+fn f64s(x: &Tensor) -> Tensor<f64> {
+    let numbers: Vec<f64> = x.data().iter().map(|&x| f64::from(x)).collect();
+    Tensor::new(x.rows(), x.cols(), &numbers)
+}
+
+/// o, s, a, r, 1 - terminated, next o and next s of some rows.
+fn batch(replay: &Replay, rows: &[usize]) -> [Tensor<f64>; 7] {
+    let (x, next) = (replay.context(rows), replay.next_context(rows));
+    let column =
+        |f: &dyn Fn(usize) -> f64| Tensor::new(rows.len(), 1, &rows.iter().map(|&k| f(k)).collect::<Vec<f64>>());
+    [
+        f64s(&x.o),
+        f64s(x.s.as_ref().unwrap()),
+        f64s(&replay.extended(rows).a),
+        column(&|k| f64::from(replay.r(k))),
+        column(&|k| if replay.terminated(k) { 0.0 } else { 1.0 }),
+        f64s(&next.o),
+        f64s(next.s.as_ref().unwrap()),
+    ]
+}
+
+fn networks(head: Head, rng: &mut Rng) -> (Actor, Vec<Q>) {
+    let shape = ActorShape { o: O, a: A, features: WIDTH, hidden: 1, cell: CellKind::Gru, head };
+    let actor = Actor::new(Memory::None, &shape, rng);
+    let kind = QKind::Plain { gain: 1.0 };
+    let shape = QShape { view: View::State, world: S, z: 0, a: A, a_prev: false, features: WIDTH, kind };
+    let critics = (0..2).map(|_| Q::new(shape.clone(), rng)).collect();
+    (actor, critics)
+}
+
+fn same(metrics: &[(&str, f64)], expected: &[(&str, f64)]) {
+    for (name, x) in expected {
+        let ours = metrics.iter().find(|m| m.0 == *name).unwrap_or_else(|| panic!("no {name}")).1;
+        assert!((ours - x).abs() <= 2e-4 * (1.0 + x.abs()), "{name}: {ours} and {x}");
+    }
+}
+
+/// SAC without z is the textbook's, written here once more in f64: losses, entropy and temperature through ten updates.
+#[test]
+fn sac_without_memory_is_the_textbooks() {
+    let mut rng = Rng::new(0, "absent sac");
+    let mut replay = stored(&mut rng);
+    let (low, high) = (vec![-1.0, -0.5], vec![1.0, 1.5]);
+    let head = Head::Squashed { low: low.clone(), high: high.clone(), std: 1.0, state_std: 1.0 };
+    let (policy, critics) = networks(head, &mut rng);
+    let settings = sac::Settings { batch: 16, warmup: 0, lr: 1e-3, tau: 0.1, alpha: 0.2, ..sac::Settings::default() };
+    let mut pi = Plain::of(&policy, [O, WIDTH, WIDTH, 2 * A]);
+    let mut q: Vec<Plain> = critics.iter().map(|q| Plain::of(q, [S + A, WIDTH, WIDTH, 1])).collect();
+    let mut q_target = q.clone();
+    let mut pi_adam = Optimiser::new(&pi, settings.lr);
+    let mut q_adam: Vec<Optimiser<f64>> = q.iter().map(|q| Optimiser::new(q, settings.critic_lr)).collect();
+    let (mut ln_alpha, mut m, mut v) = (settings.alpha.ln(), 0.0, 0.0);
+    let mut sac = Sac::new(policy, critics.try_into().unwrap(), (A, 0), settings.clone(), 1);
+
+    let scale = |t: &Tensor<f64>| {
+        let row = |f: &dyn Fn(f64, f64) -> f64| {
+            let numbers: Vec<f64> = low.iter().zip(&high).map(|(&l, &h)| f(f64::from(l), f64::from(h)) / 2.0).collect();
+            Tensor::new(1, A, &numbers)
+        };
+        t * row(&|l, h| h - l) + row(&|l, h| h + l)
+    };
+    let draw = |pi: &Plain, o: &Tensor<f64>, xi: &Tensor<f64>| {
+        let y = pi.forward(&[o]);
+        let log_std = y.columns(A..2 * A).clip(-20.0, 2.0);
+        let t = (y.columns(0..A) + log_std.exp() * xi).tanh();
+        let normal = (xi.square() * -0.5 - &log_std - 0.5 * (2.0 * std::f64::consts::PI).ln()).sum_columns();
+        let log_prob = normal - (-t.square() + (1.0 + 1e-6)).ln().sum_columns();
+        (scale(&t), log_prob)
+    };
+    for t in 1..=10 {
+        let mut draws = rng.clone();
+        let rows = replay.sample(settings.batch, &mut draws);
+        let noise = [(); 2].map(|()| f64s(&Noise::draw(&replay, rows.len(), &mut draws).of(0..rows.len()).a));
+        let metrics = sac.update(&mut replay, &mut rng);
+        let [o, s, a, r, not_terminal, next_o, next_s] = batch(&replay, &rows);
+
+        let alpha = f64::exp(ln_alpha);
+        let (u, log_prob) = draw(&pi, &o, &noise[0]);
+        let least = q[0].forward(&[&s, &u]).min(&q[1].forward(&[&s, &u]));
+        let loss = (&log_prob * alpha - &least).mean();
+        let mean = log_prob.mean().item();
+        let mut expected =
+            vec![("train/actor_loss", loss.item()), ("train/entropy", -mean), ("train/q", least.mean().item())];
+        pi_adam.minimize(&mut pi, &loss);
+        let g = -(mean - A as f64);
+        expected.push(("train/ent_coef_loss", g * ln_alpha));
+        (m, v) = (0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g);
+        let (mh, vh): (f64, f64) = (m / (1.0 - 0.9f64.powi(t)), v / (1.0 - 0.999f64.powi(t)));
+        ln_alpha -= settings.alpha_lr * mh / (vh.sqrt() + 1e-8);
+        expected.push(("train/ent_coef", f64::exp(ln_alpha)));
+
+        let (u, log_prob) = draw(&pi, &next_o, &noise[1]);
+        let least = q_target[0].forward(&[&next_s, &u]).min(&q_target[1].forward(&[&next_s, &u]));
+        let y = (r + not_terminal * (least - log_prob * f64::exp(ln_alpha)) * settings.gamma).detach();
+        let mut losses = 0.0;
+        for ((q, target), adam) in q.iter_mut().zip(&mut q_target).zip(&mut q_adam) {
+            let loss = (q.forward(&[&s, &a]) - &y).square().mean();
+            losses += loss.item() / 2.0;
+            adam.minimize(q, &loss);
+            let tau = settings.tau;
+            let moved = target.parameters.data_mut().iter_mut().zip(q.parameters.data());
+            moved.for_each(|(target, q)| *target = tau * q + (1.0 - tau) * *target);
+        }
+        expected.push(("train/critic_loss", losses));
+        same(&metrics, &expected);
+        assert!(metrics.iter().all(|m| !m.0.contains("state")), "there is no state to speak of");
+    }
+}
+
+/// TD3 without z is the textbook's, written here once more in f64: losses and targets through ten updates, of which every
+/// other one moves the policy.
+#[test]
+fn td3_without_memory_is_the_textbooks() {
+    let mut rng = Rng::new(1, "absent td3");
+    let mut replay = stored(&mut rng);
+    let head = Head::Deterministic { low: vec![-0.4; A], high: vec![0.4; A], scale: None, std: 0.1, state_std: 0.1 };
+    let (policy, critics) = networks(head, &mut rng);
+    let settings =
+        td3::Settings { batch: 16, tau: 0.1, smoothing: 0.2, smoothing_clip: 0.25, ..td3::Settings::default() };
+    let mut pi = Plain::of(&policy, [O, WIDTH, WIDTH, A]);
+    let mut q: Vec<Plain> = critics.iter().map(|q| Plain::of(q, [S + A, WIDTH, WIDTH, 1])).collect();
+    let (mut pi_target, mut q_target) = (pi.clone(), q.clone());
+    let mut pi_adam = Optimiser::new(&pi, settings.lr);
+    let mut q_adam: Vec<Optimiser<f64>> = q.iter().map(|q| Optimiser::new(q, settings.critic_lr)).collect();
+    let mut td3 = Td3::new(policy, critics, settings.clone(), 1);
+    let act = |pi: &Plain, o: &Tensor<f64>| pi.forward(&[o]).tanh() * 0.4;
+    let follow = |target: &mut Plain, online: &Plain| {
+        let moved = target.parameters.data_mut().iter_mut().zip(online.parameters.data());
+        moved.for_each(|(target, online)| *target = settings.tau * online + (1.0 - settings.tau) * *target);
+    };
+    for t in 0..10 {
+        let mut draws = rng.clone();
+        let rows = replay.sample(settings.batch, &mut draws);
+        let xi = f64s(&Noise::draw(&replay, rows.len(), &mut draws).of(0..rows.len()).a);
+        let metrics = td3.update(&mut replay, &mut rng);
+        let [o, s, a, r, not_terminal, next_o, next_s] = batch(&replay, &rows);
+
+        let noise = (xi * settings.smoothing).clip(-settings.smoothing_clip, settings.smoothing_clip);
+        let u = (act(&pi_target, &next_o) + noise).clip(-0.4, 0.4);
+        let least = q_target[0].forward(&[&next_s, &u]).min(&q_target[1].forward(&[&next_s, &u]));
+        let y = (r + not_terminal * least * settings.gamma).detach();
+        let mut losses = 0.0;
+        for (q, adam) in q.iter_mut().zip(&mut q_adam) {
+            let loss = (q.forward(&[&s, &a]) - &y).square().mean();
+            losses += loss.item() / 2.0;
+            adam.minimize(q, &loss);
+        }
+        let mut expected = vec![("train/critic_loss", losses), ("train/target", y.mean().item())];
+        if t % 2 == 0 {
+            let loss = -q[0].forward(&[&s, &act(&pi, &o)]).mean();
+            expected.push(("train/actor_loss", loss.item()));
+            pi_adam.minimize(&mut pi, &loss);
+        } else {
+            assert!(metrics.iter().all(|m| m.0 != "train/actor_loss"), "the policy rests");
+        }
+        follow(&mut pi_target, &pi);
+        q_target.iter_mut().zip(&q).for_each(|(target, q)| follow(target, q));
+        same(&metrics, &expected);
+    }
 }

@@ -4,7 +4,10 @@ use s2pg::Rng;
 use s2pg::algo::ppo::surrogate;
 use s2pg::nn::{Activation, Linear};
 use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Tensor, gradient};
-use s2pg::policy::{Actor, ActorShape, Context, Critic, Head, Memory, StatefulPolicy, Value, ValueShape, View};
+use s2pg::policy::{
+    Actor, ActorShape, Context, Critic, Extended, Head, Memory, Q, QKind, QShape, StatefulPolicy, Value, ValueShape,
+    View,
+};
 
 type F = Tensor<f64>;
 type Named<T> = (&'static str, T);
@@ -377,4 +380,78 @@ fn ppo_losses() {
         coordinates += actor.params().data().len() + value.params().data().len();
     }
     println!("PPO's losses: {coordinates} coordinates");
+}
+
+/// The losses of SAC and TD3 by policy and critic, for every memory and cell and every kind of critic: the draws are
+/// differentiated through (reparameterisation), squashed or not, and so are the critics by a and z'.
+#[test]
+fn off_policy_losses() {
+    let (rows, o, s, a) = (6, 3, 5, 2);
+    let mut coordinates = 0;
+    let bptt = |kind: CellKind| Memory::Bptt { h: kind.state_size(4), len: 3 };
+    let rs = |kind: CellKind| Memory::Stochastic { z: kind.state_size(4) };
+    let cells = [CellKind::Gru, CellKind::Lstm, CellKind::Elman];
+    let mut kinds: Vec<(Memory, CellKind)> =
+        cells.iter().flat_map(|&kind| [(rs(kind), kind), (bptt(kind), kind)]).collect();
+    kinds.extend([(Memory::None, CellKind::Gru), (Memory::Window { len: 3 }, CellKind::Gru)]);
+    for (seed, (memory, cell)) in kinds.into_iter().enumerate() {
+        let mut rng = Rng::new(seed as u64, "off policy");
+        let (low, high) = (vec![-1.0, -0.4], vec![1.0, 1.2]);
+        let steps = if let Memory::Bptt { len, .. } = memory { len } else { 1 };
+        let windows = if let Memory::Window { len } = memory { len } else { 1 };
+        let z = if let Memory::Stochastic { z } = memory { z } else { 0 };
+        let h = if let Memory::Bptt { h, .. } = memory { h } else { 0 };
+        let x = Context {
+            o: data(steps * rows, windows * o, 21),
+            s: Some(data(rows, s, 22)),
+            a_prev: Some(data(steps * rows, a, 23)),
+            z: (z > 0).then(|| data(rows, z, 24)),
+            h: (h > 0).then(|| data(rows, h, 25)),
+            lengths: (steps > 1).then(|| vec![3, 1, 2, 3, 3, 2]),
+        };
+        let noise = Extended { a: data(rows, a, 26), z: (z > 0).then(|| data(rows, z, 27)) };
+        let y = data(rows, 1, 28);
+        let mut critics = vec![(QKind::Plain { gain: 1.0 }, View::State)];
+        if z > 0 {
+            critics.push((QKind::Encoders, View::State));
+        }
+        if steps > 1 {
+            critics.push((QKind::Recurrent { cell, units: 4 }, View::Observation));
+        }
+        for (kind, view) in critics {
+            let world = if view == View::State { s } else { o };
+            let shape = QShape { view, world, z, a, a_prev: kind == QKind::Encoders, features: 6, kind };
+            let mut q: [Q<f64>; 2] = [(); 2].map(|()| Q::new(shape.clone(), &mut rng));
+            for q in &mut q {
+                q.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.3 * rng.normal());
+            }
+            let name = format!("{memory:?} {cell:?} {kind:?}");
+            for is_sac in [true, false] {
+                let head = match is_sac {
+                    true => Head::Squashed { low: low.clone(), high: high.clone(), std: 0.7, state_std: 0.5 },
+                    false => {
+                        let (low, high) = (low.clone(), high.clone());
+                        Head::Deterministic { low, high, scale: None, std: 0.1, state_std: 0.1 }
+                    }
+                };
+                let shape = ActorShape { o, a, features: 5, hidden: 4, cell, head };
+                let mut actor: Actor<f64> = Actor::new(memory, &shape, &mut rng);
+                actor.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.2 * rng.normal());
+                check(&format!("policy {name} {is_sac}"), &actor, |actor| {
+                    let dist = actor.dist(&x);
+                    if !is_sac {
+                        return -q[0].value(&x, Some(&dist.mean())).mean();
+                    }
+                    let (u, log_prob) = dist.reparameterised(&noise);
+                    let least = q[0].value(&x, Some(&u)).min(&q[1].value(&x, Some(&u)));
+                    let loss = log_prob.a * 0.3 - least;
+                    log_prob.z.map_or(loss.clone(), |z| loss + z * 0.1).mean()
+                });
+                let u = actor.dist(&x).sample(&mut rng);
+                check(&format!("critic {name} {is_sac}"), &q[0], |q| (q.value(&x, Some(&u)) - &y).square().mean());
+                coordinates += actor.params().data().len() + q[0].params().data().len();
+            }
+        }
+    }
+    println!("losses of SAC and TD3: {coordinates} coordinates");
 }

@@ -181,7 +181,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Trpo<P, V> {
             };
             let (x, product) = conjugate_gradients(damped, &ascent, s.cg_iterations);
             // 8. Scale the step so that its divergence would be kl, were it quadratic.
-            let full = (2.0 * s.kl / dot(&x, &product)).sqrt();
+            let full = (2.0 * s.kl / (dot(&x, &product) - s.damping * dot(&x, &x))).sqrt();
             // 9. Shorten it until L improves and the divergence is at most kl; where no step does, stay.
             let theta = policy.params().data().to_vec();
             let before = measure(policy, &groups, samples).0;

@@ -1,7 +1,8 @@
 //! A small bounded task, on which the assumptions of the variance bounds hold with constants that are known.
 //!
-//! s_0 ~ U(-1, 1), s' = tanh(0.9 s + 0.5 tanh a), r = -s^2, gamma = 0.99; the policy is a ~ N(0.3 s + 0.5 tanh z, 0.25) and
-//! eta = 0.4 s + Z tanh z, with z' ~ N(eta, 0.25) for S2PG and z' = eta for BPTT. All four weights are trained.
+//! s_0 ~ U(-1, 1), s' = tanh(0.9 s + 0.5 tanh a), r = -s'^2 (the state that is reached), gamma = 0.99; the policy is
+//! a ~ N(0.3 s + 0.5 tanh z, 0.25) and eta = 0.4 s + Z tanh z, with z' ~ N(eta, 0.25) for S2PG and z' = eta for BPTT. All four
+//! weights are trained.
 
 use super::bounds::Constants;
 use super::monte_carlo::monte_carlo;
@@ -73,13 +74,11 @@ impl Saturated {
                 sum[i] += action * (direct[i] + F_Z * slope * dz[i]) + memory * own[i];
                 dz[i] = if stochastic { 0.0 } else { own[i] + self.z * slope * dz[i] };
             }
-            let before = s;
-            discount *= GAMMA;
             let a = F_S * s + F_Z * tanh + VARIANCE * action;
             z = ETA_S * s + self.z * tanh + VARIANCE * memory;
             s = (0.9 * s + 0.5 * a.tanh()).tanh();
-            let _ = before;
             g -= discount * s * s;
+            discount *= GAMMA;
         }
         sum.map(|x| x * g)
     }

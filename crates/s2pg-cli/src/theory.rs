@@ -1,0 +1,136 @@
+//! `s2pg theory`: the paper's statements, as numbers.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use s2pg::theory::checks::{Check, Effort, Rule, SECTIONS, Section};
+
+use crate::Usage;
+use crate::train::{duration, threads};
+
+/// Arguments of `s2pg theory`.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub struct Arguments {
+    /// Only the statements whose name contains this, such as `2.2` or `lemma`.
+    filter: Option<String>,
+    /// Trajectories of each sampled statement; the costly ones take a twentieth.
+    #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(1000..=1_000_000_000))]
+    trajectories: u64,
+    /// Of the random streams.
+    #[arg(long, default_value_t = 2024)]
+    seed: u64,
+    /// Threads; the numbers are the same on any number [default: all cores, at most 8].
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+const HELP: &str = "\
+A sampled number holds within 4 standard errors of the exact one. A mutant is an estimator with a mistake in it: it must
+lie beyond 6, which the default number of trajectories is made for; with fewer, mutants may stay unseen. Exit code 65
+where anything fails.";
+
+/// Measures and prints every statement.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let wanted = arguments.filter.as_deref().unwrap_or_default().to_lowercase();
+    let chosen: Vec<&Section> = SECTIONS.iter().filter(|s| s.name.to_lowercase().contains(&wanted)).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = SECTIONS.iter().map(|s| s.name).collect();
+        return Err(Usage(format!("no statement is called `{wanted}`; there are: {}", names.join("; "))).into());
+    }
+    let effort = Effort {
+        trajectories: arguments.trajectories as usize,
+        seed: arguments.seed,
+        threads: arguments.threads.unwrap_or_else(threads).max(1),
+    };
+    let shown = std::io::stderr().is_terminal();
+    let bar = if shown { ProgressBar::new(chosen.len() as u64) } else { ProgressBar::hidden() };
+    bar.set_style(
+        ProgressStyle::with_template("{bar:24} {pos}/{len}  {elapsed}, {eta} left  {msg}").expect("a template"),
+    );
+    bar.enable_steady_tick(Duration::from_millis(500));
+    let clock = Instant::now();
+    let (mut held, mut all) = (0, 0);
+    for (i, section) in chosen.iter().enumerate() {
+        bar.set_message(section.name);
+        if !shown {
+            let spent = clock.elapsed().as_secs_f64();
+            let left =
+                if i > 0 { duration(spent / i as f64 * (chosen.len() - i) as f64) } else { "unknown time".into() };
+            eprintln!("{} of {}: {}, {left} left", i + 1, chosen.len(), section.name);
+        }
+        let checks = (section.check)(&effort);
+        held += checks.iter().filter(|check| check.holds()).count();
+        all += checks.len();
+        bar.suspend(|| print!("{}", table(section, &checks)));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    println!("{held} of {all} hold, with {} trajectories", effort.trajectories);
+    Ok(if held == all { ExitCode::SUCCESS } else { ExitCode::from(65) })
+}
+
+/// A section for people.
+fn table(section: &Section, checks: &[Check]) -> String {
+    let mut text = format!("{}: {}\n", section.name, section.statement);
+    let head = ("expected", "measured", "std. error", "z");
+    text += &format!("  {:<58} {:>13} {:>13} {:>10} {:>7}\n", "", head.0, head.1, head.2, head.3);
+    for check in checks {
+        text += &format!(
+            "  {:<58} {:>13} {:>13} {:>10} {:>7}  {}\n",
+            check.quantity,
+            number(check.expected),
+            number(check.measured),
+            check.standard_error().map_or(String::new(), |x| format!("{x:.5}")),
+            check.z_score().map_or(String::new(), |z| format!("{z:+.2}")),
+            verdict(check)
+        );
+    }
+    text + "\n"
+}
+
+fn number(x: f64) -> String {
+    match x.abs() {
+        0.0 => "0".into(),
+        size if !(1e-4..1e6).contains(&size) => format!("{x:.4e}"),
+        size if size >= 1000.0 => format!("{x:.2}"),
+        _ => format!("{x:.8}"),
+    }
+}
+
+fn verdict(check: &Check) -> &'static str {
+    match (check.rule, check.holds()) {
+        (Rule::Mutant(_), true) => "rejected",
+        (Rule::Mutant(_), false) => "NOT SEEN",
+        (_, true) => "holds",
+        (_, false) => "FAILS",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mutant that is seen is rejected, one that is not is a failure; other statements hold or fail.
+    #[test]
+    fn verdicts() {
+        let check = |measured, rule| Check { quantity: "x".into(), expected: 1.0, measured, rule };
+        assert_eq!(verdict(&check(2.0, Rule::Mutant(0.1))), "rejected");
+        assert_eq!(verdict(&check(1.1, Rule::Mutant(0.1))), "NOT SEEN");
+        assert_eq!(verdict(&check(1.1, Rule::Unbiased(0.1))), "holds");
+        assert_eq!(verdict(&check(1.1, Rule::AtMost)), "FAILS");
+        assert_eq!(verdict(&check(f64::NAN, Rule::Unbiased(0.1))), "FAILS");
+    }
+
+    /// Numbers keep their digits at every size.
+    #[test]
+    fn numbers() {
+        assert_eq!(
+            [0.0, -2.8080804339, 4245.595, 2.35e10, 1.5e-9].map(number),
+            ["0", "-2.80808043", "4245.60", "2.3500e10", "1.5000e-9"]
+        );
+    }
+}
