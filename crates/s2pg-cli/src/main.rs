@@ -12,6 +12,7 @@ mod report;
 mod signals;
 mod theory;
 mod train;
+mod variance;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -68,6 +69,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Check the paper's statements against exact numbers.
     Theory(theory::Arguments),
+    /// Measure bias and variance of gradient estimators against the horizon.
+    Variance(variance::Arguments),
 }
 
 /// Where a run lies, and which of its policies is meant.
@@ -132,6 +135,7 @@ fn main() -> ExitCode {
         Command::Algos => list::algos(),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Theory(arguments) => theory::run(&arguments),
+        Command::Variance(arguments) => variance::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -83,6 +83,26 @@ fn kills_change_nothing_on_half_cheetah() {
     torture(&experiment, &reference, kills, 200_000, &mut Rng::new(1, "kill"));
 }
 
+/// The same with a replay buffer, which wraps around, and its refreshed states: SAC and TD3 with the method, and SAC with
+/// windows.
+#[test]
+fn kills_change_nothing_of_a_replay_buffer() {
+    let (top, rest) = T_MAZE.split_once("[ppo]").unwrap();
+    let (_, rest) = rest.split_once("[evaluation]").unwrap();
+    for (i, (algorithm, estimator)) in [("sac", "rs"), ("td3", "rs"), ("sac", "window:3")].into_iter().enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "{}[{algorithm}]\nreplay = 1000\nbatch = 16\ninitial = 100\nwarmup = 150\n\n[evaluation]{rest}",
+            top.replace("\"ppo\"", &format!("\"{algorithm}\"")).replace("\"rs\"", &format!("\"{estimator}\""))
+        );
+        let experiment = write(dir.path(), &text);
+        let reference = dir.path().join("reference");
+        finish(&mut train(&experiment, &reference));
+        let kills = number("S2PG_KILLS", 20).div_ceil(4);
+        torture(&experiment, &reference, kills, 200_000, &mut Rng::new(2 + i as u64, "kill"));
+    }
+}
+
 /// Two uninterrupted runs of one experiment, on another number of threads, leave the same bytes.
 #[test]
 fn two_runs_are_the_same_run() {

@@ -2,8 +2,8 @@
 
 use s2pg::Rng;
 use s2pg::algo::ppo::{Settings, surrogate};
-use s2pg::algo::{Algorithm, Noise, Ppo, Sac, Td3, sac, td3};
-use s2pg::data::{Buffer, Replay, ReplayShape, Rollout, RolloutShape, Transition};
+use s2pg::algo::{Algorithm, Noise, Ppo, Reinforce, Sac, Td3, Trpo, reinforce, sac, td3, trpo};
+use s2pg::data::{Buffer, Episodes, Replay, ReplayShape, Rollout, RolloutShape, Transition};
 use s2pg::nn::{Activation, Adam as Optimiser, Builder, CellKind, Init, Mlp, Parameters, Params, Tensor};
 use s2pg::policy::{
     Actor, ActorShape, Context, Dist, Extended, Gaussian, Head, Memory, Q, QKind, QShape, StatefulPolicy, Value,
@@ -116,12 +116,16 @@ struct Row {
 }
 
 /// Random transitions of two environments, in both forms.
-fn rollout(steps: usize, settings: &Settings, policy: &Actor, rng: &mut Rng) -> (Rollout, Vec<Row>) {
-    let envs = 2;
-    assert_eq!(settings.steps, steps * envs);
-    let mut data = Rollout::new(RolloutShape {
+fn rollout(steps: usize, policy: &Actor, rng: &mut Rng) -> (Rollout, Vec<Row>) {
+    let mut data = Rollout::new(shape(steps));
+    let rows = transitions(steps, policy, &mut data, rng);
+    (data, rows)
+}
+
+fn shape(steps: usize) -> RolloutShape {
+    RolloutShape {
         steps,
-        envs,
+        envs: 2,
         o: O,
         s: 0,
         a: A,
@@ -129,7 +133,12 @@ fn rollout(steps: usize, settings: &Settings, policy: &Actor, rng: &mut Rng) -> 
         a_prev: false,
         align_next_windows: true,
         split_first_windows: true,
-    });
+    }
+}
+
+/// `steps` random steps of two environments, also into a buffer.
+fn transitions(steps: usize, policy: &Actor, data: &mut impl Buffer, rng: &mut Rng) -> Vec<Row> {
+    let envs = 2;
     let mut rows = Vec::new();
     let random = |n: usize, rng: &mut Rng| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
     let mut o = random(envs * O, rng);
@@ -173,7 +182,64 @@ fn rollout(steps: usize, settings: &Settings, policy: &Actor, rng: &mut Rng) -> 
             o[e * O..(e + 1) * O].copy_from_slice(&random(O, rng));
         }
     }
-    (data, rows)
+    rows
+}
+
+/// The normalised advantages (GAE), and what the value function is fitted to, on the rows of two environments.
+fn estimate(rows: &[Row], value: &Network, gamma: f64, lambda: f64) -> (Vec<f64>, Vec<f64>) {
+    let n = rows.len();
+    let v: Vec<f64> = rows.iter().map(|row| value.output(&row.o)[0]).collect();
+    let mut advantages = vec![0.0; n];
+    for k in (0..n).rev() {
+        let row = &rows[k];
+        let next = if row.terminated { 0.0 } else { value.output(&row.next_o)[0] };
+        let goes_on = !row.terminated && !row.truncated && k + 2 < n;
+        let rest = if goes_on { advantages[k + 2] } else { 0.0 };
+        advantages[k] = row.r + gamma * next - v[k] + gamma * lambda * rest;
+    }
+    let targets: Vec<f64> = advantages.iter().zip(&v).map(|(a, v)| a + v).collect();
+    let mean = advantages.iter().sum::<f64>() / n as f64;
+    let std = (advantages.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / n as f64).sqrt();
+    advantages.iter_mut().for_each(|a| *a = (*a - mean) / (std + 1e-8));
+    (advantages, targets)
+}
+
+fn log_prob(policy: &Network, log_std: &[f64], row: &Row) -> f64 {
+    let mean = policy.output(&row.o);
+    (0..A).map(|j| log_normal(row.a[j], mean[j], log_std[j])).sum()
+}
+
+/// Adds `scale` times the gradient of a row's log-density to that of the network and that of its log-stds.
+fn add_score(policy: &Network, log_std: &[f64], row: &Row, scale: f64, into: &mut Network, d_log_std: &mut [f64]) {
+    let mean = policy.output(&row.o);
+    let z: Vec<f64> = (0..A).map(|j| (row.a[j] - mean[j]) / log_std[j].exp()).collect();
+    let d_mean: Vec<f64> = (0..A).map(|j| scale * z[j] / log_std[j].exp()).collect();
+    policy.backward(&row.o, &d_mean, into);
+    (0..A).for_each(|j| d_log_std[j] += scale * (z[j] * z[j] - 1.0));
+}
+
+/// The value function after its passes over shuffled minibatches.
+fn fit_value(
+    rows: &[Row],
+    targets: &[f64],
+    mut value: Network,
+    (lr, epochs, minibatch): (f64, usize, usize),
+    rng: &mut Rng,
+) -> Network {
+    let mut adam = Adam::new(value.flat().len(), lr);
+    for _ in 0..epochs {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        rng.shuffle(&mut order);
+        for batch in order.chunks(minibatch) {
+            let mut gradient = value.zeros();
+            for &k in batch {
+                let error = value.output(&rows[k].o)[0] - targets[k];
+                value.backward(&rows[k].o, &[2.0 * error / batch.len() as f64], &mut gradient);
+            }
+            adam.step(value.numbers(), &gradient.flat());
+        }
+    }
+    value
 }
 
 /// The textbook's algorithm, on the rows of two environments: what the policy, its log-stds and the value function
@@ -185,40 +251,12 @@ fn textbook(
     rng: &mut Rng,
 ) -> (Network, Vec<f64>, Network) {
     let n = rows.len();
-    let v: Vec<f64> = rows.iter().map(|row| value.output(&row.o)[0]).collect();
-    let mut advantages = vec![0.0; n];
-    for k in (0..n).rev() {
-        let row = &rows[k];
-        let next = if row.terminated { 0.0 } else { value.output(&row.next_o)[0] };
-        let goes_on = !row.terminated && !row.truncated && k + 2 < n;
-        let rest = if goes_on { advantages[k + 2] } else { 0.0 };
-        advantages[k] = row.r + s.gamma * next - v[k] + s.gamma * s.lambda * rest;
-    }
-    let targets: Vec<f64> = advantages.iter().zip(&v).map(|(a, v)| a + v).collect();
-    let mean = advantages.iter().sum::<f64>() / n as f64;
-    let std = (advantages.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / n as f64).sqrt();
-    advantages.iter_mut().for_each(|a| *a = (*a - mean) / (std + 1e-8));
-    let log_prob = |policy: &Network, log_std: &[f64], row: &Row| -> f64 {
-        let mean = policy.output(&row.o);
-        (0..A).map(|j| log_normal(row.a[j], mean[j], log_std[j])).sum()
-    };
+    let (advantages, targets) = estimate(rows, &value, s.gamma, s.lambda);
     let old: Vec<f64> = rows.iter().map(|row| log_prob(&policy, &log_std, row)).collect();
 
     // The two shuffles are those of the algorithm, which splits its generator in this order.
     let (mut value_rng, mut policy_rng) = (rng.split(), rng.split());
-    let mut adam = Adam::new(value.flat().len(), s.value_lr);
-    for _ in 0..s.value_epochs {
-        let mut order: Vec<usize> = (0..n).collect();
-        value_rng.shuffle(&mut order);
-        for batch in order.chunks(s.minibatch) {
-            let mut gradient = value.zeros();
-            for &k in batch {
-                let error = value.output(&rows[k].o)[0] - targets[k];
-                value.backward(&rows[k].o, &[2.0 * error / batch.len() as f64], &mut gradient);
-            }
-            adam.step(value.numbers(), &gradient.flat());
-        }
-    }
+    value = fit_value(rows, &targets, value, (s.value_lr, s.value_epochs, s.minibatch), &mut value_rng);
     let mut adam = Adam::new(policy.flat().len() + A, s.lr);
     for _ in 0..s.epochs {
         let mut order: Vec<usize> = (0..n).collect();
@@ -231,17 +269,37 @@ fn textbook(
                 let clipped = ratio.clamp(1.0 - s.clip, 1.0 + s.clip);
                 let is_clipped = clipped * advantages[k] < ratio * advantages[k];
                 let d_log_prob = if is_clipped { 0.0 } else { -ratio * advantages[k] / batch.len() as f64 };
-                let mean = policy.output(&rows[k].o);
-                let z: Vec<f64> = (0..A).map(|j| (rows[k].a[j] - mean[j]) / log_std[j].exp()).collect();
-                let d_mean: Vec<f64> = (0..A).map(|j| d_log_prob * z[j] / log_std[j].exp()).collect();
-                policy.backward(&rows[k].o, &d_mean, &mut gradient);
-                (0..A).for_each(|j| d_log_std[j] += d_log_prob * (z[j] * z[j] - 1.0));
+                add_score(&policy, &log_std, &rows[k], d_log_prob, &mut gradient, &mut d_log_std);
             }
             let gradient = [gradient.flat(), d_log_std].concat();
             adam.step(policy.numbers().chain(log_std.iter_mut()), &gradient);
         }
     }
     (policy, log_std, value)
+}
+
+/// A policy and a value function without memory.
+fn networks_without_memory(rng: &mut Rng) -> (Actor, Value) {
+    let shape = ActorShape {
+        o: O,
+        a: A,
+        features: WIDTH,
+        hidden: 99,
+        cell: CellKind::Gru,
+        head: Head::Gaussian { std: 0.7, state_std: 0.3 },
+    };
+    let mut policy = Actor::new(Memory::None, &shape, rng);
+    let value_shape = ValueShape { view: View::Observation, world: O, z: 0, a_prev: 0, features: WIDTH, cell: None };
+    let mut value = Value::new(value_shape, rng);
+    // Initial weights are tiny; these make every layer matter.
+    for p in [policy.params_mut(), value.params_mut()] {
+        p.data_mut().iter_mut().for_each(|x| *x = (0.6 * rng.normal()) as f32);
+    }
+    (policy, value)
+}
+
+fn log_std(p: &Parameters<f32>) -> Vec<f64> {
+    p.data()[p.slot("log_std").range()].iter().map(|&x| x as f64).collect()
 }
 
 /// Whole updates of the policy without memory are the textbook's: every parameter of policy and value function moves as in
@@ -262,27 +320,9 @@ fn an_update_without_memory_is_the_textbooks() {
             entropy: 0.02,
             ..Settings::default()
         };
-        let shape = ActorShape {
-            o: O,
-            a: A,
-            features: WIDTH,
-            hidden: 99,
-            cell: CellKind::Gru,
-            head: Head::Gaussian { std: 0.7, state_std: 0.3 },
-        };
-        let mut policy = Actor::new(Memory::None, &shape, &mut rng);
-        let value_shape =
-            ValueShape { view: View::Observation, world: O, z: 0, a_prev: 0, features: WIDTH, cell: None };
-        let mut value = Value::new(value_shape, &mut rng);
-        // Initial weights are tiny; these make every layer matter.
-        for p in [policy.params_mut(), value.params_mut()] {
-            p.data_mut().iter_mut().for_each(|x| *x = (0.6 * rng.normal()) as f32);
-        }
+        let (policy, value) = networks_without_memory(&mut rng);
         assert_eq!((policy.memory(), policy.state_size()), (Memory::None, 0));
-        let log_std = |p: &Parameters<f32>| -> Vec<f64> {
-            p.data()[p.slot("log_std").range()].iter().map(|&x| x as f64).collect()
-        };
-        let (mut data, rows) = rollout(settings.steps / 2, &settings, &policy, &mut rng);
+        let (mut data, rows) = rollout(settings.steps / 2, &policy, &mut rng);
         let start = (Network::read(policy.params()), log_std(policy.params()), Network::read(value.params()));
         let before = [start.0.flat(), start.1.clone(), start.2.flat()].concat();
         let expected = textbook(&rows, start, &settings, &mut Rng::new(seed, "update"));
@@ -304,6 +344,200 @@ fn an_update_without_memory_is_the_textbooks() {
         }
     }
     println!("largest difference of a parameter after an update: {worst:e}");
+}
+
+/// An update of TRPO without memory is the textbook's: it is written out in f64, with the whole Fisher matrix, which is made
+/// of every row's derivatives, and with its own conjugate gradients and line search.
+#[test]
+fn a_trpo_update_without_memory_is_the_textbooks() {
+    let (mut worst, mut shortened) = (0.0f64, 0);
+    for seed in 0..10 {
+        let mut rng = Rng::new(seed, "trpo");
+        let settings = trpo::Settings {
+            steps: 48,
+            value_epochs: 2,
+            minibatch: 10,
+            value_lr: 1e-2,
+            kl: 0.2,
+            ..trpo::Settings::default()
+        };
+        let (policy, value) = networks_without_memory(&mut rng);
+        let (mut data, rows) = rollout(24, &policy, &mut rng);
+        let (network, log_stds) = (Network::read(policy.params()), log_std(policy.params()));
+        let old_value = Network::read(value.params());
+        let mut update_rng = Rng::new(seed, "update");
+        let (expected, fraction) = textbook_trpo(&rows, (&network, &log_stds, &old_value), &settings);
+        let (_, targets) = estimate(&rows, &old_value, settings.gamma, settings.lambda);
+        let expected_value = fit_value(&rows, &targets, old_value, (1e-2, 2, 10), &mut update_rng.split());
+
+        let mut trpo = Trpo::new(policy, value, settings, 1);
+        let metrics = trpo.update(&mut data, &mut Rng::new(seed, "update"));
+        let taken = metrics.iter().find(|m| m.0 == "train/step_fraction").unwrap().1;
+        assert!((taken - fraction).abs() < 1e-12, "seed {seed}: {taken} of the step is not {fraction}");
+        shortened += usize::from(fraction < 1.0);
+        let p = trpo.policy().params();
+        let found = [Network::read(p).flat(), log_std(p)].concat();
+        let before = [network.flat(), log_stds].concat();
+        let length = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        let error = length(&found, &expected) / length(&before, &expected);
+        worst = worst.max(error);
+        assert!(error < 1e-2, "seed {seed}: the step is off by {error:e} of its length");
+        let value = Network::read(trpo.value().params());
+        for (found, expected) in value.flat().iter().zip(expected_value.flat()) {
+            assert!((found - expected).abs() < 1e-5, "seed {seed}: {found} is not {expected}");
+        }
+    }
+    assert!(shortened > 0, "the line search is at work");
+    println!("largest difference of a step of TRPO: {worst:e} of its length; {shortened} of 10 steps shortened");
+}
+
+/// What the policy becomes, network and log-stds, and the share of the full step.
+fn textbook_trpo(
+    rows: &[Row],
+    (policy, log_std, value): (&Network, &[f64], &Network),
+    s: &trpo::Settings,
+) -> (Vec<f64>, f64) {
+    let n = rows.len() as f64;
+    let (advantages, _) = estimate(rows, value, s.gamma, s.lambda);
+    let (mut gradient, mut d_log_std) = (policy.zeros(), vec![0.0; A]);
+    for (row, advantage) in rows.iter().zip(&advantages) {
+        add_score(policy, log_std, row, advantage / n, &mut gradient, &mut d_log_std);
+    }
+    let g = [gradient.flat(), d_log_std].concat();
+
+    let size = g.len();
+    let mut fisher = vec![vec![0.0; size]; size];
+    for row in rows {
+        for j in 0..A {
+            let mut jacobian = policy.zeros();
+            policy.backward(&row.o, &[0, 1].map(|i| f64::from(u8::from(i == j))), &mut jacobian);
+            let jacobian = jacobian.flat();
+            for (i, x) in jacobian.iter().enumerate() {
+                for (k, y) in jacobian.iter().enumerate() {
+                    fisher[i][k] += x * y / (2.0 * log_std[j]).exp() / n;
+                }
+            }
+        }
+    }
+    (size - A..size).for_each(|i| fisher[i][i] = 2.0);
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let times = |v: &[f64], damping: f64| -> Vec<f64> {
+        fisher.iter().zip(v).map(|(row, v_i)| dot(row, v) + damping * v_i).collect()
+    };
+    let (mut x, mut r, mut p) = (vec![0.0; size], g.clone(), g.clone());
+    for _ in 0..s.cg_iterations {
+        let (ap, rr) = (times(&p, s.damping), dot(&r, &r));
+        let alpha = rr / dot(&p, &ap);
+        (0..size).for_each(|i| x[i] += alpha * p[i]);
+        (0..size).for_each(|i| r[i] -= alpha * ap[i]);
+        let beta = dot(&r, &r) / rr;
+        (0..size).for_each(|i| p[i] = r[i] + beta * p[i]);
+    }
+    let full = (2.0 * s.kl / dot(&x, &times(&x, 0.0))).sqrt();
+
+    let theta = [policy.flat(), log_std.to_vec()].concat();
+    for tried in 0..s.backtracks {
+        let fraction = s.backtrack.powi(tried as i32);
+        let moved: Vec<f64> = theta.iter().zip(&x).map(|(theta, x)| theta + fraction * full * x).collect();
+        let (weights, moved_log_std) = moved.split_at(size - A);
+        let mut moved_policy = policy.clone();
+        moved_policy.numbers().zip(weights).for_each(|(x, moved)| *x = *moved);
+        let (mut improvement, mut kl) = (0.0, 0.0);
+        for (row, advantage) in rows.iter().zip(&advantages) {
+            let ratio = log_prob(&moved_policy, moved_log_std, row) - log_prob(policy, log_std, row);
+            improvement += (ratio.exp() - 1.0) * advantage / n;
+            let (old_mean, mean) = (policy.output(&row.o), moved_policy.output(&row.o));
+            for j in 0..A {
+                let (old, new) = (log_std[j], moved_log_std[j]);
+                let squares = (2.0 * old).exp() + (old_mean[j] - mean[j]).powi(2);
+                kl += (new - old + squares / (2.0 * (2.0 * new).exp()) - 0.5) / n;
+            }
+        }
+        assert!((kl / s.kl - 1.0).abs() > 1e-3 && improvement.abs() > 1e-3, "a decision by a hair: {kl}, {improvement}");
+        if improvement > 0.0 && kl <= s.kl {
+            return (moved, fraction);
+        }
+    }
+    (theta, 0.0)
+}
+
+/// Updates of REINFORCE and GPOMDP without memory are the textbook's: returns, scores, baselines, gradient and Adam are
+/// written out in f64 over a list of episodes.
+#[test]
+fn reinforce_and_gpomdp_without_memory_are_the_textbooks() {
+    let mut worst = 0.0f64;
+    for (seed, per_step) in [(0, false), (1, true), (2, false), (3, true)] {
+        let mut rng = Rng::new(seed, "reinforce");
+        let settings = reinforce::Settings { episodes: 6, lr: 2e-2, per_step, ..reinforce::Settings::default() };
+        let (policy, _) = networks_without_memory(&mut rng);
+        let mut data = Episodes::new(3, shape(100));
+        let rows = transitions(100, &policy, &mut data, &mut rng);
+        assert!(data.is_full(), "a hundred steps hold three episodes");
+        // The first three episodes of each environment.
+        let mut episodes: Vec<Vec<&Row>> = Vec::new();
+        for e in 0..2 {
+            let mut rows = rows.iter().skip(e).step_by(2);
+            for _ in 0..3 {
+                let mut episode = Vec::new();
+                while episode.last().is_none_or(|row: &&Row| !row.terminated && !row.truncated) {
+                    episode.push(rows.next().unwrap());
+                }
+                episodes.push(episode);
+            }
+        }
+        let (mut network, mut log_stds) = (Network::read(policy.params()), log_std(policy.params()));
+        let before = [network.flat(), log_stds.clone()].concat();
+        let score = |row: &Row| -> Vec<f64> {
+            let (mut gradient, mut d_log_std) = (network.zeros(), vec![0.0; A]);
+            add_score(&network, &log_stds, row, 1.0, &mut gradient, &mut d_log_std);
+            [gradient.flat(), d_log_std].concat()
+        };
+        // For each episode, the pairs of a score and a reward that it weighs: one, or one for each step.
+        let weighed = |episode: &Vec<&Row>| -> Vec<(Vec<f64>, f64)> {
+            let mut sum = vec![0.0; before.len()];
+            let steps: Vec<(Vec<f64>, f64)> = episode
+                .iter()
+                .enumerate()
+                .map(|(t, row)| {
+                    sum.iter_mut().zip(score(row)).for_each(|(sum, x)| *sum += x);
+                    (sum.clone(), settings.gamma.powi(t as i32) * row.r)
+                })
+                .collect();
+            let total = steps.iter().map(|step| step.1).sum();
+            if per_step { steps } else { vec![(sum, total)] }
+        };
+        let pairs: Vec<Vec<(Vec<f64>, f64)>> = episodes.iter().map(weighed).collect();
+        let mut gradient = vec![0.0; before.len()];
+        for (i, gradient) in gradient.iter_mut().enumerate() {
+            for t in 0..pairs.iter().map(Vec::len).max().unwrap() {
+                let reached: Vec<(f64, f64)> =
+                    pairs.iter().filter_map(|p| p.get(t)).map(|(g, r)| (g[i], *r)).collect();
+                let squares: f64 = reached.iter().map(|(g, _)| g * g).sum();
+                let b = reached.iter().map(|(g, r)| g * g * r).sum::<f64>() / squares;
+                let b = if b.is_finite() { b } else { 0.0 };
+                *gradient += reached.iter().map(|(g, r)| g * (r - b)).sum::<f64>() / 6.0;
+            }
+        }
+        let descent: Vec<f64> = gradient.iter().map(|g| -g).collect();
+        Adam::new(before.len(), settings.lr).step(network.numbers().chain(log_stds.iter_mut()), &descent);
+
+        let mut reinforce = Reinforce::new(policy, settings);
+        let found = reinforce.estimate(&data).gradient;
+        let largest = gradient.iter().fold(0.0f64, |a, g| a.max(g.abs()));
+        for (i, (found, expected)) in found.iter().zip(&gradient).enumerate() {
+            worst = worst.max((found - expected).abs() / largest);
+            assert!((found - expected).abs() < 1e-5 * largest, "seed {seed}, parameter {i}: {found} is not {expected}");
+        }
+        reinforce.update(&mut data, &mut rng);
+        let p = reinforce.policy().params();
+        let (found, expected) = ([Network::read(p).flat(), log_std(p)].concat(), [network.flat(), log_stds].concat());
+        for ((found, expected), g) in found.iter().zip(&expected).zip(&gradient) {
+            // Adam's first step is the sign of the gradient: where that is of rounding size, either will do.
+            let limit = if g.abs() > 1e-4 * largest { 1e-5 } else { 5e-2 };
+            assert!((found - expected).abs() < limit, "seed {seed}: {found} is not {expected}");
+        }
+    }
+    println!("largest difference of a gradient of REINFORCE: {worst:e} of the largest entry");
 }
 
 /// The surrogate is -mean min(ratio A, clip(ratio) A) with the densities written out; with z, the same formula holds for

@@ -3,7 +3,9 @@
 mod animation;
 mod canvas;
 mod chart;
+mod multiples;
 
 pub use animation::{Frame, animation};
 pub use canvas::Canvas;
 pub use chart::{Panel, Series, chart};
+pub use multiples::{Curve, Small, small_multiples};

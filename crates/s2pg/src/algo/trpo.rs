@@ -96,6 +96,11 @@ impl<P: StatefulPolicy, V: Critic> Trpo<P, V> {
         let value_optimiser = Adam::new(&value, settings.value_lr);
         Self { policy, value, value_optimiser, settings, updates: 0, threads }
     }
+
+    /// The value function.
+    pub fn value(&self) -> &V {
+        &self.value
+    }
 }
 
 fn group<P: StatefulPolicy>(policy: &P, data: &Rollout, advantages: &[f64], rows: &[usize]) -> Group {

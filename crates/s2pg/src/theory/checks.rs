@@ -7,7 +7,7 @@ use super::monte_carlo::{Estimate, monte_carlo};
 use super::saturated::Saturated;
 use super::subject::{Kind, Subject, SubjectShape};
 use crate::nn::Params;
-use crate::policy::{StatefulPolicy, WHOLE};
+use crate::policy::StatefulPolicy;
 use crate::rng::Rng;
 
 /// The policy (W_a, U_a, W_z, U_z) of all statements on the linear-Gaussian task.
@@ -468,7 +468,7 @@ fn scores_of(name: &str, kind: Kind) -> Vec<Check> {
         let one = Trajectory { steps: 1, o, a_prev, z, a, z_next, r: vec![1.0], g: 1.0 };
         step_by_step.iter_mut().zip(of(&one, Estimator::S2pg, &all)).for_each(|(sum, x)| *sum += x);
     }
-    let through_time = of(&path, Estimator::Bptt(WHOLE), subject.trained());
+    let through_time = of(&path, Estimator::FULL, subject.trained());
     let check = |what: &str, x: f64, tolerance| Check::near(format!("{name}: {what}"), 0.0, x, tolerance);
     vec![
         check("score, from central differences", worst(&score, &by_differences), 1e-7),

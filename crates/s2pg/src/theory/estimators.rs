@@ -5,7 +5,7 @@ use super::bounds::Constants;
 use super::world::MakeWorld;
 use crate::env::EnvError;
 use crate::nn::{Tensor, gradient};
-use crate::policy::{Context, Dist, Extended, StatefulPolicy};
+use crate::policy::{Context, Dist, Extended, StatefulPolicy, WHOLE};
 use crate::rng::Rng;
 
 /// One episode of T steps; every column has T rows.
@@ -131,11 +131,16 @@ fn context(rows: usize, (o, a_prev, z): (&[f64], &[f64], &[f64])) -> Context<f64
 pub enum Estimator {
     /// The score of (a, z') at every step, with the memory as data (Lemma 2.1).
     S2pg,
-    /// Backpropagation through time over this many steps (eqs. 1 and 22); [`WHOLE`](crate::policy::WHOLE) for all of them.
+    /// Backpropagation through time over this many steps (eqs. 1 and 22).
     ///
     /// Of a trajectory whose memory was drawn, the noise of each z' is held as it came: over the whole trajectory that is
     /// another unbiased estimate of the gradient that S2PG estimates.
     Bptt(usize),
+}
+
+impl Estimator {
+    /// Backpropagation through the whole trajectory.
+    pub const FULL: Self = Self::Bptt(WHOLE);
 }
 
 /// An estimate for each trajectory, [n, trained parameters].

@@ -8,6 +8,7 @@ pub mod linear_gaussian;
 pub mod monte_carlo;
 mod occupancy;
 pub mod saturated;
+pub mod study;
 pub mod subject;
 pub mod world;
 

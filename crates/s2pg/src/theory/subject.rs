@@ -1,6 +1,7 @@
 //! Policies to compare estimators on: the strength of their recurrence is a setting.
 
 use super::estimators::Jacobians;
+use super::linear_gaussian::LinearGaussian;
 use crate::nn::{Activation, Builder, CellKind, Init, Linear, Parameters, Params, Tensor};
 use crate::policy::{Actor, ActorShape, Context, Dist, Gaussian, Head, Memory, StatefulPolicy};
 use crate::rng::Rng;
@@ -54,6 +55,16 @@ pub struct SubjectShape {
 #[derive(Clone, Debug)]
 pub struct Subject {
     policy: Policy,
+    /// The exact gradient by the trained parameters on a linear-Gaussian task over `horizon` steps; None where there is no
+    /// closed form: only one linear unit has one. The task's Sigma and Upsilon are those of the rollouts.
+    pub fn exact(&self, task: &LinearGaussian, horizon: usize) -> Option<Vec<f64>> {
+        let Policy::Plain(Plain { parameters, z: 1, saturates: false, .. }) = &self.policy else { return None };
+        let row = |name: &str| &parameters.data()[parameters.slot(name).range()];
+        let (&[wa, ua], &[wz, uz]) = (row("f.weight"), row("eta.weight")) else { return None };
+        let [by_wa, _, by_wz, _] = task.objective([wa, ua, wz, uz], horizon).1;
+        Some(vec![by_wa, by_wz])
+    }
+
     /// Places of the trained parameters in the flat buffer.
     trained: Vec<usize>,
 }
@@ -72,6 +83,7 @@ struct Plain {
     eta: Linear,
     log_std: [usize; 2],
     z: usize,
+    saturates: bool,
 }
 
 impl Subject {
@@ -134,7 +146,7 @@ impl Subject {
                 trained.extend(weight.start + i * (o + z)..weight.start + i * (o + z) + o);
             }
         }
-        Self { policy: Policy::Plain(Plain { parameters, f, eta, log_std, z }), trained }
+        Self { policy: Policy::Plain(Plain { parameters, f, eta, log_std, z, saturates: shape.kind == Kind::Tanh }), trained }
     }
 
     /// Scales the recurrent weights of a cell until the recurrence has the strength `z`.

@@ -1,0 +1,162 @@
+//! Small multiples: many little plots that share both axes, which are logarithmic.
+
+use super::canvas::{Anchor, Canvas, Colour, Mark, text_width};
+
+/// One curve through positive points.
+#[derive(Clone, Debug, Default)]
+pub struct Curve {
+    /// Its label in the key.
+    pub name: String,
+    /// (x, y); points that are not positive and finite are left out.
+    pub points: Vec<(f64, f64)>,
+    /// Which colour: 0 or 1.
+    pub colour: usize,
+    /// Drawn thin and dashed: something computed beside something measured.
+    pub faint: bool,
+}
+
+/// One plot.
+#[derive(Clone, Debug, Default)]
+pub struct Small {
+    /// What stands above it.
+    pub title: String,
+    /// The curves, from the bottom to the top.
+    pub curves: Vec<Curve>,
+}
+
+const PLOT: [f32; 2] = [250.0, 190.0];
+const GAP: [f32; 2] = [22.0, 40.0];
+const LEFT: f32 = 78.0;
+const TEXT: f32 = 12.0;
+const INK: Colour = [51, 51, 51, 255];
+const PALE_INK: Colour = [110, 110, 110, 255];
+const GRID: Colour = [232, 232, 232, 255];
+const AXIS: Colour = [150, 150, 150, 255];
+const COLOURS: [Colour; 2] = [[0, 114, 178, 255], [213, 94, 0, 255]];
+
+/// The finite range of an axis, in decades.
+struct Decades {
+    low: f64,
+    high: f64,
+}
+
+impl Decades {
+    fn of(values: impl Iterator<Item = f64>, round: bool) -> Self {
+        let logs = values.filter(|v| *v > 0.0 && v.is_finite()).map(f64::log10);
+        let (low, high) = logs.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        match (low <= high, round) {
+            (false, _) => Self { low: 0.0, high: 1.0 },
+            (true, true) => Self { low: (low - 0.1).floor(), high: (high + 0.1).ceil() },
+            (true, false) => Self { low: low - 0.06, high: high + 0.06 },
+        }
+    }
+
+    fn share(&self, value: f64) -> f32 {
+        ((value.log10() - self.low) / (self.high - self.low)) as f32
+    }
+}
+
+/// Draws rows of plots under a title and a key.
+pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Small>]) -> Canvas {
+    let curves = || rows.iter().flatten().flat_map(|small| &small.curves);
+    let points = || curves().flat_map(|curve| &curve.points);
+    let (x, y) = (Decades::of(points().map(|p| p.0), false), Decades::of(points().map(|p| p.1), true));
+    let mut places: Vec<f64> = points().map(|p| p.0).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1) as f32;
+    let mut canvas = Canvas::new(LEFT + columns * (PLOT[0] + GAP[0]), 0.0);
+    canvas.width = canvas.width.max(text_width(title, 16.0) + LEFT + GAP[0]);
+    canvas.text([LEFT, 30.0], 16.0, Anchor::Start, INK, title);
+
+    // Each name once, measured ones before computed ones.
+    let mut keys: Vec<&Curve> = Vec::new();
+    for curve in curves() {
+        if !keys.iter().any(|key| key.name == curve.name) {
+            keys.push(curve);
+        }
+    }
+    keys.sort_by_key(|key| (key.faint, key.colour));
+    let (mut at, mut top) = (LEFT, 56.0);
+    for key in keys {
+        let step = 34.0 + text_width(&key.name, TEXT) + 24.0;
+        if at > LEFT && at + step - 24.0 > canvas.width - GAP[0] {
+            (at, top) = (LEFT, top + 20.0);
+        }
+        stroke(&mut canvas, vec![[at, top - 4.0], [at + 26.0, top - 4.0]], key);
+        canvas.text([at + 34.0, top], TEXT, Anchor::Start, INK, &key.name);
+        at += step;
+    }
+    top += 36.0;
+
+    for (i, row) in rows.iter().enumerate() {
+        let top = top + i as f32 * (PLOT[1] + GAP[1]);
+        for (j, small) in row.iter().enumerate() {
+            let left = LEFT + j as f32 * (PLOT[0] + GAP[0]);
+            plot(&mut canvas, small, [left, top], (&x, &y, &places), (j == 0, i + 1 == rows.len()));
+        }
+    }
+    let bottom = top + rows.len() as f32 * (PLOT[1] + GAP[1]) - GAP[1];
+    let middle = LEFT + 0.5 * (columns * (PLOT[0] + GAP[0]) - GAP[0]);
+    canvas.text([middle, bottom + 40.0], TEXT + 1.0, Anchor::Middle, INK, x_label);
+    let (at, size, text) = ([20.0, 0.5 * (top + bottom)], TEXT + 1.0, y_label.to_string());
+    canvas.marks.push(Mark::Text { at, size, anchor: Anchor::Middle, turned: true, colour: INK, text });
+    canvas.height = bottom + 56.0;
+    canvas
+}
+
+fn stroke(canvas: &mut Canvas, points: Vec<[f32; 2]>, curve: &Curve) {
+    let (width, dash) = if curve.faint { (1.5, 4.0) } else { (2.5, 0.0) };
+    canvas.marks.push(Mark::Line { points, width, dash, colour: COLOURS[curve.colour % 2] });
+}
+
+/// One plot with its upper left corner at `left`, `top`; its numbers stand at the edges of the sheet only.
+fn plot(
+    canvas: &mut Canvas,
+    small: &Small,
+    [left, top]: [f32; 2],
+    (x, y, places): (&Decades, &Decades, &[f64]),
+    (numbers_left, numbers_below): (bool, bool),
+) {
+    let (right, bottom) = (left + PLOT[0], top + PLOT[1]);
+    let at = |(a, b): (f64, f64)| [left + PLOT[0] * x.share(a), bottom - PLOT[1] * y.share(b)];
+    canvas.text([left, top - 8.0], TEXT, Anchor::Start, INK, &small.title);
+    let step = ((y.high - y.low) / 6.0).ceil().max(1.0) as usize;
+    for decade in (y.low as i32..=y.high as i32).step_by(step) {
+        let [_, height] = at((1.0, 10f64.powi(decade)));
+        canvas.line(&[[left, height], [right, height]], 1.0, GRID);
+        if numbers_left {
+            let label = format!("10{}", superscript(decade));
+            canvas.text([left - 8.0, height + 0.36 * TEXT], TEXT, Anchor::End, PALE_INK, &label);
+        }
+    }
+    for &place in places {
+        let [across, _] = at((place, 1.0));
+        canvas.line(&[[across, top], [across, bottom]], 1.0, GRID);
+        if numbers_below {
+            canvas.text([across, bottom + 18.0], TEXT, Anchor::Middle, PALE_INK, &place.to_string());
+        }
+    }
+    canvas.line(&[[left, bottom], [right, bottom]], 1.0, AXIS);
+    for curve in &small.curves {
+        let fits = |p: &&(f64, f64)| p.0 > 0.0 && p.1 > 0.0 && p.0.is_finite() && p.1.is_finite();
+        let points: Vec<[f32; 2]> = curve.points.iter().filter(fits).map(|p| at(*p)).collect();
+        if points.len() > 1 {
+            stroke(canvas, points.clone(), curve);
+        }
+        if !curve.faint || points.len() == 1 {
+            points.iter().for_each(|point| canvas.disc(*point, 3.0, COLOURS[curve.colour % 2]));
+        }
+    }
+}
+
+fn superscript(number: i32) -> String {
+    let digit = |c| match c {
+        '-' => '\u{207b}',
+        '1' => '\u{b9}',
+        '2' => '\u{b2}',
+        '3' => '\u{b3}',
+        c => char::from_u32(0x2070 + c as u32 - '0' as u32).unwrap_or(c),
+    };
+    number.to_string().chars().map(digit).collect()
+}
