@@ -30,6 +30,12 @@ pub fn algos() -> anyhow::Result<ExitCode> {
         "\
 algorithm  about
 ppo        proximal policy optimisation, on-policy
+trpo       trust-region policy optimisation, on-policy
+reinforce  Monte-Carlo policy gradient of whole episodes
+gpomdp     the same, with each reward after its own actions
+sac        soft actor-critic, off-policy
+td3        twin delayed deep deterministic policy gradient, off-policy
+ddpg       TD3 with one critic, without delay and smoothing
 
 estimator  about
 rs         S2PG: the next state is drawn with the action, no gradient goes through time

@@ -15,7 +15,7 @@ use s2pg::theory::bounds::Constants;
 use s2pg::theory::estimators::{Estimator, Kernel, Measured, Plan};
 use s2pg::theory::study::Study;
 use s2pg::theory::subject::{Kind, SubjectShape};
-use s2pg::theory::world::{EnvWorld, LinearWorld, World};
+use s2pg::theory::world::{BoundedWorld, EnvWorld, LinearWorld, World};
 use s2pg::train::RunError;
 
 use crate::picture::{Curve, Small, small_multiples};
@@ -26,8 +26,8 @@ use crate::{Usage, registry};
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
-    /// A registered environment (`s2pg envs` lists them), or the built-in `linear-gaussian`.
-    #[arg(long, default_value = LINEAR)]
+    /// A registered environment (`s2pg envs` lists them), or built in: bounded, linear-gaussian.
+    #[arg(long, default_value = BOUNDED)]
     task: String,
     /// Policies: linear, its saturating twin tanh, or the paper's network with a cell: elman, gru, lstm.
     #[arg(long, value_delimiter = ',', default_value = "linear", value_parser = kind)]
@@ -50,12 +50,12 @@ pub struct Arguments {
     /// Width of the embeddings around a cell.
     #[arg(long, default_value = "8", value_parser = whole)]
     features: usize,
-    /// Standard deviation of the action.
-    #[arg(long, default_value_t = 0.3, value_parser = positive)]
-    std: f64,
-    /// Standard deviation of the next memory, for S2PG.
-    #[arg(long, default_value_t = 0.2, value_parser = positive)]
-    state_std: f64,
+    /// Standard deviation of the action [default: 0.3 on linear-gaussian, 0.5 elsewhere].
+    #[arg(long, value_parser = positive)]
+    std: Option<f64>,
+    /// Standard deviation of the next memory, for S2PG [default: 0.2 on linear-gaussian, 0.5 elsewhere].
+    #[arg(long, value_parser = positive)]
+    state_std: Option<f64>,
     /// The discount factor [default: 0.95 on linear-gaussian, 0.99 elsewhere].
     #[arg(long, value_parser = share)]
     gamma: Option<f64>,
@@ -71,6 +71,7 @@ pub struct Arguments {
 }
 
 const LINEAR: &str = "linear-gaussian";
+const BOUNDED: &str = "bounded";
 
 const HELP: &str = "\
 Each comparison rolls one policy out twice, with the same noise of the world and of the action: with a drawn memory (for
@@ -128,10 +129,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let make = || -> Result<Box<dyn World>, EnvError> {
         Ok(match &linear {
             Some(task) => Box::new(LinearWorld::new(task.clone())),
+            None if arguments.task == BOUNDED => Box::new(BoundedWorld::default()),
             None => Box::new(EnvWorld::new(registry.make(&arguments.task, &Options::new())?)),
         })
     };
-    let sizes = make().map_err(|e| Usage(format!("{e}; or {LINEAR}")))?.sizes();
+    let sizes = make().map_err(|e| Usage(format!("{e}; built in are {BOUNDED} and {LINEAR}")))?.sizes();
     std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
 
     let cells: Vec<_> = arguments
@@ -161,11 +163,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             eprintln!("{what}, {left} left");
         }
         bar.set_message(what);
-        let gamma = arguments.gamma.unwrap_or(if linear.is_some() { 0.95 } else { 0.99 });
+        let (gamma, std, state_std, f_o) =
+            if linear.is_some() { (0.95, 0.3, 0.2, -0.3) } else { (0.99, 0.5, 0.5, 0.3) };
         let plan = Plan {
             n: arguments.trajectories as usize,
             horizon,
-            gamma,
+            gamma: arguments.gamma.unwrap_or(gamma),
             seed: arguments.seed,
             threads: arguments.threads.unwrap_or_else(threads).max(1),
         };
@@ -176,8 +179,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             hidden: arguments.hidden.unwrap_or(units),
             features: arguments.features,
             z,
-            std: arguments.std,
-            state_std: arguments.state_std,
+            weights: (f_o, 0.4),
+            std: arguments.std.unwrap_or(std),
+            state_std: arguments.state_std.unwrap_or(state_std),
         };
         let study = Study::new(&shape, &make, linear.as_ref(), plan).map_err(RunError::from)?;
         let new = compare(&study, &arguments.bptt, (policy.0, z, horizon));
@@ -195,7 +199,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(())
     };
     let figure = small_multiples(
-        &format!("Variance of the gradient estimate from one trajectory, {}", arguments.task),
+        &format!("Variance of the gradient estimate from one trajectory (task: {})", arguments.task),
         "trace of covariance / E[G²]",
         "horizon T, steps",
         &panels(&rows, arguments),
@@ -339,6 +343,15 @@ fn csv(task: &str, rows: &[Row]) -> String {
     text
 }
 
+/// The variance of BPTT over that of S2PG at the longest horizon, in words.
+fn ratio(bptt: &[(f64, f64)], s2pg: &[(f64, f64)]) -> String {
+    let last = |points: &[(f64, f64)]| points.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0));
+    match (last(bptt), last(s2pg)) {
+        (Some((t, b)), Some((_, s))) => format!("BPTT / S2PG at T = {t}: {}", short(b / s)),
+        _ => String::new(),
+    }
+}
+
 /// A row of panels for each policy, a panel for each strength of the recurrence.
 fn panels(rows: &[Row], arguments: &Arguments) -> Vec<Vec<Small>> {
     let curve = |policy: &str, z: f64, estimator: &str, bound: bool| {
@@ -360,6 +373,7 @@ fn panels(rows: &[Row], arguments: &Arguments) -> Vec<Vec<Small>> {
         };
         Small {
             title: format!("{memory}, Z = {z}"),
+            note: ratio(&curve(name, z, "bptt", false), &curve(name, z, "s2pg", false)),
             curves: vec![
                 of("BPTT, bound of Theorem 3.4", "bptt", 1, true),
                 of("S2PG, bound of Theorem 3.5", "s2pg", 0, true),
@@ -369,4 +383,49 @@ fn panels(rows: &[Row], arguments: &Arguments) -> Vec<Vec<Small>> {
         }
     };
     arguments.policy.iter().map(|policy| arguments.z.iter().map(|&z| panel(*policy, z)).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Wrong values are refused in words, right ones are taken.
+    #[test]
+    fn arguments() {
+        assert!(kind("rnn").unwrap_err().contains("linear, tanh, elman, gru, lstm"));
+        assert!(positive("0").is_err() && positive("inf").is_err() && positive("nan").is_err());
+        assert!(share("1.01").is_err() && whole("0").is_err() && whole("1.5").is_err());
+        assert_eq!((kind("gru").unwrap().0, positive("1.3"), whole("40")), ("gru", Ok(1.3), Ok(40)));
+    }
+
+    /// The note of a panel compares the ends of both curves.
+    #[test]
+    fn notes() {
+        assert_eq!(ratio(&[(5.0, 1.0), (40.0, 3e8)], &[(5.0, 1.0), (40.0, 200.0)]), "BPTT / S2PG at T = 40: 1.5e6");
+        assert_eq!(ratio(&[], &[(5.0, 1.0)]), "");
+    }
+
+    /// The table has a cell for each column, and the comparison all estimators.
+    #[test]
+    fn a_small_comparison() {
+        let shape = SubjectShape {
+            kind: Kind::Linear,
+            sizes: (1, 1),
+            hidden: 1,
+            features: 8,
+            z: 1.0,
+            weights: (0.3, 0.4),
+            std: 0.5,
+            state_std: 0.5,
+        };
+        let plan = Plan { n: 50, horizon: 6, gamma: 0.99, seed: 0, threads: 2 };
+        let make = || -> Result<Box<dyn World>, EnvError> { Ok(Box::new(BoundedWorld::default())) };
+        let study = Study::new(&shape, &make, None, plan).unwrap();
+        let rows = compare(&study, &[1, 5, 9], ("linear", 1.0, 6));
+        let names: Vec<&str> = rows.iter().map(|row| &*row.estimator).collect();
+        assert_eq!(names, ["s2pg", "bptt-held", "bptt-1", "bptt-5", "bptt"]);
+        let table = csv("bounded", &rows);
+        assert!(table.lines().all(|line| line.split(',').count() == 21), "{table}");
+        assert!(rows.iter().all(|row| row.bound.is_none_or(|bound| row.measured.normalised < bound)));
+    }
 }

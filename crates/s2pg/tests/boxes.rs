@@ -75,13 +75,16 @@ fn every_page_is_its_algorithm() {
 fn every_figure_is_defined() {
     let pages = [
         ("ppo", "ppo", "[ppo]\nsteps = 44\n"),
+        ("trpo", "trpo", "[trpo]\nsteps = 44\n"),
+        ("reinforce", "reinforce", "[reinforce]\nepisodes = 2\n"),
+        ("gpomdp", "reinforce", "[reinforce]\nepisodes = 2\n"),
         ("sac", "sac", "[sac]\nreplay = 3000\nbatch = 4\ninitial = 1900\nwarmup = 1900\n"),
         ("td3", "td3", "[td3]\nreplay = 3000\nbatch = 4\ninitial = 1900\n"),
     ];
     for (algorithm, page, table) in pages {
-        let steps = if algorithm == "ppo" { 44 } else { 2000 };
+        let steps = if ["sac", "td3"].contains(&algorithm) { 2000 } else { 44 };
         let text = format!(
-            "algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = {steps}\n[env]\nname = \"TMaze-v0\"\n{table}\
+            "algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = {steps}\ndiagnostics = true\n[env]\nname = \"TMaze-v0\"\n{table}\
              [network]\nfeatures = 4\ncritic_features = 4\nhidden = 4\n[evaluation]\nevery = 0\n"
         );
         let experiment = Experiment::parse("boxes", &text, &[]).unwrap();

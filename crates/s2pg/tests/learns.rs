@@ -9,6 +9,8 @@ use s2pg::env::Registry;
 use s2pg::train::{Experiment, build};
 
 const SEEDS: [u64; 3] = [0, 1, 2];
+/// Off-policy runs are short.
+const MORE_SEEDS: [u64; 5] = [0, 1, 2, 3, 4];
 
 /// The mean return of 100 deterministic episodes after training a preset.
 fn final_return(preset: &str, estimator: &str, seed: u64) -> f64 {
@@ -38,6 +40,29 @@ fn the_t_maze_needs_memory() {
     }
 }
 
+/// REINFORCE and GPOMDP solve a short T-maze with memory, and TRPO the long one; without memory they stay at chance.
+#[test]
+#[ignore = "takes minutes"]
+fn the_t_maze_needs_memory_whatever_the_estimator() {
+    for seed in SEEDS {
+        for preset in ["reinforce-rs/t-maze", "gpomdp-rs/t-maze", "trpo-rs/t-maze"] {
+            assert!(final_return(preset, "rs", seed) > 0.9);
+            assert!(final_return(preset, "vanilla", seed).abs() < 0.4, "four deviations of chance in 100 episodes");
+        }
+        assert!(final_return("reinforce-rs/t-maze", "bptt:full", seed) > 0.9);
+    }
+}
+
+/// TRPO swings the pendulum up and holds it with memory, and without it does not.
+#[test]
+#[ignore = "takes minutes"]
+fn trpo_needs_memory_for_the_pendulum() {
+    for seed in SEEDS {
+        assert!(final_return("trpo-rs/pendulum", "rs", seed) > -450.0);
+        assert!(final_return("trpo-rs/pendulum", "vanilla", seed) < -700.0);
+    }
+}
+
 /// With memory the pendulum is swung up and held, although its velocity is hidden; without, it is not.
 #[test]
 #[ignore = "takes minutes"]
@@ -45,5 +70,29 @@ fn the_pendulum_without_velocity_needs_memory() {
     for seed in SEEDS {
         assert!(final_return("ppo-rs/pendulum", "rs", seed) > -400.0);
         assert!(final_return("ppo-rs/pendulum", "vanilla", seed) < -700.0);
+    }
+}
+
+/// SAC and TD3 solve the T-maze with memory, and are at chance without.
+#[test]
+#[ignore = "takes minutes"]
+fn the_t_maze_needs_memory_off_policy() {
+    for preset in ["sac-rs/t-maze", "td3-rs/t-maze"] {
+        for seed in MORE_SEEDS {
+            assert!(final_return(preset, "rs", seed) > 0.9);
+            assert!(final_return(preset, "vanilla", seed).abs() < 0.4, "four deviations of chance in 100 episodes");
+        }
+    }
+}
+
+/// SAC and TD3 swing the pendulum up with memory; without, they stay far below.
+#[test]
+#[ignore = "takes minutes"]
+fn the_pendulum_without_velocity_needs_memory_off_policy() {
+    for preset in ["sac-rs/pendulum", "td3-rs/pendulum"] {
+        for seed in MORE_SEEDS {
+            let (with, without) = (final_return(preset, "rs", seed), final_return(preset, "vanilla", seed));
+            assert!(with > without + 300.0, "{preset}, seed {seed}: {with} with memory, {without} without");
+        }
     }
 }

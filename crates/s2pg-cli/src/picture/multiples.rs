@@ -20,12 +20,14 @@ pub struct Curve {
 pub struct Small {
     /// What stands above it.
     pub title: String,
+    /// A second, paler line below the title.
+    pub note: String,
     /// The curves, from the bottom to the top.
     pub curves: Vec<Curve>,
 }
 
 const PLOT: [f32; 2] = [250.0, 190.0];
-const GAP: [f32; 2] = [22.0, 40.0];
+const GAP: [f32; 2] = [22.0, 58.0];
 const LEFT: f32 = 78.0;
 const TEXT: f32 = 12.0;
 const INK: Colour = [51, 51, 51, 255];
@@ -60,7 +62,11 @@ impl Decades {
 pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Small>]) -> Canvas {
     let curves = || rows.iter().flatten().flat_map(|small| &small.curves);
     let points = || curves().flat_map(|curve| &curve.points);
-    let (x, y) = (Decades::of(points().map(|p| p.0), false), Decades::of(points().map(|p| p.1), true));
+    // What was computed may run out of the picture, what was measured may not.
+    let measured = curves().filter(|curve| !curve.faint).flat_map(|curve| &curve.points);
+    let (x, mut y) = (Decades::of(points().map(|p| p.0), false), Decades::of(measured.map(|p| p.1), true));
+    let highest = Decades::of(points().map(|p| p.1), true).high;
+    y.high = highest.min(y.high + 2.0);
     let mut places: Vec<f64> = points().map(|p| p.0).collect();
     places.sort_by(f64::total_cmp);
     places.dedup();
@@ -87,7 +93,7 @@ pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Sm
         canvas.text([at + 34.0, top], TEXT, Anchor::Start, INK, &key.name);
         at += step;
     }
-    top += 36.0;
+    top += 54.0;
 
     for (i, row) in rows.iter().enumerate() {
         let top = top + i as f32 * (PLOT[1] + GAP[1]);
@@ -106,7 +112,9 @@ pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Sm
 }
 
 fn stroke(canvas: &mut Canvas, points: Vec<[f32; 2]>, curve: &Curve) {
-    let (width, dash) = if curve.faint { (1.5, 4.0) } else { (2.5, 0.0) };
+    // Where both colours coincide, the broad one shows around the narrow one.
+    let broad = if curve.colour == 0 { 2.0 } else { 4.5 };
+    let (width, dash) = if curve.faint { (1.5, 4.0) } else { (broad, 0.0) };
     canvas.marks.push(Mark::Line { points, width, dash, colour: COLOURS[curve.colour % 2] });
 }
 
@@ -120,14 +128,17 @@ fn plot(
 ) {
     let (right, bottom) = (left + PLOT[0], top + PLOT[1]);
     let at = |(a, b): (f64, f64)| [left + PLOT[0] * x.share(a), bottom - PLOT[1] * y.share(b)];
-    canvas.text([left, top - 8.0], TEXT, Anchor::Start, INK, &small.title);
+    canvas.text([left, top - 25.0], TEXT + 1.0, Anchor::Start, INK, &small.title);
+    canvas.text([left, top - 9.0], TEXT - 1.0, Anchor::Start, PALE_INK, &small.note);
     let step = ((y.high - y.low) / 6.0).ceil().max(1.0) as usize;
     for decade in (y.low as i32..=y.high as i32).step_by(step) {
         let [_, height] = at((1.0, 10f64.powi(decade)));
         canvas.line(&[[left, height], [right, height]], 1.0, GRID);
         if numbers_left {
-            let label = format!("10{}", superscript(decade));
-            canvas.text([left - 8.0, height + 0.36 * TEXT], TEXT, Anchor::End, PALE_INK, &label);
+            let exponent = decade.to_string().replace('-', "\u{2212}");
+            let base = left - 9.0 - text_width(&exponent, 0.75 * TEXT);
+            canvas.text([base, height + 0.4 * TEXT], TEXT, Anchor::End, PALE_INK, "10");
+            canvas.text([base + 1.0, height - 0.05 * TEXT], 0.75 * TEXT, Anchor::Start, PALE_INK, &exponent);
         }
     }
     for &place in places {
@@ -141,22 +152,81 @@ fn plot(
     for curve in &small.curves {
         let fits = |p: &&(f64, f64)| p.0 > 0.0 && p.1 > 0.0 && p.0.is_finite() && p.1.is_finite();
         let points: Vec<[f32; 2]> = curve.points.iter().filter(fits).map(|p| at(*p)).collect();
-        if points.len() > 1 {
-            stroke(canvas, points.clone(), curve);
+        for line in below(&points, top) {
+            stroke(canvas, line, curve);
         }
         if !curve.faint || points.len() == 1 {
-            points.iter().for_each(|point| canvas.disc(*point, 3.0, COLOURS[curve.colour % 2]));
+            let inside = points.iter().filter(|point| point[1] >= top);
+            inside.for_each(|point| canvas.disc(*point, 3.0, COLOURS[curve.colour % 2]));
         }
     }
 }
 
-fn superscript(number: i32) -> String {
-    let digit = |c| match c {
-        '-' => '\u{207b}',
-        '1' => '\u{b9}',
-        '2' => '\u{b2}',
-        '3' => '\u{b3}',
-        c => char::from_u32(0x2070 + c as u32 - '0' as u32).unwrap_or(c),
-    };
-    number.to_string().chars().map(digit).collect()
+/// The parts of a line below the height `top`; where it crosses, a part ends there.
+fn below(points: &[[f32; 2]], top: f32) -> Vec<Vec<[f32; 2]>> {
+    let mut parts: Vec<Vec<[f32; 2]>> = Vec::new();
+    for pair in points.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        let edge = || [from[0] + (to[0] - from[0]) * (top - from[1]) / (to[1] - from[1]), top];
+        let (start, end) = match (from[1] >= top, to[1] >= top) {
+            (true, true) => (from, to),
+            (true, false) => (from, edge()),
+            (false, true) => (edge(), to),
+            (false, false) => continue,
+        };
+        match parts.last_mut() {
+            Some(part) if part.last() == Some(&start) => part.push(end),
+            _ => parts.push(vec![start, end]),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line that leaves the plot is cut at its edge, and comes back as another one.
+    #[test]
+    fn lines_end_at_the_edge() {
+        let line = [[0.0, 20.0], [1.0, 12.0], [2.0, 8.0], [3.0, 6.0], [4.0, 14.0]];
+        assert_eq!(below(&line, 10.0), [vec![[0.0, 20.0], [1.0, 12.0], [1.5, 10.0]], vec![[3.5, 10.0], [4.0, 14.0]]]);
+    }
+
+    /// No word lies outside of the sheet, no measured point outside of its plot, and every name is in the key once.
+    #[test]
+    fn everything_is_on_the_sheet() {
+        let curve = |name: &str, faint, height: f64| Curve {
+            name: name.into(),
+            points: [5.0, 10.0, 40.0].map(|x| (x, height * x)).into(),
+            colour: 0,
+            faint,
+        };
+        let small = |z: f64| Small {
+            title: format!("Z = {z}"),
+            note: "a note".into(),
+            curves: vec![curve("a bound", true, 1e12 * z), curve("measured", false, z)],
+        };
+        let rows = [vec![small(1.0), small(1.3)], vec![small(10.0), small(1e3)]];
+        let canvas = small_multiples("Title", "height", "width", &rows);
+        let mut names = 0;
+        for mark in &canvas.marks {
+            match mark {
+                Mark::Text { at: [x, y], text, .. } => {
+                    assert!(*x >= 0.0 && *y >= 0.0 && *x <= canvas.width && *y <= canvas.height, "{text}");
+                    names += usize::from(text == "measured");
+                }
+                Mark::Line { points, .. } => {
+                    assert!(points.iter().all(|[x, y]| *x <= canvas.width && *y > 0.0 && *y < canvas.height));
+                }
+                Mark::Disc { centre: [x, y], .. } => {
+                    assert!(*x > LEFT && *x < canvas.width && *y > 0.0 && *y < canvas.height);
+                }
+                Mark::Area { .. } => {}
+            }
+        }
+        assert_eq!(names, 1);
+        let discs = canvas.marks.iter().filter(|mark| matches!(mark, Mark::Disc { .. })).count();
+        assert_eq!(discs, 12);
+    }
 }

@@ -18,7 +18,7 @@ pub fn fisher_product<T: Real>(policy: &impl StatefulPolicy<T>, contexts: &[Cont
     }
     let scale = 1.0 + theta.iter().map(|x| x.f64().powi(2)).sum::<f64>().sqrt();
     // Shorter than for a smooth function: a longer step crosses more kinks of the ReLUs.
-    let step = 0.2 * epsilon::<T>().cbrt() * scale / length;
+    let step = 0.05 * epsilon::<T>().cbrt() * scale / length;
     let [ahead, behind] = [step, -step].map(|step| {
         let mut moved = policy.clone();
         let theta = moved.params_mut().data_mut();

@@ -432,7 +432,16 @@ fn scores(effort: &Effort) -> Vec<Check> {
 fn scores_of(name: &str, kind: Kind) -> Vec<Check> {
     let mut rng = Rng::new(0, "scores");
     let (n_o, n_a, steps) = (3, 2, 6);
-    let shape = SubjectShape { kind, sizes: (n_o, n_a), hidden: 3, features: 4, z: 0.9, std: 0.3, state_std: 0.2 };
+    let shape = SubjectShape {
+        kind,
+        sizes: (n_o, n_a),
+        hidden: 3,
+        features: 4,
+        z: 0.9,
+        weights: (0.3, 0.4),
+        std: 0.3,
+        state_std: 0.2,
+    };
     let subject = Subject::new(&shape, &[0.1; 3], &mut rng);
     let n_z = subject.state_size();
     let mut normal = |n: usize| (0..n * steps).map(|_| 0.5 * rng.normal()).collect::<Vec<f64>>();

@@ -22,6 +22,11 @@ const F_S: f64 = 0.3;
 const F_Z: f64 = 0.5;
 const ETA_S: f64 = 0.4;
 
+/// The state after s under the action a.
+pub(super) fn next(s: f64, a: f64) -> f64 {
+    (0.9 * s + 0.5 * a.tanh()).tanh()
+}
+
 /// The variance of one trajectory's estimate: the trace of its covariance, and the standard error of that trace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trace {
@@ -76,7 +81,7 @@ impl Saturated {
             }
             let a = F_S * s + F_Z * tanh + VARIANCE * action;
             z = ETA_S * s + self.z * tanh + VARIANCE * memory;
-            s = (0.9 * s + 0.5 * a.tanh()).tanh();
+            s = next(s, a);
             g -= discount * s * s;
             discount *= GAMMA;
         }

@@ -42,6 +42,8 @@ pub struct SubjectShape {
     pub features: usize,
     /// The strength of the recurrence that is asked for: see [`Subject::new`].
     pub z: f64,
+    /// Of linear and tanh policies: the length of the weights of o in f and in eta; the first with its sign.
+    pub weights: (f64, f64),
     /// Standard deviation of the action.
     pub std: f64,
     /// Standard deviation of the next memory.
@@ -55,16 +57,6 @@ pub struct SubjectShape {
 #[derive(Clone, Debug)]
 pub struct Subject {
     policy: Policy,
-    /// The exact gradient by the trained parameters on a linear-Gaussian task over `horizon` steps; None where there is no
-    /// closed form: only one linear unit has one. The task's Sigma and Upsilon are those of the rollouts.
-    pub fn exact(&self, task: &LinearGaussian, horizon: usize) -> Option<Vec<f64>> {
-        let Policy::Plain(Plain { parameters, z: 1, saturates: false, .. }) = &self.policy else { return None };
-        let row = |name: &str| &parameters.data()[parameters.slot(name).range()];
-        let (&[wa, ua], &[wz, uz]) = (row("f.weight"), row("eta.weight")) else { return None };
-        let [by_wa, _, by_wz, _] = task.objective([wa, ua, wz, uz], horizon).1;
-        Some(vec![by_wa, by_wz])
-    }
-
     /// Places of the trained parameters in the flat buffer.
     trained: Vec<usize>,
 }
@@ -91,8 +83,8 @@ impl Subject {
     /// singular values of d eta / d z. For one linear unit that is the weight of the memory. The recurrent weights are
     /// scaled to reach it; where even weights of zero leave more, because a gate lets the memory through, they are zero.
     ///
-    /// The memory moves the action with a weight of norm 0.5. On the linear-Gaussian task, with one linear unit,
-    /// f = -0.3 o + 0.5 z and eta = 0.4 o + Z z.
+    /// The memory moves the action with a weight of norm 0.5: with one linear unit, f = w_f o + 0.5 z and
+    /// eta = w_eta o + Z z.
     pub fn new(shape: &SubjectShape, o: &[f64], rng: &mut Rng) -> Self {
         let Kind::Cell(cell) = shape.kind else { return Self::plain(shape, rng) };
         let memory = Memory::Stochastic { z: cell.state_size(shape.hidden) };
@@ -128,7 +120,7 @@ impl Subject {
         let log_std = [b.constant("log_std", a, shape.std.ln()), b.constant("log_std_z", z, shape.state_std.ln())];
         let mut parameters = b.finish();
         let mut trained = Vec::new();
-        for (name, of_o, of_z) in [("f", -0.3, 0.5), ("eta", 0.4, shape.z)] {
+        for (name, of_o, of_z) in [("f", shape.weights.0, 0.5), ("eta", shape.weights.1, shape.z)] {
             let bias = parameters.slot(&format!("{name}.bias")).range();
             let weight = parameters.slot(&format!("{name}.weight")).range();
             let data = parameters.data_mut();
@@ -146,7 +138,10 @@ impl Subject {
                 trained.extend(weight.start + i * (o + z)..weight.start + i * (o + z) + o);
             }
         }
-        Self { policy: Policy::Plain(Plain { parameters, f, eta, log_std, z, saturates: shape.kind == Kind::Tanh }), trained }
+        Self {
+            policy: Policy::Plain(Plain { parameters, f, eta, log_std, z, saturates: shape.kind == Kind::Tanh }),
+            trained,
+        }
     }
 
     /// Scales the recurrent weights of a cell until the recurrence has the strength `z`.
@@ -177,6 +172,16 @@ impl Subject {
         let a = vec![0.0; self.actions()];
         let at = Jacobians::at(self, o, &a, &vec![0.0; n]);
         (at.eta.iter().map(|x| x * x).sum::<f64>() / n as f64).sqrt()
+    }
+
+    /// The exact gradient by the trained parameters on a linear-Gaussian task over `horizon` steps; None where there is no
+    /// closed form: only one linear unit has one. The task's Sigma and Upsilon are those of the rollouts.
+    pub fn exact(&self, task: &LinearGaussian, horizon: usize) -> Option<Vec<f64>> {
+        let Policy::Plain(Plain { parameters, z: 1, saturates: false, .. }) = &self.policy else { return None };
+        let row = |name: &str| &parameters.data()[parameters.slot(name).range()];
+        let (&[wa, ua], &[wz, uz]) = (row("f.weight"), row("eta.weight")) else { return None };
+        let [by_wa, _, by_wz, _] = task.objective([wa, ua, wz, uz], horizon).1;
+        Some(vec![by_wa, by_wz])
     }
 
     /// Places of the trained parameters in the flat buffer.
@@ -232,6 +237,45 @@ impl StatefulPolicy<f64> for Subject {
                 Dist { a: gaussian(f, *a), z: Some(gaussian(eta, *z)), h: None }
             }
             Policy::Actor(p) => p.dist(x),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(kind: Kind, z: f64) -> SubjectShape {
+        SubjectShape { kind, sizes: (2, 1), hidden: 8, features: 8, z, weights: (0.3, 0.4), std: 0.5, state_std: 0.5 }
+    }
+
+    /// Every kind has the strength that is asked for; gates keep more than nothing.
+    #[test]
+    fn the_strength_is_as_asked() {
+        for (name, kind) in Kind::ALL {
+            for z in [0.5, 1.0, 1.3] {
+                let strength = Subject::new(&shape(kind, z), &[0.0; 2], &mut Rng::new(0, "policy")).strength(&[0.0; 2]);
+                assert!((strength - z).abs() < 1e-6, "{name}: {strength} for {z}");
+            }
+        }
+        let gru = Kind::Cell(CellKind::Gru);
+        let least = Subject::new(&shape(gru, 0.01), &[0.0; 2], &mut Rng::new(0, "policy")).strength(&[0.0; 2]);
+        assert!(least > 0.3 && least < 0.6, "{least}");
+    }
+
+    /// The paper's networks, as they are initialised, have a strength of about a half.
+    #[test]
+    fn cells_start_with_a_strength_of_a_half() {
+        for cell in [CellKind::Elman, CellKind::Gru, CellKind::Lstm] {
+            for hidden in [8, 128] {
+                let head = Head::Gaussian { std: 0.5, state_std: 0.5 };
+                let actor = ActorShape { o: 1, a: 1, features: 8, hidden, cell, head };
+                let memory = Memory::Stochastic { z: cell.state_size(hidden) };
+                let actor = Actor::<f64>::new(memory, &actor, &mut Rng::new(0, "policy"));
+                let subject = Subject { policy: Policy::Actor(Box::new(actor)), trained: Vec::new() };
+                let strength = subject.strength(&[0.0]);
+                assert!((0.4..0.6).contains(&strength), "{cell:?} of {hidden}: {strength}");
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tasks as the estimators see them: in f64, with an observation and a reward.
 
 use super::LinearGaussian;
+use super::saturated::next;
 use crate::env::{Env, EnvError};
 use crate::rng::Rng;
 
@@ -59,6 +60,32 @@ impl World for LinearWorld {
         self.s = task.a * self.s + task.b * a + task.w.sqrt() * rng.normal();
         self.look(rng);
         Ok((r, false))
+    }
+}
+
+/// The bounded task of [`saturated`](super::saturated): its states and rewards lie in [-1, 1], whatever the policy does.
+#[derive(Clone, Debug, Default)]
+pub struct BoundedWorld {
+    s: f64,
+}
+
+impl World for BoundedWorld {
+    fn sizes(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError> {
+        self.s = rng.range(-1.0, 1.0);
+        Ok(())
+    }
+
+    fn observe(&self, o: &mut [f64]) {
+        o[0] = self.s;
+    }
+
+    fn step(&mut self, a: &[f64], _: &mut Rng) -> Result<(f64, bool), EnvError> {
+        self.s = next(self.s, a[0]);
+        Ok((-self.s * self.s, false))
     }
 }
 

@@ -301,7 +301,7 @@ pub struct Experiment {
     /// Whether errors of the published code are repeated.
     #[serde(default)]
     pub compat: Compat,
-    /// Whether updates have figures of gradients and states too: `grad/...` and `state/...`.
+    /// Whether updates of on-policy algorithms have figures of gradients and states too: `grad/...` and `state/...`.
     #[serde(default)]
     pub diagnostics: bool,
     /// The environment.
@@ -617,6 +617,15 @@ mod tests {
             (message(TEXT, &["ppo.gamma=1.5"]), ["`ppo.gamma` is 1.5", "between 0 and 1"]),
             (message(TEXT, &["steps=0"]), ["`steps` is 0", "at least 1"]),
             (message(TEXT, &["env.parallel=3"]), ["`ppo.steps` = 2000", "`env.parallel` = 3"]),
+            (message(TEXT, &["algorithm=trpo", "env.parallel=3"]), ["`trpo.steps` = 2000", "`env.parallel` = 3"]),
+            (message(TEXT, &["algorithm=gpomdp", "env.parallel=3"]), ["`reinforce.episodes` = 16", "take a multiple"]),
+            (
+                message(TEXT, &["algorithm=reinforce", "reinforce.episodes=1"]),
+                ["`reinforce.episodes` is 1", "at least 2"],
+            ),
+            (message(TEXT, &["algorithm=trpo", "trpo.kl=0"]), ["`trpo.kl` is 0", "above 0"]),
+            (message(TEXT, &["algorithm=trpo", "trpo.backtrack=2"]), ["`trpo.backtrack` is 2", "between 0 and 1"]),
+            (message(TEXT, &["algorithm=reinforce", "reinforce.network=wide"]), ["reinforce.network=wide", "shortcut"]),
         ] {
             assert!(parts.iter().all(|p| got.contains(p)) && !got.contains('\n'), "{got}");
         }
