@@ -72,6 +72,7 @@ pub struct Arguments {
 
 const LINEAR: &str = "linear-gaussian";
 const BOUNDED: &str = "bounded";
+const CELL_UNITS: usize = 8;
 
 const HELP: &str = "\
 Each comparison rolls one policy out twice, with the same noise of the world and of the action: with a drawn memory (for
@@ -162,7 +163,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             };
             eprintln!("{what}, {left} left");
         }
-        bar.set_message(what);
+        bar.set_message(what.clone());
         let (gamma, std, state_std, f_o) =
             if linear.is_some() { (0.95, 0.3, 0.2, -0.3) } else { (0.99, 0.5, 0.5, 0.3) };
         let plan = Plan {
@@ -172,7 +173,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             seed: arguments.seed,
             threads: arguments.threads.unwrap_or_else(threads).max(1),
         };
-        let units = if matches!(policy.1, Kind::Cell(_)) { 8 } else { 1 };
+        let units = if matches!(policy.1, Kind::Cell(_)) { CELL_UNITS } else { 1 };
         let shape = SubjectShape {
             kind: policy.1,
             sizes,
@@ -185,12 +186,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         };
         let study = Study::new(&shape, &make, linear.as_ref(), plan).map_err(RunError::from)?;
         let new = compare(&study, &arguments.bptt, (policy.0, z, horizon));
-        bar.suspend(|| new.iter().for_each(|row| println!("{}", line(row))));
-        rows.extend(new);
+        // Squares of the estimates leave the finite numbers long before the trajectories do.
+        let finite = new.iter().all(|row| row.measured.trace_error.is_finite());
+        bar.suspend(|| match finite {
+            true => new.iter().for_each(|row| println!("{}", line(row))),
+            false => eprintln!("{what}: left out, its numbers are too large; take a smaller Z or a shorter horizon"),
+        });
+        rows.extend(new.into_iter().filter(|_| finite));
         done += cost(horizon);
         bar.set_position(done as u64);
     }
     bar.finish_and_clear();
+    if rows.is_empty() {
+        return Err(Usage("nothing could be measured; take a smaller Z or a shorter horizon".into()).into());
+    }
 
     let write = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
         let path = arguments.out.join(name);
@@ -301,7 +310,7 @@ fn line(row: &Row) -> String {
 /// Three digits.
 fn short(x: f64) -> String {
     match x.abs() {
-        size if size >= 1e5 => format!("{x:.1e}"),
+        size if size >= 1e4 => format!("{x:.1e}"),
         size if size >= 100.0 => format!("{x:.0}"),
         size if size >= 10.0 => format!("{x:.1}"),
         _ => format!("{x:.2}"),
@@ -367,9 +376,9 @@ fn panels(rows: &[Row], arguments: &Arguments) -> Vec<Vec<Small>> {
             faint: bound,
         };
         let memory = match kind {
-            Kind::Linear => "linear memory",
-            Kind::Tanh => "tanh memory",
-            Kind::Cell(_) => name,
+            Kind::Linear => "linear memory".into(),
+            Kind::Tanh => "tanh memory".into(),
+            Kind::Cell(_) => format!("{} of {} units", name.to_uppercase(), arguments.hidden.unwrap_or(CELL_UNITS)),
         };
         Small {
             title: format!("{memory}, Z = {z}"),

@@ -9,14 +9,17 @@ use s2pg::train::Run;
 /// After several updates with four environments, the whole state has one digest on 1, 2, 3, 4 and 8 threads.
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    for pair in pairs() {
+    for pair in pairs().into_iter().filter(|pair| pair.2 == "gru") {
         for env in ["TMaze-v0", "PendulumPOMDP-v1"] {
-            let experiment = experiment(pair, env, 4, 10_000, "");
+            let mut experiment = experiment(pair, env, 4, 10_000, "");
+            (experiment.sac.update_ratio, experiment.td3.update_ratio) = (0.1, 0.1);
             let digests = [1, 2, 3, 4, 8].map(|threads| {
                 let mut training = training(&experiment, threads);
-                let updates = (0..230).filter(|_| training.step().unwrap().is_some()).count();
-                let least = if is_episodic(pair.0) && env.starts_with("Pendulum") { 1 } else { 5 };
-                assert!(updates >= least, "{pair:?} on {env}: {updates} updates");
+                let rows = (0..260).filter(|_| training.step().unwrap().is_some()).count();
+                // There is a row for each update; off-policy for a thousand steps, with hundreds of updates in them.
+                let few = pair.0.is_off_policy() || is_episodic(pair.0) && env.starts_with("Pendulum");
+                let least = if few { 1 } else { 5 };
+                assert!(rows >= least, "{pair:?} on {env}: {rows} rows of figures");
                 digest(&mut *training)
             });
             assert!(digests.iter().all(|d| *d == digests[0]), "{pair:?} on {env}: {digests:x?}");
@@ -27,7 +30,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 /// An evaluation has the same results on any number of threads.
 #[test]
 fn evaluations_do_not_depend_on_threads() {
-    for pair in pairs() {
+    for pair in pairs().into_iter().filter(|pair| pair.2 == "gru") {
         let experiment = experiment(pair, "PendulumPOMDP-v1", 2, 10_000, "");
         let results = [1, 2, 3, 8].map(|threads| {
             let training = training(&experiment, threads);
@@ -41,7 +44,7 @@ fn evaluations_do_not_depend_on_threads() {
 /// Evaluating after every 8 steps, every 100, or never leaves the same training and the same progress.csv.
 #[test]
 fn evaluating_more_often_changes_nothing() {
-    for pair in pairs() {
+    for pair in pairs().into_iter().filter(|pair| pair.2 == "gru") {
         let outcomes = [8, 100, 0].map(|every| {
             let mut experiment = experiment(pair, "TMaze-v0", 4, 400, "");
             experiment.evaluation.every = every;

@@ -1,7 +1,7 @@
 //! Many environments, stepped as one, on any number of threads with the same bits.
 
 use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
-use std::thread::{JoinHandle, yield_now};
+use std::thread::JoinHandle;
 
 use super::{Env, EnvError, EnvSpec, Outcome};
 use crate::rng::Rng;
@@ -196,17 +196,18 @@ impl Chunk {
     }
 }
 
-/// How often [`receive`] looks before it sleeps: a few tenths of a millisecond on an idle core, about as long as the
-/// policy takes between two steps.
+/// How often [`receive`] looks before it sleeps: some fifty microseconds, about as long as the policy takes between two
+/// steps.
 const LOOKS: usize = 1000;
 
-/// The same as `from.recv()`, but a thread that was just busy yields for a while before it sleeps: waking it would take as
-/// long as stepping several environments. Where others want the core, a yield gives it to them.
+/// The same as `from.recv()`, but a thread that was just busy looks for a while before it sleeps: waking it would take as
+/// long as stepping several environments. It does not yield: where others want the core, each yield would cost as much as
+/// all that it waits for.
 fn receive<T>(from: &Receiver<T>) -> Result<T, RecvError> {
     for _ in 0..LOOKS {
         match from.try_recv() {
             Ok(x) => return Ok(x),
-            Err(TryRecvError::Empty) => yield_now(),
+            Err(TryRecvError::Empty) => std::hint::spin_loop(),
             Err(TryRecvError::Disconnected) => return Err(RecvError),
         }
     }

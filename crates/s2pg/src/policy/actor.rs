@@ -169,8 +169,8 @@ impl<T: Real> Actor<T> {
         let start = |parameters: &mut Parameters<T>, slot: &str, from: usize, std: f64, state_std: f64| {
             let slot = parameters.slot(slot).range();
             let (of_a, of_z) = parameters.data_mut()[slot][from..].split_at_mut(a);
-            of_a.iter_mut().for_each(|x| *x = *x + T::of(std.ln()));
-            of_z.iter_mut().for_each(|x| *x = *x + T::of(state_std.ln()));
+            of_a.iter_mut().for_each(|x| *x += T::of(std.ln()));
+            of_z.iter_mut().for_each(|x| *x += T::of(state_std.ln()));
         };
         match shape.head {
             Head::Gaussian { std, state_std } => start(&mut parameters, "log_std", 0, std, state_std),

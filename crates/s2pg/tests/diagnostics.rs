@@ -1,0 +1,105 @@
+//! The optional figures of gradients and states: what they are, and that they change nothing.
+
+mod runs;
+
+use runs::{experiment, pairs, training};
+use s2pg::Rng;
+use s2pg::algo::on_policy::{Gradients, state_metrics};
+use s2pg::nn::{CellKind, Params, Tensor};
+use s2pg::policy::{Actor, ActorShape, Context, Head, Memory, StatefulPolicy};
+use s2pg::state::digest;
+
+const GRADIENT: [&str; 2] = ["grad/norm", "grad/snr"];
+const STATE: [&str; 3] = ["state/mean", "state/variance", "state/saturation"];
+
+/// With the figures or without, a run has the same state to the bit; there are those of gradients for every on-policy
+/// algorithm, and those of the state where there is one.
+#[test]
+fn figures_change_nothing() {
+    let mut updates = 0;
+    for pair in pairs().into_iter().filter(|pair| !pair.0.is_off_policy()) {
+        let run = |diagnostics: bool| {
+            let mut training =
+                training(&experiment(pair, "TMaze-v0", 2, 200, &format!("diagnostics = {diagnostics}")), 1);
+            let metrics: Vec<_> = (0..60).filter_map(|_| training.step().unwrap()).collect();
+            (digest(&mut *training), metrics)
+        };
+        let ((without, plain), (with, more)) = (run(false), run(true));
+        assert_eq!(without, with, "{pair:?}");
+        let has_state = pair.1.to_string() == "rs" || pair.1.to_string().starts_with("bptt");
+        for (plain, more) in plain.iter().zip(&more) {
+            let new: Vec<&str> = more[plain.len()..].iter().map(|m| m.0).collect();
+            let expected = GRADIENT.iter().chain(if has_state { &STATE[..] } else { &[] });
+            assert_eq!((plain, new), (&more[..plain.len()].to_vec(), expected.copied().collect()), "{pair:?}");
+            updates += 1;
+        }
+    }
+    assert!(updates > 100, "{updates} updates");
+}
+
+/// The norm of the mean of some gradients, and the squared norm over the trace of the mean's covariance, equal their
+/// definitions.
+#[test]
+fn the_signal_to_noise_ratio_is_its_definition() {
+    let mut rng = Rng::new(0, "snr");
+    for n in [2, 5, 40] {
+        let gradients: Vec<Vec<f64>> =
+            (0..n).map(|_| (0..7).map(|i| i as f64 * 0.1 + rng.normal()).collect()).collect();
+        let mut found = Gradients::default();
+        gradients.iter().for_each(|g| found.add(g));
+        let mean: Vec<f64> = (0..7).map(|i| gradients.iter().map(|g| g[i]).sum::<f64>() / n as f64).collect();
+        let norm = mean.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let spread = |g: &Vec<f64>| g.iter().zip(&mean).map(|(x, mean)| (x - mean).powi(2)).sum::<f64>();
+        let trace = gradients.iter().map(spread).sum::<f64>() / (n - 1) as f64;
+        let [(_, found_norm), (_, snr)] = found.metrics()[..] else { panic!("two figures") };
+        assert!((found_norm - norm).abs() < 1e-12 && (snr - norm * norm / (trace / n as f64)).abs() < 1e-9);
+    }
+    // Gradients that are one and the same have no noise to compare with, and so has a single one.
+    for n in [1, 3] {
+        let mut same = Gradients::default();
+        (0..n).for_each(|_| same.add(&[2.0f64, 0.0]));
+        assert_eq!(same.metrics(), [("grad/norm", 2.0), ("grad/snr", 0.0)]);
+    }
+}
+
+/// Mean, variance and saturation of the next state equal their definitions over all samples of all contexts; a policy
+/// without a state has none of them.
+#[test]
+fn figures_of_the_state_are_their_definitions() {
+    let mut rng = Rng::new(1, "state");
+    let head = Head::Gaussian { std: 0.5, state_std: 0.5 };
+    let shape = ActorShape { o: 2, a: 1, features: 4, hidden: 3, cell: CellKind::Elman, head };
+    let mut random = |rows: usize, cols: usize| -> Tensor {
+        Tensor::with(rows, cols, |x| x.iter_mut().for_each(|x| *x = 2.0 * rng.normal() as f32))
+    };
+    let contexts = [4, 9].map(|rows| Context {
+        o: random(rows, 2),
+        s: None,
+        a_prev: Some(random(rows, 1)),
+        z: Some(random(rows, 3)),
+        h: None,
+        lengths: None,
+    });
+    let mut policy: Actor = Actor::new(Memory::Stochastic { z: 3 }, &shape, &mut Rng::new(2, "state"));
+    policy.params_mut().data_mut().iter_mut().for_each(|x| *x *= 4.0);
+    let rows: Vec<Vec<f64>> = contexts
+        .iter()
+        .flat_map(|x| policy.dist(x).z.unwrap().mean.data().chunks(3).map(<[f32]>::to_vec).collect::<Vec<_>>())
+        .map(|row| row.into_iter().map(f64::from).collect())
+        .collect();
+    let mean = |j: usize| rows.iter().map(|row| row[j]).sum::<f64>() / 13.0;
+    let variance = |j: usize| rows.iter().map(|row| (row[j] - mean(j)).powi(2)).sum::<f64>() / 13.0;
+    let average = |f: &dyn Fn(usize) -> f64| (0..3).map(f).sum::<f64>() / 3.0;
+    let saturated = rows.iter().flatten().filter(|x| x.abs() >= 0.95).count() as f64 / 39.0;
+    assert!(saturated > 0.1 && saturated < 0.9, "{saturated}");
+    let found = state_metrics(&policy, contexts.iter().cloned()).unwrap();
+    for ((name, found), (expected_name, expected)) in
+        found.iter().zip(STATE.iter().zip([average(&mean), average(&variance), saturated]))
+    {
+        assert_eq!(name, expected_name);
+        assert!((found - expected).abs() < 1e-6, "{name}: {found} is not {expected}");
+    }
+
+    let plain: Actor = Actor::new(Memory::None, &shape, &mut Rng::new(2, "state"));
+    assert_eq!(state_metrics(&plain, contexts.iter().cloned()), None);
+}
