@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use s2pg::train::{Experiment, RunError, Training, build, load_model};
+use s2pg::train::{Experiment, Training, build, load_model};
 
 use crate::{Chosen, preset, print, registry};
 
@@ -59,7 +59,7 @@ pub fn load(chosen: &Chosen) -> anyhow::Result<(Box<dyn Training>, Experiment)> 
     let mut found = preset::find(&what, &[], None)?;
     // The policy acts in environments of its own: one is enough to build around it.
     found.experiment.env.parallel = 1;
-    let mut training = build(&found.experiment, registry(), 1).map_err(RunError::from)?;
+    let mut training = build(&found.experiment, registry(), 1)?;
     let best = chosen.run.join("checkpoints/best.safetensors");
     let path = if !chosen.latest && Path::exists(&best) { best } else { chosen.run.join("policy.safetensors") };
     load_model(&path, training.model())?;

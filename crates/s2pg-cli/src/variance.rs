@@ -82,7 +82,7 @@ objective where one linear unit acts on linear-gaussian, elsewhere the mean of f
 s2pg with the drawn noise of the memory held, which has the same objective: that row is called bptt-held). `variance` is
 the trace of the covariance of one trajectory's estimate over E[G^2], `snr` the reference's length over the square root
 of the trace. F, H, K, Z and R are the constants of the paper's assumptions as met, and `bound` is Theorem 3.4 or 3.5 with
-them, over E[G^2].";
+them, over E[G^2]. Where `chance` is above 1 the reference is itself noise, and bias, cosine and snr say nothing.";
 
 fn kind(name: &str) -> Result<(&'static str, Kind), String> {
     let names: Vec<&str> = Kind::ALL.iter().map(|(n, _)| *n).collect();
