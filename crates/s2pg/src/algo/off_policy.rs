@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::Metrics;
+use super::on_policy::{Gradients, state_metrics};
 use crate::data::Replay;
 use crate::nn::{Adam, Builder, Parameters, Params, Tensor};
-use crate::policy::{Critic, Extended};
+use crate::policy::{Critic, Extended, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -165,4 +167,21 @@ pub(super) fn fit_critics<Q: Critic>(
         let loss = (q.value(&data.context(rows), Some(&data.extended(rows))) - target).square().mean();
         (f64::from(loss.item()), optimiser.minimize(q, &loss))
     })
+}
+
+/// How many figures [`diagnose`] tells; they are the last of an algorithm's.
+pub(super) const DIAGNOSTICS: usize = 5;
+
+/// More about an update: norm and signal-to-noise of the policy's gradient over the pieces of the batch, and mean, variance
+/// and saturation of the states that the policy goes to.
+pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usize], gradients: &[Vec<f32>]) -> Metrics {
+    let mut pieces = Gradients::default();
+    // A piece's gradient is its share of the whole; times their number it is an estimate of its own.
+    gradients.iter().for_each(|g| pieces.add(g));
+    let n = gradients.len() as f64;
+    let mut metrics = pieces.metrics();
+    metrics[0].1 *= n;
+    metrics.truncate(if gradients.len() > 1 { 2 } else { 1 });
+    metrics.extend(state_metrics(policy, std::iter::once(data.context(rows))).unwrap_or_default());
+    metrics
 }

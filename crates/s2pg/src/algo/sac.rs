@@ -1,6 +1,6 @@
 //! Soft actor-critic over the extended action (the paper's Algorithm 2; the box is in the book).
 
-use super::off_policy::{Workers, fit_critics, least, pieces, scratch};
+use super::off_policy::{DIAGNOSTICS, Workers, diagnose, fit_critics, least, pieces, scratch};
 pub use super::settings::Sac as Settings;
 use super::{Algorithm, Metrics, Noise, Schedule, Temperature};
 use crate::data::{Buffer, Replay};
@@ -176,7 +176,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
     }
 
     fn figures(&self) -> &'static [&'static str] {
-        &[
+        const ALL: &[&str] = &[
             "train/actor_loss",
             "train/critic_loss",
             "train/q",
@@ -191,7 +191,13 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
             "train/learning_rate",
             "train/n_updates",
             "state/staleness",
-        ]
+            "grad/norm",
+            "grad/snr",
+            "state/mean",
+            "state/variance",
+            "state/saturation",
+        ];
+        if self.settings.diagnostics { ALL } else { &ALL[..ALL.len() - DIAGNOSTICS] }
     }
 
     fn update(&mut self, data: &mut Replay, rng: &mut Rng) -> Metrics {
@@ -209,6 +215,9 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
             step = self.policy_step(data, &rows, &noise[0]);
             // 3. Move the temperatures towards the wanted entropies of a and z'.
             let (loss, state_loss) = self.temperature_step(&step);
+            if self.settings.diagnostics {
+                metrics.extend(diagnose(&self.policy, data, &rows, &self.scratch));
+            }
             metrics.push(("train/actor_loss", step.loss));
             metrics.push(("train/actor_grad_norm", step.grad_norm));
             metrics.push(("train/q", mean(&step.q)));

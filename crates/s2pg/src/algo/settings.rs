@@ -42,6 +42,9 @@ pub struct Sac {
     pub state_entropy_in_target: bool,
     /// How much of a stored z' is replaced by the present policy's when it is drawn (tau_z).
     pub refresh: f64,
+    /// Whether an update tells more about its gradient and its states. Set by the experiment's key.
+    #[serde(skip)]
+    pub diagnostics: bool,
 }
 
 impl Default for Sac {
@@ -64,6 +67,7 @@ impl Default for Sac {
             state_target_entropy: None,
             state_entropy_in_target: false,
             refresh: 1.0,
+            diagnostics: false,
         }
     }
 }
@@ -114,6 +118,9 @@ pub struct Td3 {
     /// Whether targets hold the mean of the critics rather than the least (D5). Set by the experiment's switches.
     #[serde(skip)]
     pub target_mean_q: bool,
+    /// Whether an update tells more about its gradient and its states. Set by the experiment's key.
+    #[serde(skip)]
+    pub diagnostics: bool,
 }
 
 impl Default for Td3 {
@@ -138,6 +145,7 @@ impl Default for Td3 {
             refresh: 1.0,
             actor_mean_q: false,
             target_mean_q: false,
+            diagnostics: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Twin delayed deep deterministic policy gradient over the extended action, and DDPG as its simpler form (Corollary 2.3
 //! of the paper; the box is in the book).
 
-use super::off_policy::{Workers, fit_critics, least, mean, pieces, scratch};
+use super::off_policy::{DIAGNOSTICS, Workers, diagnose, fit_critics, least, mean, pieces, scratch};
 pub use super::settings::Td3 as Settings;
 use super::{Algorithm, Metrics, Noise, Schedule};
 use crate::data::{Buffer, Replay};
@@ -147,7 +147,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
     }
 
     fn figures(&self) -> &'static [&'static str] {
-        &[
+        const ALL: &[&str] = &[
             "train/actor_loss",
             "train/critic_loss",
             "train/target",
@@ -156,7 +156,13 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
             "train/learning_rate",
             "train/n_updates",
             "state/staleness",
-        ]
+            "grad/norm",
+            "grad/snr",
+            "state/mean",
+            "state/variance",
+            "state/saturation",
+        ];
+        if self.settings.diagnostics { ALL } else { &ALL[..ALL.len() - DIAGNOSTICS] }
     }
 
     fn update(&mut self, data: &mut Replay, rng: &mut Rng) -> Metrics {
@@ -182,6 +188,9 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
             // 4. In every `delay`-th update, improve the policy: the gradient goes through Q into a and z', not through
             // time.
             let step = self.policy_step(data, &rows);
+            if self.settings.diagnostics {
+                metrics.extend(diagnose(&self.policy, data, &rows, &self.scratch));
+            }
             metrics.push(("train/actor_loss", step.loss));
             metrics.push(("train/actor_grad_norm", step.grad_norm));
             // 5. In the same updates, put the policy's z' in place of the stored ones.

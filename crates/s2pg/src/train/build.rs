@@ -7,7 +7,7 @@ use super::memory::available;
 use super::run::RunError;
 use super::trainer::{MakeEnv, Parts, Trainer};
 use super::training::Training;
-use crate::algo::{Algorithm, Ppo, Reinforce, Sac, Td3, Trpo, ppo, reinforce, td3, trpo};
+use crate::algo::{Algorithm, Ppo, Reinforce, Sac, Td3, Trpo, ppo, reinforce, sac, td3, trpo};
 use crate::data::{Episodes, Replay, ReplayShape, Rollout, RolloutShape};
 use crate::env::{Env, EnvError, EnvSpec, Oracle, Registry};
 use crate::policy::{
@@ -245,7 +245,7 @@ impl Plan<'_> {
     }
 
     fn sac(self) -> Result<Box<dyn Training>, RunError> {
-        let settings = self.experiment.sac.clone();
+        let settings = sac::Settings { diagnostics: self.experiment.diagnostics, ..self.experiment.sac.clone() };
         let (low, high) = (self.spec.low.clone(), self.spec.high.clone());
         let sizes = (low.len(), self.z());
         let (std, state_std) = (self.experiment.network.std, self.experiment.network.state_std);
@@ -265,6 +265,7 @@ impl Plan<'_> {
         let settings = td3::Settings {
             actor_mean_q: bug(experiment.switches.td3_actor_mean_q, !memoryless),
             target_mean_q: bug(experiment.switches.td3_mean_target, through_time),
+            diagnostics: experiment.diagnostics,
             ..settings
         };
         let (low, high) = (self.spec.low.clone(), self.spec.high.clone());

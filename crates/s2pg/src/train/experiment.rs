@@ -301,7 +301,7 @@ pub struct Experiment {
     /// Whether errors of the published code are repeated.
     #[serde(default)]
     pub compat: Compat,
-    /// Whether updates of on-policy algorithms have figures of gradients and states too: `grad/...` and `state/...`.
+    /// Whether updates have figures of gradients and states too: `grad/...` and `state/...`.
     #[serde(default)]
     pub diagnostics: bool,
     /// The environment.
