@@ -383,6 +383,15 @@ impl Experiment {
                 own.join("]`, `[")
             ));
         }
+        if experiment.compat == Compat::Official
+            && let Some(env) = table.get_mut("env").and_then(toml::Value::as_table_mut)
+            && env.get("masses").and_then(toml::Value::as_str) == Some("discrete")
+        {
+            // What the published wrapper also does when it draws masses (D1).
+            for key in ["stale_inertias", "scale_geoms", "reset_first"] {
+                env.entry(key).or_insert(toml::Value::Boolean(true));
+            }
+        }
         if experiment.algorithm.is_off_policy() {
             let recurrent = matches!(experiment.estimator, Estimator::Rs | Estimator::Bptt(_));
             let narrow = recurrent && experiment.algorithm != AlgorithmName::Sac;
@@ -597,6 +606,23 @@ mod tests {
         assert_eq!(experiment.estimator, Estimator::Oracle);
         assert_eq!(experiment.env.options["corridor"].as_integer(), Some(5));
         assert_eq!(parse(&experiment.to_toml(), &[]).unwrap(), experiment);
+    }
+
+    /// What is left open is what the algorithm was published with; `compat` turns the errors of the environment on as well.
+    #[test]
+    fn the_rest_is_as_published() {
+        let sac = TEXT.replace("ppo", "sac");
+        let experiment = parse(&sac, &[]).unwrap();
+        let network = &experiment.network;
+        assert_eq!((network.features, network.critic_features, network.hidden, network.std), (256, 256, 32, 1.0));
+        assert_eq!((experiment.standardise, experiment.critic), (false, View::State));
+        assert_eq!(parse(&sac, &["algorithm=td3"]).unwrap().network.features, 128);
+        assert_eq!(parse(&sac, &["algorithm=td3", "estimator=vanilla"]).unwrap().network.features, 256);
+        let official = parse(&sac, &["compat=official", "env.masses=discrete", "env.scale_geoms=false"]).unwrap();
+        assert_eq!(official.env.options["stale_inertias"].as_bool(), Some(true));
+        assert_eq!(official.env.options["scale_geoms"].as_bool(), Some(false));
+        assert!(parse(&sac, &["ppo.clip=0.1"]).unwrap_err().contains("`[ppo]` is set, but the algorithm is sac"));
+        assert!(parse(&sac, &["sac.replay=10"]).unwrap_err().contains("`sac.replay` = 10 steps never come to more"));
     }
 
     /// A mistake gets one sentence that names the file and line, or the override, and the key.
