@@ -59,6 +59,8 @@ pub fn load(chosen: &Chosen) -> anyhow::Result<(Box<dyn Training>, Experiment)> 
     let mut found = preset::find(&what, &[], None)?;
     // The policy acts in environments of its own: one is enough to build around it.
     found.experiment.env.parallel = 1;
+    // Nor does it need a replay buffer.
+    (found.experiment.sac.replay, found.experiment.td3.replay) = (3, 3);
     let mut training = build(&found.experiment, registry(), 1)?;
     let best = chosen.run.join("checkpoints/best.safetensors");
     let path = if !chosen.latest && Path::exists(&best) { best } else { chosen.run.join("policy.safetensors") };

@@ -289,7 +289,7 @@ fn a_diverging_run() {
     let experiment = write(dir.path(), T_MAZE);
     let mut command = train(&experiment, &run);
     let output = command.args(["ppo.lr=1e38", "ppo.value_lr=1e38"]).output().unwrap();
-    sentence(&output, DIVERGED, &["diverged at step", "learning rate"]);
+    sentence(&output, DIVERGED, &["diverged at step", "smaller step size"]);
     let steps: usize = Checkpoints::view(run.join("checkpoints")).metadata(LATEST).unwrap()["steps"].parse().unwrap();
     assert!(steps <= 100, "{steps}");
     assert_no_temporary_files(&run);

@@ -202,7 +202,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
 
     fn update(&mut self, data: &mut Replay, rng: &mut Rng) -> Metrics {
         self.updates += 1;
-        let moves = data.stored() > self.settings.warmup;
+        let moves = data.holds_more_than(self.settings.warmup);
         let mean = |x: &[f32]| x.iter().map(|&x| f64::from(x)).sum::<f64>() / x.len() as f64;
 
         // 1. Draw a batch of steps, and noise for the actions and next states at its contexts and next contexts.

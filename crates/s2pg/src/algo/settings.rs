@@ -72,7 +72,7 @@ impl Default for Sac {
     }
 }
 
-/// The settings of TD3 and DDPG, with the values of the published HalfCheetah experiment as defaults.
+/// The settings of TD3 and DDPG, with the values that most published experiments have as defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Td3 {
@@ -147,12 +147,5 @@ impl Default for Td3 {
             target_mean_q: false,
             diagnostics: false,
         }
-    }
-}
-
-impl Td3 {
-    /// DDPG is TD3 without delay and without smoothing; with one critic, it is complete.
-    pub fn ddpg(self) -> Self {
-        Self { delay: 1, smoothing: 0.0, state_smoothing: Some(0.0), ..self }
     }
 }

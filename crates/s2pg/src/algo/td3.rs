@@ -166,7 +166,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
     }
 
     fn update(&mut self, data: &mut Replay, rng: &mut Rng) -> Metrics {
-        let moves = data.stored() > self.settings.warmup && self.updates.is_multiple_of(self.settings.delay);
+        let moves = data.holds_more_than(self.settings.warmup) && self.updates.is_multiple_of(self.settings.delay);
         self.updates += 1;
 
         // 1. Draw a batch of steps, and noise for the targets.

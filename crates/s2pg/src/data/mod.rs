@@ -56,6 +56,10 @@ pub trait Buffer: State + Send {
     }
     /// Steps that it holds, of all environments together.
     fn stored(&self) -> usize;
+    /// Whether it holds more than `n` steps, or is full.
+    fn holds_more_than(&self, n: usize) -> bool {
+        self.stored() > n
+    }
     /// What the last update learned from, by name: for a report on a divergence.
     fn batch(&mut self) -> Vec<(String, Vec<f64>)>
     where

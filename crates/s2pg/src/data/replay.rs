@@ -179,7 +179,7 @@ impl Replay {
             let next = self.next(k);
             for (stored, z) in self.state[next * n..(next + 1) * n].iter_mut().zip(z) {
                 squares += f64::from(z - *stored).powi(2);
-                // The whole z replaces a stored number that is not finite, too.
+                // Zero times a stored number that is not finite would not be zero.
                 *stored = if rest == 0.0 { *z } else { tau * z + rest * *stored };
             }
         }
@@ -216,13 +216,9 @@ impl Replay {
     fn window(&self, k: usize, len: usize) -> Vec<usize> {
         let mut window = vec![k];
         let mut first = k;
-        while window.len() < len && self.flags[first] & FIRST == 0 && !self.is_oldest(self.previous(first)) {
+        while window.len() < len && self.flags[first] & FIRST == 0 && self.is_drawable(self.previous(first)) {
             first = self.previous(first);
             window.push(first);
-        }
-        // The oldest frame of all has no known previous action, unless it starts its episode.
-        if window.len() < len && self.flags[first] & FIRST == 0 && self.flags[self.previous(first)] & FIRST != 0 {
-            window.push(self.previous(first));
         }
         window.reverse();
         window
@@ -394,6 +390,12 @@ impl Buffer for Replay {
         ];
         self.batch = rows;
         columns
+    }
+
+    fn holds_more_than(&self, n: usize) -> bool {
+        // Where episodes are short, their ends take places, and a full ring holds fewer steps than it has places.
+        let full = self.filled.iter().all(|&filled| filled as usize == self.shape.frames() - 1);
+        full || self.stored() > n
     }
 
     fn bytes(&mut self) -> usize {

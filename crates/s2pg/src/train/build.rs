@@ -32,7 +32,7 @@ pub fn build(experiment: &Experiment, registry: Arc<Registry>, threads: usize) -
         AlgorithmName::Gpomdp => plan.reinforce(true),
         AlgorithmName::Sac => plan.sac(),
         AlgorithmName::Td3 => plan.td3(2, experiment.td3.clone()),
-        AlgorithmName::Ddpg => plan.td3(1, experiment.td3.clone().ddpg()),
+        AlgorithmName::Ddpg => plan.td3(1, experiment.td3.clone()),
     }
 }
 

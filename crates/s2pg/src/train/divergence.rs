@@ -1,7 +1,8 @@
 //! What a run leaves behind when it diverges, and how it is brought there again.
 //!
 //! A run is never rescued: that would be another run. It stops with its last checkpoint intact and `diverged.safetensors`
-//! beside it: the step, the figure, and the batch from which the offending update learned. Since a resumed run is the same
+//! beside it: the step, the figure, and the batch from which the offending update learned (of a replay buffer its rows, after the
+//! refresh of their states). Since a resumed run is the same
 //! run, the checkpoint leads to the same step again.
 
 use std::path::Path;
@@ -80,26 +81,39 @@ pub fn replay(
     training.check()?;
     let from = training.steps();
     let metadata = Checkpoints::view(dir).metadata(FILE.trim_end_matches(".safetensors"))?;
-    let recorded = metadata.get("step").and_then(|s| s.parse::<usize>().ok()).unwrap_or(usize::MAX);
+    let recorded: usize = metadata.get("step").and_then(|s| s.parse().ok()).ok_or_else(|| {
+        RunError::Directory(format!("{}: its metadata has no `step`; it was not written by a run", path.display()))
+    })?;
     loop {
-        // As in the run itself: an evaluation that abandons episodes is a part of the course (D30).
         let before = training.steps();
-        let error = match training.step() {
+        let mut error = match training.step() {
             Ok(_) => None,
             Err(TrainError::Diverged { step, what }) => Some((step, what)),
             Err(other) => return Err(other.into()),
         };
-        let error = error.or_else(|| {
-            let due = experiment.checkpoint.every > 0
-                && training.steps() / experiment.checkpoint.every > before / experiment.checkpoint.every;
-            due.then(|| super::checkpoint::non_finite(&mut *training)).flatten().map(|what| (training.steps(), what))
-        });
+        if error.is_none() {
+            // As in the run itself: an evaluation that abandons episodes is a part of the course (D30), and what a step
+            // leaves behind is looked at where it is saved.
+            let now = training.steps();
+            let due = |every: usize| every > 0 && now / every > before / every;
+            let cuts = !experiment.is_correct(experiment.switches.flag_epoch_cut_as_last);
+            if cuts && experiment.evaluation.every > 0 && (due(experiment.evaluation.every) || now >= experiment.steps)
+            {
+                training.restart()?;
+            }
+            if due(experiment.checkpoint.every) || now >= experiment.steps || now == recorded {
+                error = super::checkpoint::non_finite(&mut *training).map(|what| (now, what));
+            }
+        }
         if let Some((step, now)) = error {
             let mut batch = training.batch();
             let mut then = batch.clone();
-            load(&RealDisk, &path, &mut then)?;
+            let differences = match load(&RealDisk, &path, &mut then) {
+                Ok(_) => differences(&mut then, &mut batch),
+                Err(e) => vec![e.to_string()],
+            };
             let what = [metadata.get("what").cloned().unwrap_or_default(), now];
-            return Ok(Replayed { from, step, what, differences: differences(&mut then, &mut batch) });
+            return Ok(Replayed { from, step, what, differences });
         }
         see(training.steps());
         if training.steps() > recorded {
@@ -108,13 +122,6 @@ pub fn replay(
                  or something outside of it was changed",
                 path.display()
             )));
-        }
-        let every = experiment.evaluation.every;
-        if every > 0
-            && training.steps() / every > before / every
-            && !experiment.is_correct(experiment.switches.flag_epoch_cut_as_last)
-        {
-            training.restart()?;
         }
     }
 }

@@ -168,7 +168,8 @@ pub struct Switches {
     /// observations alone, so that it misses the first one of an episode (D29).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub align_next_windows: Option<bool>,
-    /// True: no window crosses an episode. In the published code those do that reach the first transition (D31).
+    /// True: no window of a rollout crosses an episode. In the published code those do that reach the first transition
+    /// (D31). Those of a replay buffer never do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split_first_windows: Option<bool>,
     /// True: REINFORCE's score of a log-std is -1 + δ²/σ². The published code divides by σ³ (D24).
@@ -404,6 +405,13 @@ impl Experiment {
             for key in ["std", "state_std"] {
                 network.entry(key).or_insert(toml::Value::Float(1.0));
             }
+            if experiment.algorithm == AlgorithmName::Ddpg {
+                let td3 = table.entry("td3").or_insert_with(|| toml::Value::Table(toml::Table::new()));
+                let td3 = td3.as_table_mut().expect("it was read");
+                td3.entry("delay").or_insert(toml::Value::Integer(1));
+                td3.entry("smoothing").or_insert(toml::Value::Float(0.0));
+                td3.entry("state_smoothing").or_insert(toml::Value::Float(0.0));
+            }
             table.entry("standardise").or_insert(toml::Value::Boolean(false));
             table.entry("critic").or_insert_with(|| "state".into());
         }
@@ -485,6 +493,23 @@ impl Experiment {
                 return Err(format!("`{key}` is {value}; it must be a number above 0"));
             }
         }
+        for (key, value) in [("td3.noise", self.td3.noise), ("td3.state_noise", self.td3.state_noise)] {
+            if value > 7.0 {
+                return Err(format!("`{key}` is {value}; it must be at most 7"));
+            }
+        }
+        let entropies = [
+            ("sac.target_entropy", self.sac.target_entropy),
+            ("sac.state_target_entropy", self.sac.state_target_entropy),
+        ];
+        for (key, value) in entropies {
+            if value.is_some_and(|x| !x.is_finite()) {
+                return Err(format!("`{key}` is not finite; it must be a number"));
+            }
+        }
+        if self.algorithm == AlgorithmName::Ddpg && (self.td3.delay, self.td3.smoothing) != (1, 0.0) {
+            return Err("DDPG has no `td3.delay` and no `td3.smoothing`; take them away, or choose td3".into());
+        }
         let fractions = [
             ("ppo.gamma", self.ppo.gamma),
             ("ppo.lambda", self.ppo.lambda),
@@ -524,6 +549,9 @@ impl Experiment {
             ("td3", self.td3.replay, self.td3.initial.max(self.td3.warmup)),
         ];
         for (table, replay, needed) in filling {
+            if replay.div_ceil(self.env.parallel) < 3 {
+                return Err(format!("`{table}.replay` is {replay}; it must be at least 3 steps for each environment"));
+            }
             if needed >= replay {
                 return Err(format!(
                     "`{table}.replay` = {replay} steps never come to more than `{table}.initial` and `{table}.warmup` \

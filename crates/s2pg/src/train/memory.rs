@@ -3,14 +3,31 @@
 use std::fs;
 
 /// Bytes that this process may still take: what the system has free, or what is left of the control group's limit where
-/// that is less. None where neither is told.
+/// that is less, files that were read or written not counted. None where neither is told.
 pub fn available() -> Option<usize> {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<usize>().ok();
-    let group = || number("/sys/fs/cgroup/memory.max")?.checked_sub(number("/sys/fs/cgroup/memory.current")?);
-    let system = || {
-        let text = fs::read_to_string("/proc/meminfo").ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        Some(line.split_whitespace().next()?.parse::<usize>().ok()? * 1024)
+    let field = |path: &str, name: &str| {
+        let text = fs::read_to_string(path).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<usize>().ok()
     };
-    system().into_iter().chain(group()).min()
+    let left = |limit: &str, used: &str, stat: &str, name: &str| {
+        let files = field(stat, name).unwrap_or(0);
+        Some(number(limit)?.saturating_sub(number(used)?.saturating_sub(files)))
+    };
+    let group = "/sys/fs/cgroup";
+    let second = left(
+        &format!("{group}/memory.max"),
+        &format!("{group}/memory.current"),
+        &format!("{group}/memory.stat"),
+        "inactive_file ",
+    );
+    let first = left(
+        &format!("{group}/memory/memory.limit_in_bytes"),
+        &format!("{group}/memory/memory.usage_in_bytes"),
+        &format!("{group}/memory/memory.stat"),
+        "total_inactive_file ",
+    );
+    let system = field("/proc/meminfo", "MemAvailable:").map(|kilobytes| kilobytes * 1024);
+    [system, second, first].into_iter().flatten().min()
 }

@@ -140,6 +140,8 @@ impl Run {
         }
         let checkpoints = Checkpoints::open(dir.join("checkpoints"))?;
         super::disk::sweep(&RealDisk, dir)?;
+        // A run that goes on has not diverged, or will say so again.
+        let _ = std::fs::remove_file(dir.join(divergence::FILE));
         write_atomically(&RealDisk, &written, experiment.to_toml().as_bytes())?;
 
         let events_path = dir.join("events.out.tfevents.s2pg");
@@ -232,13 +234,15 @@ impl Run {
         let mut failure = None;
         let due = |every: usize| steps > before && (every > 0 && steps / every > before / every || steps >= last);
         if due(self.experiment.evaluation.every) && self.experiment.evaluation.every > 0 {
-            failure = self.evaluate(wall_time)?.map(RunError::from);
+            let (mean, unsaved) = self.evaluate(wall_time)?;
+            progress.evaluation = Some(mean);
+            failure = unsaved.map(RunError::from);
         }
         if due(self.experiment.checkpoint.every) {
             match self.save() {
                 Ok(()) if failure.is_none() => self.failures = 0,
                 Ok(()) => {}
-                Err(RunError::Train(e)) => return Err(self.stopped(e)),
+                Err(e @ RunError::Train(_)) => return Err(e),
                 Err(e) => failure = Some(e),
             }
         }
@@ -281,8 +285,9 @@ impl Run {
         let _ = self.times.row([("time/total_timesteps", steps as f64), ("time/time_elapsed", seconds)]);
     }
 
-    /// Runs episodes of both kinds, writes their row, and keeps the best policy: why not, if that was impossible.
-    fn evaluate(&mut self, wall_time: f64) -> Result<Option<ModelError>, RunError> {
+    /// Runs episodes of both kinds, writes their row, and keeps the best policy. Tells the mean return of the deterministic
+    /// ones, and why the policy could not be kept where that is so.
+    fn evaluate(&mut self, wall_time: f64) -> Result<(f64, Option<ModelError>), RunError> {
         let steps = self.steps();
         let episodes = self.experiment.evaluation.episodes;
         let run =
@@ -312,13 +317,14 @@ impl Run {
         if !self.experiment.is_correct(self.experiment.switches.flag_epoch_cut_as_last) {
             self.kept.training.restart()?;
         }
-        Ok(failure)
+        Ok((mean, failure))
     }
 
     /// Writes a checkpoint and the model, durably. A state with a number that is not finite is not written.
     pub fn save(&mut self) -> Result<(), RunError> {
         if let Some(what) = non_finite(&mut *self.kept.training) {
-            return Err(TrainError::Diverged { step: self.steps(), what }.into());
+            let error = TrainError::Diverged { step: self.steps(), what };
+            return Err(self.stopped(error));
         }
         self.kept.progress.sync()?;
         self.kept.evaluations.sync()?;

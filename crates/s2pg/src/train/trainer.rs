@@ -61,8 +61,10 @@ impl Figures {
         for (name, x) in metrics {
             let i =
                 names.iter().position(|n| n == name).unwrap_or_else(|| panic!("{name} is no figure of the algorithm"));
-            self.sums[i] += x;
-            self.counts[i] += 1;
+            // A count is not averaged.
+            let counts = *name == "train/n_updates";
+            self.sums[i] = if counts { *x } else { self.sums[i] + x };
+            self.counts[i] = if counts { 1 } else { self.counts[i] + 1 };
         }
     }
 
@@ -267,7 +269,7 @@ impl<A: Algorithm> Training for Trainer<A> {
             }
             Schedule::Episodes => self.buffer.is_full().then(|| self.update()).transpose(),
             Schedule::OffPolicy { initial, ratio } => {
-                if self.buffer.stored() > initial {
+                if self.buffer.holds_more_than(initial) {
                     self.owed += ratio * n as f64;
                 }
                 while self.owed >= 1.0 {

@@ -13,7 +13,9 @@ pub enum TrainError {
     #[error(transparent)]
     Env(#[from] EnvError),
     /// A number left the finite ones. The last checkpoint is from before.
-    #[error("training diverged at step {step}: {what}; the last checkpoint is intact, lower the learning rate")]
+    #[error(
+        "training diverged at step {step}: {what}; the last checkpoint is intact; see it again with `s2pg replay`, or start another run with a smaller step size"
+    )]
     Diverged {
         /// Environment steps so far.
         step: usize,
