@@ -175,13 +175,13 @@ pub(super) const DIAGNOSTICS: usize = 5;
 /// More about an update: norm and signal-to-noise of the policy's gradient over the pieces of the batch, and mean, variance
 /// and saturation of the states that the policy goes to.
 pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usize], gradients: &[Vec<f32>]) -> Metrics {
-    let mut pieces = Gradients::default();
-    // A piece's gradient is its share of the whole; times their number it is an estimate of its own.
-    gradients.iter().for_each(|g| pieces.add(g));
-    let n = gradients.len() as f64;
-    let mut metrics = pieces.metrics();
-    metrics[0].1 *= n;
-    metrics.truncate(if gradients.len() > 1 { 2 } else { 1 });
+    let mut parts = Gradients::default();
+    gradients.iter().for_each(|g| parts.add(g));
+    let mut metrics = parts.metrics();
+    // The parts sum to the whole. They are comparable, each as an estimate of its own, where they have as many rows.
+    metrics[0].1 *= gradients.len() as f64;
+    let comparable = gradients.len() > 1 && rows.len().is_multiple_of(PIECE);
+    metrics.truncate(if comparable { 2 } else { 1 });
     metrics.extend(state_metrics(policy, std::iter::once(data.context(rows))).unwrap_or_default());
     metrics
 }

@@ -31,6 +31,13 @@ pub struct RolloutShape {
 }
 
 impl RolloutShape {
+    /// Bytes of memory that a rollout of this shape takes, at most.
+    pub fn bytes(&self) -> usize {
+        let (z, h) = self.states();
+        let numbers = 2 * (self.o + self.s + self.a + z + h);
+        self.steps.saturating_mul(self.envs).saturating_mul(numbers * size_of::<f32>() + size_of::<f64>() + 3)
+    }
+
     /// Entries of z and of h.
     fn states(&self) -> (usize, usize) {
         match self.memory {

@@ -152,6 +152,21 @@ impl Plan<'_> {
         }
     }
 
+    /// Refuses a buffer of `size` as `key` says that takes more `bytes` than the machine has free.
+    fn fits(&self, bytes: usize, size: usize, key: &str) -> Result<(), RunError> {
+        let free = available().unwrap_or(isize::MAX as usize);
+        if bytes <= free {
+            return Ok(());
+        }
+        let mb = |bytes: usize| bytes / 1_000_000;
+        Err(RunError::Experiment(ExperimentError(format!(
+            "`{key}` = {size} takes {} MB of memory on {}, and {} MB are free; take less",
+            mb(bytes),
+            self.spec.name,
+            mb(free)
+        ))))
+    }
+
     /// A replay buffer of `size` steps, unless the machine has not the memory for it.
     fn replay(&self, size: usize) -> Result<Replay, RunError> {
         let shape = ReplayShape {
@@ -163,18 +178,8 @@ impl Plan<'_> {
             memory: self.memory,
             align_next_windows: self.experiment.is_correct(self.experiment.switches.align_next_windows),
         };
-        let (needed, free) = (shape.bytes(), available());
-        if free.is_some_and(|free| needed > free) || needed > isize::MAX as usize {
-            let mb = |bytes: usize| bytes / 1_000_000;
-            return Err(RunError::Experiment(ExperimentError(format!(
-                "a replay buffer of {size} steps of {} takes {} MB of memory, and {} MB are free; \
-                 take a smaller `{}.replay`",
-                self.spec.name,
-                mb(needed),
-                mb(free.unwrap_or(isize::MAX as usize)),
-                if self.experiment.algorithm == AlgorithmName::Sac { "sac" } else { "td3" }
-            ))));
-        }
+        let key = if self.experiment.algorithm == AlgorithmName::Sac { "sac.replay" } else { "td3.replay" };
+        self.fits(shape.bytes(), size, key)?;
         Ok(Replay::new(shape))
     }
 
@@ -208,7 +213,9 @@ impl Plan<'_> {
         let bug = experiment.switches.ppo_bptt_broadcast_bug.unwrap_or(!experiment.is_correct(None));
         let diagnostics = experiment.diagnostics;
         let settings = ppo::Settings { broadcast_bug: bug && through_time, diagnostics, ..experiment.ppo.clone() };
-        let rollout = Rollout::new(self.rollout(settings.steps / experiment.env.parallel));
+        let shape = self.rollout(settings.steps / experiment.env.parallel);
+        self.fits(shape.bytes(), settings.steps, "ppo.steps")?;
+        let rollout = Rollout::new(shape);
         let algorithm = Ppo::new(self.gaussian(), self.value(), settings, self.threads);
         let published = (self.z() == 0, self.memory != Memory::None);
         self.train(algorithm, rollout, published)
@@ -217,7 +224,9 @@ impl Plan<'_> {
     fn trpo(self) -> Result<Box<dyn Training>, RunError> {
         let experiment = self.experiment;
         let settings = trpo::Settings { diagnostics: experiment.diagnostics, ..experiment.trpo.clone() };
-        let rollout = Rollout::new(self.rollout(settings.steps / experiment.env.parallel));
+        let shape = self.rollout(settings.steps / experiment.env.parallel);
+        self.fits(shape.bytes(), settings.steps, "trpo.steps")?;
+        let rollout = Rollout::new(shape);
         let algorithm = Trpo::new(self.gaussian(), self.value(), settings, self.threads);
         let published = (self.z() == 0, self.memory != Memory::None);
         self.train(algorithm, rollout, published)
@@ -233,6 +242,8 @@ impl Plan<'_> {
         };
         // Nothing is valued: the critic's view is not kept.
         let shape = RolloutShape { s: 0, ..self.rollout(self.spec.horizon) };
+        let bytes = shape.bytes().saturating_mul(settings.episodes / experiment.env.parallel);
+        self.fits(bytes, settings.episodes, "reinforce.episodes")?;
         let episodes = Episodes::new(settings.episodes / experiment.env.parallel, shape);
         let recurrent = matches!(self.memory, Memory::Stochastic { .. } | Memory::Bptt { .. });
         let published = (self.z() == 0, self.memory != Memory::None);

@@ -552,6 +552,10 @@ impl Experiment {
             if replay.div_ceil(self.env.parallel) < 3 {
                 return Err(format!("`{table}.replay` is {replay}; it must be at least 3 steps for each environment"));
             }
+            let batch = if table == "sac" { self.sac.batch } else { self.td3.batch };
+            if batch > replay {
+                return Err(format!("`{table}.batch` = {batch} is more than `{table}.replay` = {replay}; take less"));
+            }
             if needed >= replay {
                 return Err(format!(
                     "`{table}.replay` = {replay} steps never come to more than `{table}.initial` and `{table}.warmup` \
@@ -650,7 +654,8 @@ mod tests {
         assert_eq!(official.env.options["stale_inertias"].as_bool(), Some(true));
         assert_eq!(official.env.options["scale_geoms"].as_bool(), Some(false));
         assert!(parse(&sac, &["ppo.clip=0.1"]).unwrap_err().contains("`[ppo]` is set, but the algorithm is sac"));
-        assert!(parse(&sac, &["sac.replay=10"]).unwrap_err().contains("`sac.replay` = 10 steps never come to more"));
+        assert!(parse(&sac, &["sac.replay=300"]).unwrap_err().contains("`sac.replay` = 300 steps never come to more"));
+        assert!(parse(&sac, &["sac.batch=9_000_000"]).unwrap_err().contains("is more than `sac.replay`"));
     }
 
     /// A mistake gets one sentence that names the file and line, or the override, and the key.
