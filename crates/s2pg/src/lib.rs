@@ -27,16 +27,20 @@
 pub mod algo;
 pub mod data;
 pub mod env;
+pub mod experiment;
 pub mod nn;
+pub mod plan;
 pub mod policy;
+pub mod results;
 pub mod rng;
+pub mod run;
 pub mod state;
 pub mod theory;
 pub mod train;
 
 pub use algo::Algorithm;
 pub use env::{Env, EnvError, EnvSpec, Outcome};
+pub use experiment::Experiment;
 pub use policy::{Context, Extended, Memory, StatefulPolicy};
 pub use rng::Rng;
 pub use state::{State, Visitor};
-pub use train::Experiment;

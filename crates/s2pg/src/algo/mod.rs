@@ -1,28 +1,43 @@
 //! The algorithms: one box a file. They ask a policy for its distribution and never name a memory.
+//!
+//! A new algorithm is a file that implements [`Algorithm`] and [`Recipe`], its line among the modules below, and its name in
+//! [`for_each_algorithm`].
 
 use crate::data::Buffer;
-use crate::nn::Tensor;
 use crate::policy::StatefulPolicy;
 use crate::rng::Rng;
 use crate::state::State;
 
+pub mod figures;
 pub mod fisher;
 pub mod gae;
 mod off_policy;
 pub mod on_policy;
 pub mod ppo;
+pub(crate) mod recipe;
 pub mod reinforce;
 pub mod sac;
-mod settings;
+pub(crate) mod settings;
 pub mod td3;
+mod temperature;
 pub mod trpo;
 
-pub use off_policy::{Noise, Temperature};
+pub use off_policy::{Critics, Noise};
 pub use ppo::Ppo;
+pub use recipe::{Recipe, Row};
 pub use reinforce::Reinforce;
 pub use sac::Sac;
 pub use td3::Td3;
+pub use temperature::Temperature;
 pub use trpo::Trpo;
+
+/// Calls a macro with the modules of all algorithms; the table of settings in an experiment is named after the module.
+macro_rules! for_each_algorithm {
+    ($then:ident) => {
+        $then! { ppo, trpo, reinforce, sac, td3 }
+    };
+}
+pub(crate) use for_each_algorithm;
 
 /// Named figures of an update.
 pub type Metrics = Vec<(&'static str, f64)>;
@@ -55,7 +70,7 @@ pub trait Algorithm: State + Send {
 
     /// The policy as it is now.
     fn policy(&self) -> &Self::Policy;
-    /// The same, to be loaded.
+    /// The policy, to be changed from outside, for example when a model is loaded.
     fn policy_mut(&mut self) -> &mut Self::Policy;
     /// When `update` is due.
     fn schedule(&self) -> Schedule;
@@ -65,35 +80,4 @@ pub trait Algorithm: State + Send {
     }
     /// Learns from the buffer.
     fn update(&mut self, data: &mut Self::Buffer, rng: &mut Rng) -> Metrics;
-}
-
-/// Rows that are evaluated together.
-const GROUP: usize = 250;
-
-/// Writes [rows, 1] to the rows' places.
-fn scatter(to: &mut [f64], rows: &[usize], from: &Tensor) {
-    assert_eq!(from.shape(), (rows.len(), 1), "one number for each row");
-    rows.iter().zip(from.data()).for_each(|(&k, &x)| to[k] = x as f64);
-}
-
-/// The values of some rows, [rows, 1].
-fn column(values: &[f64], rows: &[usize]) -> Tensor {
-    Tensor::with(rows.len(), 1, |x| x.iter_mut().zip(rows).for_each(|(x, &k)| *x = values[k] as f32))
-}
-
-/// The mean of a figure over minibatches.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mean {
-    sum: f64,
-    n: usize,
-}
-
-impl Mean {
-    fn add(&mut self, x: f64) {
-        self.sum += x;
-        self.n += 1;
-    }
-    fn get(self) -> f64 {
-        self.sum / self.n.max(1) as f64
-    }
 }

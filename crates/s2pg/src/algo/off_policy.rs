@@ -1,14 +1,12 @@
-//! What SAC and TD3 share: noise, temperatures, and the cutting of a batch into pieces.
+//! What the off-policy algorithms share: noise, critics with their targets, and the cutting of a batch into pieces.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Metrics;
-use super::on_policy::{Gradients, state_metrics};
 use crate::data::Replay;
-use crate::nn::{Adam, Builder, Parameters, Params, Tensor};
-use crate::policy::{Critic, Extended, StatefulPolicy};
+use crate::nn::{Adam, Params, Tensor, gradient_into};
+use crate::policy::{Context, Critic, Extended};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -42,76 +40,22 @@ impl Noise {
     }
 }
 
-/// A positive weight that is learned by its logarithm (D7), so that a mean log-density comes to -target.
-#[derive(Clone, Debug)]
-pub struct Temperature {
-    ln: Scalar,
-    optimiser: Adam,
-    target: f64,
-}
-
-#[derive(Clone, Debug)]
-struct Scalar(Parameters<f32>);
-
-impl Params for Scalar {
-    fn params(&self) -> &Parameters<f32> {
-        &self.0
-    }
-    fn params_mut(&mut self) -> &mut Parameters<f32> {
-        &mut self.0
-    }
-}
-
-impl Temperature {
-    /// Starts at `initial`; `target` is the wanted entropy.
-    pub fn new(initial: f64, lr: f64, target: f64) -> Self {
-        let mut unused = Rng::new(0, "temperature");
-        let mut builder = Builder::new(&mut unused);
-        builder.constant("ln", 1, initial.ln());
-        let ln = Scalar(builder.finish());
-        Self { optimiser: Adam::new(&ln, lr), ln, target }
-    }
-
-    /// Its value.
-    pub fn value(&self) -> f64 {
-        self.ln().exp()
-    }
-
-    /// Its logarithm.
-    pub fn ln(&self) -> f64 {
-        f64::from(self.ln.0.data()[0])
-    }
-
-    /// One step on -mean[ln alpha (log_prob + target)]; returns the loss.
-    pub fn step(&mut self, log_probs: &[f32]) -> f64 {
-        let excess = Tensor::new(log_probs.len(), 1, log_probs) + self.target;
-        let loss = -(excess * Tensor::param(&self.ln.0, 0)).mean();
-        let result = f64::from(loss.item());
-        self.optimiser.minimize(&mut self.ln, &loss);
-        result
-    }
-
-    /// The gradient of the last step.
-    pub fn gradient(&self) -> &[f32] {
-        self.optimiser.gradient()
-    }
-}
-
-impl State for Temperature {
-    fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { ln, optimiser, target: _ } = self;
-        v.child("ln", &mut ln.0);
-        v.child("optimiser", optimiser);
-    }
-}
-
 /// Rows of a batch that are computed together. A batch is cut into pieces of this size whatever the number of threads,
 /// and what the pieces sum to is added in their order: the bits are the same on any number.
-const PIECE: usize = 128;
+pub(super) const PIECE: usize = 128;
 
-/// The pieces of a batch of `n` rows.
-pub(super) fn pieces(n: usize) -> Vec<Range<usize>> {
-    (0..n).step_by(PIECE).map(|start| start..n.min(start + PIECE)).collect()
+/// A part of a batch.
+pub(super) struct Piece<'a> {
+    /// Its rows of the replay buffer.
+    pub rows: &'a [usize],
+    /// Which samples of the batch they are.
+    pub samples: Range<usize>,
+}
+
+/// The pieces of a batch of these rows.
+fn pieces(rows: &[usize]) -> impl Iterator<Item = Piece<'_>> {
+    let piece = |(i, rows): (usize, _)| Piece { rows, samples: i * PIECE..i * PIECE + <[usize]>::len(rows) };
+    rows.chunks(PIECE).enumerate().map(piece)
 }
 
 /// Threads that work through pieces.
@@ -138,50 +82,135 @@ impl Workers {
     }
 }
 
-/// One buffer for the gradient of each piece of a batch.
-pub(super) fn scratch(network: &impl Params, batch: usize) -> Vec<Vec<f32>> {
-    pieces(batch).iter().map(|_| vec![0.0; network.params().data().len()]).collect()
+/// Moves a network down losses over batches, piece by piece.
+#[derive(Debug)]
+pub struct Descent {
+    /// What moves the network.
+    pub optimiser: Adam,
+    /// The gradient of each piece; they add up to that of the batch.
+    pub gradients: Vec<Vec<f32>>,
+}
+
+/// What a step down a loss leaves behind.
+pub(super) struct Descended<const N: usize> {
+    /// The loss of the batch.
+    pub loss: f64,
+    /// Norm of its gradient.
+    pub grad_norm: f64,
+    /// What was kept of each sample, in N columns; empty where nothing was.
+    pub kept: [Vec<f32>; N],
+}
+
+impl Descent {
+    /// For a network and batches of at most `batch` rows.
+    pub(super) fn new(network: &impl Params, lr: f64, batch: usize) -> Self {
+        let zeros = vec![0.0; network.params().data().len()];
+        Self { optimiser: Adam::new(network, lr), gradients: vec![zeros; batch.div_ceil(PIECE)] }
+    }
+
+    /// One step of `network` down the mean over `rows` of `loss`, which tells that of each row of a piece, [rows, 1], and N
+    /// columns to keep.
+    pub(super) fn descend<P: Params + Sync, const N: usize>(
+        &mut self,
+        network: &mut P,
+        rows: &[usize],
+        workers: &Workers,
+        loss: impl Fn(&P, Piece<'_>) -> (Tensor, [Option<Tensor>; N]) + Send + Sync,
+    ) -> Descended<N> {
+        let now = &*network;
+        let parts = workers.map(pieces(rows).zip(&mut self.gradients), |(piece, gradient)| {
+            let (loss, kept) = loss(now, piece);
+            let mean = loss.sum() * (1.0 / rows.len() as f64);
+            gradient_into(&mean, now, gradient);
+            (f64::from(mean.item()), kept.map(|x| x.map_or(Vec::new(), |x| x.data().to_vec())))
+        });
+        let used = parts.len();
+        let (mut loss, mut kept) = (0.0, std::array::from_fn(|_| Vec::new()));
+        for (part, columns) in parts {
+            loss += part;
+            kept.iter_mut().zip(columns).for_each(|(all, column): (&mut Vec<f32>, _)| all.extend(column));
+        }
+        Descended { loss, grad_norm: self.optimiser.minimize_sum(network, &self.gradients[..used]), kept }
+    }
+}
+
+/// y = r + gamma (1 - terminated) v of some rows, where `v` tells that of a piece, [rows, 1].
+pub(super) fn bellman(
+    data: &Replay,
+    rows: &[usize],
+    gamma: f64,
+    workers: &Workers,
+    v: impl Fn(Piece<'_>) -> Tensor + Send + Sync,
+) -> Vec<f32> {
+    let gamma = gamma as f32;
+    let parts = workers.map(pieces(rows), |piece| {
+        let rows = piece.rows;
+        let y = |(&k, &v): (&usize, &f32)| data.r(k) + if data.terminated(k) { 0.0 } else { gamma * v };
+        rows.iter().zip(v(piece).data()).map(y).collect::<Vec<f32>>()
+    });
+    parts.concat()
+}
+
+/// Action-value functions, the target networks that follow them, and their optimisers.
+#[derive(Clone, Debug)]
+pub struct Critics<Q> {
+    /// The critics.
+    pub online: Vec<Q>,
+    /// Their target networks.
+    pub targets: Vec<Q>,
+    /// Their optimisers.
+    pub optimisers: Vec<Adam>,
+    tau: f64,
+}
+
+impl<Q: Critic> Critics<Q> {
+    /// With fresh optimisers; the target networks start as copies, and come nearer by `tau` at each [`follow`](Self::follow).
+    pub fn new(online: Vec<Q>, lr: f64, tau: f64) -> Self {
+        let optimisers = online.iter().map(|q| Adam::new(q, lr)).collect();
+        Self { targets: online.clone(), online, optimisers, tau }
+    }
+
+    /// Moves each critic to the targets y on the sampled rows, each on its own thread; returns the loss, the mean of
+    /// (Q(x, u) - y)², and the norm of the gradient of each.
+    pub(super) fn fit(&mut self, data: &Replay, rows: &[usize], y: &[f32], workers: &Workers) -> Vec<(f64, f64)> {
+        workers.map(self.online.iter_mut().zip(&mut self.optimisers), |(q, optimiser)| {
+            let target = Tensor::new(y.len(), 1, y);
+            let loss = (q.value(&data.context(rows), Some(&data.extended(rows))) - target).square().mean();
+            (f64::from(loss.item()), optimiser.minimize(q, &loss))
+        })
+    }
+
+    /// The target networks follow the critics.
+    pub(super) fn follow(&mut self, workers: &Workers) {
+        let tau = self.tau;
+        let pairs = self.targets.iter_mut().zip(&self.online);
+        workers.map(pairs, |(target, critic)| target.params_mut().follow(critic.params(), tau));
+    }
+}
+
+impl<Q: Critic> State for Critics<Q> {
+    fn visit(&mut self, v: &mut dyn Visitor) {
+        let Self { online, targets, optimisers, tau: _ } = self;
+        v.child("critics", online);
+        v.child("targets", targets);
+        v.child("critic_optimisers", optimisers);
+    }
 }
 
 /// The least of the critics' values, element by element.
-pub(super) fn least(values: impl Iterator<Item = Tensor>) -> Tensor {
+pub(super) fn least<Q: Critic>(critics: &[Q], x: &Context, u: &Extended) -> Tensor {
+    let values = critics.iter().map(|critic| critic.value(x, Some(u)));
     values.reduce(|a, b| a.min(&b)).expect("there is a critic")
 }
 
 /// The mean of the critics' values, element by element.
-pub(super) fn mean(values: impl ExactSizeIterator<Item = Tensor>) -> Tensor {
-    let n = values.len() as f64;
-    values.reduce(|a, b| a + b).expect("there is a critic") * (1.0 / n)
+pub(super) fn mean<Q: Critic>(critics: &[Q], x: &Context, u: &Extended) -> Tensor {
+    let values = critics.iter().map(|critic| critic.value(x, Some(u)));
+    values.reduce(|a, b| a + b).expect("there is a critic") * (1.0 / critics.len() as f64)
 }
 
-/// Moves each critic to the targets y on the sampled rows, each on its own thread; returns (loss, norm of the gradient)
-/// of each.
-pub(super) fn fit_critics<Q: Critic>(
-    (critics, optimisers): (&mut [Q], &mut [Adam]),
-    data: &Replay,
-    (rows, y): (&[usize], &[f32]),
-    workers: &Workers,
-) -> Vec<(f64, f64)> {
-    workers.map(critics.iter_mut().zip(optimisers), |(q, optimiser)| {
-        let target = Tensor::new(y.len(), 1, y);
-        let loss = (q.value(&data.context(rows), Some(&data.extended(rows))) - target).square().mean();
-        (f64::from(loss.item()), optimiser.minimize(q, &loss))
-    })
-}
-
-/// How many figures [`diagnose`] tells; they are the last of an algorithm's.
-pub(super) const DIAGNOSTICS: usize = 5;
-
-/// More about an update: norm and signal-to-noise of the policy's gradient over the pieces of the batch, and mean, variance
-/// and saturation of the states that the policy goes to.
-pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usize], gradients: &[Vec<f32>]) -> Metrics {
-    let mut parts = Gradients::default();
-    gradients.iter().for_each(|g| parts.add(g));
-    let mut metrics = parts.metrics();
-    // The parts sum to the whole. They are comparable, each as an estimate of its own, where they have as many rows.
-    metrics[0].1 *= gradients.len() as f64;
-    let comparable = gradients.len() > 1 && rows.len().is_multiple_of(PIECE);
-    metrics.truncate(if comparable { 2 } else { 1 });
-    metrics.extend(state_metrics(policy, std::iter::once(data.context(rows))).unwrap_or_default());
-    metrics
+/// The mean of some numbers.
+pub(super) fn average(x: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = x.len() as f64;
+    x.sum::<f64>() / n
 }

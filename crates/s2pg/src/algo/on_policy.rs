@@ -1,10 +1,24 @@
-//! What the on-policy algorithms share: values and densities of a rollout, the fit of the value function, and figures.
+//! What the on-policy algorithms share: values and densities of a rollout, and the fit of the value function.
 
-use super::{GROUP, Mean, Metrics, column, scatter};
+use super::figures::Mean;
 use crate::data::Rollout;
 use crate::nn::{Adam, Tensor};
-use crate::policy::{Context, Critic, Dist, StatefulPolicy};
+use crate::policy::{Critic, StatefulPolicy};
 use crate::rng::Rng;
+
+/// Rows that are evaluated together.
+pub(super) const GROUP: usize = 250;
+
+/// Writes [rows, 1] to the rows' places.
+fn scatter(to: &mut [f64], rows: &[usize], from: &Tensor) {
+    assert_eq!(from.shape(), (rows.len(), 1), "one number for each row");
+    rows.iter().zip(from.data()).for_each(|(&k, &x)| to[k] = x as f64);
+}
+
+/// The values of some rows, [rows, 1].
+pub(super) fn column(values: &[f64], rows: &[usize]) -> Tensor {
+    Tensor::with(rows.len(), 1, |x| x.iter_mut().zip(rows).for_each(|(x, &k)| *x = values[k] as f32))
+}
 
 /// V of every row, and of every row's true next context. Within a chain of rows that is the next row's.
 pub fn values(value: &impl Critic, data: &Rollout) -> (Vec<f64>, Vec<f64>) {
@@ -79,70 +93,4 @@ pub fn side_by_side<A: Send, B>(threads: usize, a: impl FnOnce() -> A + Send, b:
         let b = b();
         (a.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), b)
     })
-}
-
-/// The mean standard deviation of the action, and of z' where there is one.
-pub fn deviations(dist: &Dist) -> Metrics {
-    let std = |log_std: &Tensor| log_std.exp().mean().item() as f64;
-    let a = [("train/std", std(&dist.a.log_std))];
-    a.into_iter().chain(dist.z.as_ref().map(|z| ("train/state_std", std(&z.log_std)))).collect()
-}
-
-/// Gradients that estimate the same one, for instance of minibatches or of episodes.
-#[derive(Clone, Debug, Default)]
-pub struct Gradients {
-    sum: Vec<f64>,
-    squares: f64,
-    n: usize,
-}
-
-impl Gradients {
-    /// One more.
-    pub fn add<X: Copy + Into<f64>>(&mut self, gradient: &[X]) {
-        self.sum.resize(gradient.len(), 0.0);
-        for (sum, &x) in self.sum.iter_mut().zip(gradient) {
-            *sum += x.into();
-            self.squares += x.into().powi(2);
-        }
-        self.n += 1;
-    }
-
-    /// The norm of their mean, and |mean|² / (tr Cov / n): how far the mean stands out of its own noise, where 1 is pure
-    /// noise. Cov is the unbiased covariance of one of the n gradients. The ratio is 0 where they do not differ.
-    pub fn metrics(&self) -> Metrics {
-        let n = self.n as f64;
-        let mean = self.sum.iter().map(|x| (x / n).powi(2)).sum::<f64>();
-        let variance = (self.squares - n * mean) / (n - 1.0);
-        let snr = if variance <= 0.0 || self.n < 2 { 0.0 } else { mean / (variance / n) };
-        vec![("grad/norm", mean.sqrt()), ("grad/snr", snr)]
-    }
-}
-
-/// The magnitude from which an entry of the next state counts as saturated.
-const SATURATED: f32 = 0.95;
-
-/// Figures of the mean next state over some contexts: the mean of all entries, the variance of an entry over the samples
-/// (mean of all entries), and the share of entries of magnitude 0.95 or more. None without a state.
-pub fn state_metrics(policy: &impl StatefulPolicy, contexts: impl Iterator<Item = Context>) -> Option<Metrics> {
-    let (mut sum, mut squares, mut saturated, mut rows) = (Vec::new(), 0.0, 0, 0);
-    for x in contexts {
-        let dist = policy.dist(&x);
-        let state = dist.z.map(|z| z.mean).or(dist.h)?;
-        sum.resize(state.cols(), 0.0);
-        for row in state.data().chunks_exact(state.cols()) {
-            for (sum, &x) in sum.iter_mut().zip(row) {
-                *sum += x as f64;
-                squares += (x as f64).powi(2);
-                saturated += usize::from(x.abs() >= SATURATED);
-            }
-        }
-        rows += state.rows();
-    }
-    let (n, width) = (rows as f64, sum.len() as f64);
-    let means = sum.iter().map(|sum| (sum / n).powi(2)).sum::<f64>();
-    Some(vec![
-        ("state/mean", sum.iter().sum::<f64>() / (n * width)),
-        ("state/variance", (squares / n - means) / width),
-        ("state/saturation", saturated as f64 / (n * width)),
-    ])
 }

@@ -1,70 +1,81 @@
 //! Proximal policy optimisation over the extended action (Lemma A.1; the box is in the book).
 
-use serde::{Deserialize, Serialize};
-
+use super::figures::{Gradients, Mean, deviations, state_metrics};
 use super::gae::{explained_variance, gae, normalise};
-use super::on_policy::{Gradients, deviations, fit_value, log_prob, log_probs, side_by_side, state_metrics};
-use super::on_policy::{value_step, values};
-use super::{Algorithm, GROUP, Mean, Metrics, Schedule, column};
+use super::on_policy::{GROUP, column, fit_value, log_prob, log_probs, side_by_side, value_step, values};
+use super::recipe::{Recipe, Row, shared};
+use super::settings::settings;
+use super::{Algorithm, Metrics, Schedule};
 use crate::data::Rollout;
 use crate::nn::{Adam, Real, Tensor};
-use crate::policy::{Critic, StatefulPolicy};
+use crate::plan::{Plan, PlanError, Published, When};
+use crate::policy::{Actor, Critic, StatefulPolicy, Value};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// The settings of PPO, with the values of the published HalfCheetah experiment as defaults.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Transitions in an update, of all environments together.
-    pub steps: usize,
-    /// Passes of the policy over the transitions.
-    pub epochs: usize,
-    /// Passes of the value function over the transitions.
-    pub value_epochs: usize,
-    /// Transitions in a minibatch.
-    pub minibatch: usize,
-    /// Step size of the policy.
-    pub lr: f64,
-    /// Step size of the value function.
-    pub value_lr: f64,
-    /// Discount of future rewards.
-    pub gamma: f64,
-    /// Weight of longer advantages (GAE).
-    pub lambda: f64,
-    /// How far the ratio may move from 1.
-    pub clip: f64,
-    /// Weight of the entropy bonus.
-    pub entropy: f64,
-    /// Largest norm of a gradient.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_grad_norm: Option<f64>,
-    /// Whether the published error of PPO-BPTT is repeated, which multiplies every ratio with every advantage of the
-    /// minibatch (D11). Set by the experiment's switches.
-    #[serde(skip)]
-    pub broadcast_bug: bool,
-    /// Whether an update has figures of gradients and states. Set by the experiment.
-    #[serde(skip)]
-    pub diagnostics: bool,
+settings! {
+    /// The settings of PPO, with the values of the published HalfCheetah experiment as defaults.
+    "ppo" {
+        /// Transitions in an update, of all environments together.
+        steps: usize = 2000, AtLeastOne;
+        /// Passes of the policy over the transitions.
+        epochs: usize = 10, AtLeastOne;
+        /// Passes of the value function over the transitions.
+        value_epochs: usize = 10, AtLeastOne;
+        /// Transitions in a minibatch.
+        minibatch: usize = 32, AtLeastOne;
+        /// Step size of the policy.
+        lr: f64 = 5e-5, Positive;
+        /// Step size of the value function.
+        value_lr: f64 = 5e-5, Positive;
+        /// Discount of future rewards.
+        gamma: f64 = 0.99, Fraction;
+        /// Weight of longer advantages (GAE).
+        lambda: f64 = 0.95, Fraction;
+        /// How far the ratio may move from 1.
+        clip: f64 = 0.2, Positive;
+        /// Weight of the entropy bonus.
+        entropy: f64 = 0.0, NotNegative;
+        /// Largest norm of a gradient.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        max_grad_norm: Option<f64> = None, Positive;
+    }
+    planned {
+        /// Whether the published error of PPO-BPTT is repeated, which multiplies every ratio with every advantage of the
+        /// minibatch (D11). Set by the experiment's switches.
+        broadcast_bug: bool;
+        /// Whether an update has figures of gradients and states. Set by the experiment.
+        diagnostics: bool;
+    }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            steps: 2000,
-            epochs: 10,
-            value_epochs: 10,
-            minibatch: 32,
-            lr: 5e-5,
-            value_lr: 5e-5,
-            gamma: 0.99,
-            lambda: 0.95,
-            clip: 0.2,
-            entropy: 0.0,
-            max_grad_norm: None,
-            broadcast_bug: false,
-            diagnostics: false,
-        }
+impl Recipe for Settings {
+    const ROWS: &'static [Row] = &[Row {
+        name: "ppo",
+        about: "proximal policy optimisation, on-policy",
+        base: |_| String::new(),
+        published: Published { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless },
+    }];
+    type Algorithm = Ppo<Actor, Value>;
+
+    fn schedule(&self) -> Schedule {
+        Schedule::OnPolicy { steps: self.steps }
+    }
+
+    fn check(&self, _: &Row, parallel: usize) -> Result<(), String> {
+        self.limits()?;
+        shared("ppo.steps", self.steps, "transitions", parallel)
+    }
+
+    fn policy(&self, plan: &Plan) -> Actor {
+        plan.gaussian_policy()
+    }
+
+    fn build(&self, _: &Row, plan: &Plan) -> Result<(Ppo<Actor, Value>, Rollout), PlanError> {
+        let (broadcast_bug, diagnostics) = (plan.broadcasts_advantages(), plan.diagnostics);
+        let settings = Self { broadcast_bug, diagnostics, ..self.clone() };
+        let algorithm = Ppo::new(self.policy(plan), plan.value(), settings, plan.threads);
+        Ok((algorithm, plan.rollout(self.steps, "ppo.steps")?))
     }
 }
 
@@ -192,7 +203,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule::OnPolicy { steps: self.settings.steps }
+        self.settings.schedule()
     }
 
     fn update(&mut self, rollout: &mut Rollout, rng: &mut Rng) -> Metrics {

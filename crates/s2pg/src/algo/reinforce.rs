@@ -1,18 +1,20 @@
 //! REINFORCE and GPOMDP over the extended action (Lemma 2.1; the box is in the book).
 
-use serde::{Deserialize, Serialize};
-
+use super::figures::{Gradients, deviations, state_metrics};
 use super::fisher::{add, dot};
-use super::on_policy::{Gradients, deviations, state_metrics};
-use super::{Algorithm, GROUP, Metrics, Schedule};
+use super::on_policy::GROUP;
+use super::recipe::{Recipe, Row, shared};
+use super::settings::{Value, settings};
+use super::{Algorithm, Metrics, Schedule};
 use crate::data::{Episodes, Rollout};
 use crate::nn::{Adam, Tensor, gradient};
-use crate::policy::{Gaussian, StatefulPolicy};
+use crate::plan::{Plan, PlanError, Published, When};
+use crate::policy::{Actor, Gaussian, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
 /// How the estimated gradient moves the policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimiser {
     /// Adam, on the negative gradient.
@@ -21,54 +23,71 @@ pub enum Optimiser {
     Ascent,
 }
 
-/// Which network a policy with a state has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Network {
-    /// That of the other on-policy algorithms: embeddings, a cell, and a shortcut around it.
-    Shortcut,
-    /// The published one: an embedding with tanh, a cell (`elmanrelu` there), a linear head.
-    Simple,
+settings! {
+    /// The settings of REINFORCE and of GPOMDP.
+    "reinforce" {
+        /// Whole episodes in an update, of all environments together; at least 2.
+        episodes: usize = 16, Any;
+        /// Step size.
+        lr: f64 = 1e-3, Positive;
+        /// Discount of future rewards.
+        gamma: f64 = 0.99, Fraction;
+        /// How the gradient moves the policy.
+        optimiser: Optimiser = Optimiser::Adam, Any;
+    }
+    planned {
+        /// Whether each reward is weighed with the score of the steps up to it alone (GPOMDP). Set by the experiment's
+        /// algorithm.
+        per_step: bool;
+        /// Whether the published score of a log-std is taken, -1 + δ²/σ³ (D24). Set by the experiment's switches.
+        log_std_bug: bool;
+        /// Whether an update has figures of gradients and states. Set by the experiment.
+        diagnostics: bool;
+    }
 }
 
-/// The settings of REINFORCE and of GPOMDP.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Whole episodes in an update, of all environments together; at least 2.
-    pub episodes: usize,
-    /// Step size.
-    pub lr: f64,
-    /// Discount of future rewards.
-    pub gamma: f64,
-    /// How the gradient moves the policy.
-    pub optimiser: Optimiser,
-    /// Which network a policy with a state has.
-    pub network: Network,
-    /// Whether each reward is weighed with the score of the steps up to it alone (GPOMDP). Set by the experiment's
-    /// algorithm.
-    #[serde(skip)]
-    pub per_step: bool,
-    /// Whether the published score of a log-std is taken, -1 + δ²/σ³ (D24). Set by the experiment's switches.
-    #[serde(skip)]
-    pub log_std_bug: bool,
-    /// Whether an update has figures of gradients and states. Set by the experiment.
-    #[serde(skip)]
-    pub diagnostics: bool,
-}
+const PUBLISHED: Published = Published { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless };
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            episodes: 16,
-            lr: 1e-3,
-            gamma: 0.99,
-            optimiser: Optimiser::Adam,
-            network: Network::Shortcut,
-            per_step: false,
-            log_std_bug: false,
-            diagnostics: false,
+impl Value for Optimiser {}
+
+impl Recipe for Settings {
+    const ROWS: &'static [Row] = &[
+        Row {
+            name: "reinforce",
+            about: "Monte-Carlo policy gradient of whole episodes",
+            base: |_| String::new(),
+            published: PUBLISHED,
+        },
+        Row {
+            name: "gpomdp",
+            about: "REINFORCE in which each reward counts for the steps up to it alone",
+            base: |_| String::new(),
+            published: PUBLISHED,
+        },
+    ];
+    type Algorithm = Reinforce<Actor>;
+
+    fn schedule(&self) -> Schedule {
+        Schedule::Episodes
+    }
+
+    fn check(&self, _: &Row, parallel: usize) -> Result<(), String> {
+        self.limits()?;
+        shared("reinforce.episodes", self.episodes, "episodes", parallel)?;
+        if self.episodes < 2 {
+            return Err(format!("`reinforce.episodes` is {}; a baseline needs at least 2", self.episodes));
         }
+        Ok(())
+    }
+
+    fn policy(&self, plan: &Plan) -> Actor {
+        plan.gaussian_policy()
+    }
+
+    fn build(&self, row: &Row, plan: &Plan) -> Result<(Reinforce<Actor>, Episodes), PlanError> {
+        let (log_std_bug, diagnostics) = (plan.switches.reinforce_log_std_bug, plan.diagnostics);
+        let settings = Self { per_step: row.name == "gpomdp", log_std_bug, diagnostics, ..self.clone() };
+        Ok((Reinforce::new(self.policy(plan), settings), plan.episodes(self.episodes, "reinforce.episodes")?))
     }
 }
 
@@ -194,7 +213,7 @@ impl<P: StatefulPolicy> Algorithm for Reinforce<P> {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule::Episodes
+        self.settings.schedule()
     }
 
     fn update(&mut self, data: &mut Episodes, _: &mut Rng) -> Metrics {

@@ -1,33 +1,117 @@
 //! Soft actor-critic over the extended action (the paper's Algorithm 2; the box is in the book).
 
-use super::off_policy::{DIAGNOSTICS, Workers, diagnose, fit_critics, least, pieces, scratch};
-pub use super::settings::Sac as Settings;
-use super::{Algorithm, Metrics, Noise, Schedule, Temperature};
+use super::figures::{DIAGNOSTICS, diagnose};
+use super::off_policy::{Descended, Descent, Workers, average, bellman, least};
+use super::recipe::{Recipe, Row, filling};
+use super::settings::settings;
+use super::{Algorithm, Critics, Metrics, Noise, Schedule, Temperature};
 use crate::data::{Buffer, Replay};
-use crate::nn::{Adam, gradient_into};
-use crate::policy::{Critic, StatefulPolicy};
+use crate::plan::{Plan, PlanError, Published, When};
+use crate::policy::{Actor, Critic, Q, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// SAC: a policy, two critics and their targets, the temperatures, and all optimisers.
+settings! {
+    /// The settings of SAC, with the values of the published HalfCheetah experiment as defaults.
+    "sac" {
+        /// Steps that the replay buffer keeps.
+        replay: usize = 500_000, AtLeastOne;
+        /// Steps in a batch.
+        batch: usize = 256, AtLeastOne;
+        /// Stored steps without which nothing is learned.
+        initial: usize = 5_000, Any;
+        /// Stored steps without which the policy is not moved.
+        warmup: usize = 10_000, Any;
+        /// Updates for each step of an environment.
+        update_ratio: f64 = 1.0, Positive;
+        /// Step size of the policy.
+        lr: f64 = 1e-4, Positive;
+        /// Step size of the critics.
+        critic_lr: f64 = 1e-3, Positive;
+        /// Discount of future rewards.
+        gamma: f64 = 0.99, Fraction;
+        /// How far the target networks follow in an update.
+        tau: f64 = 0.001, Fraction;
+        /// Initial temperature of the action.
+        alpha: f64 = 1.0, Positive;
+        /// Step size of its logarithm.
+        alpha_lr: f64 = 3e-4, Positive;
+        /// Wanted entropy of the action; its negative size where not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target_entropy: Option<f64> = None, Finite;
+        /// Initial temperature of the next state.
+        state_alpha: f64 = 0.01, Positive;
+        /// Step size of its logarithm.
+        state_alpha_lr: f64 = 3e-4, Positive;
+        /// Wanted entropy of the next state; its negative size where not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state_target_entropy: Option<f64> = None, Finite;
+        /// Whether the targets hold the entropy of the next state, as in the paper; the published runs leave it out (D6).
+        state_entropy_in_target: bool = false, Any;
+        /// How much of a stored z' is replaced by the present policy's when it is drawn (tau_z).
+        refresh: f64 = 1.0, Fraction;
+    }
+    planned {
+        /// Whether an update tells more about its gradient and its states. Set by the experiment's key.
+        diagnostics: bool;
+    }
+}
+
+/// What SAC was published with.
+const BASE: &str = r#"
+standardise = false
+critic = "state"
+network = { features = 256, critic_features = 256, hidden = 32, std = 1.0, state_std = 1.0 }
+"#;
+
+impl Recipe for Settings {
+    const ROWS: &'static [Row] = &[Row {
+        name: "sac",
+        about: "soft actor-critic, off-policy",
+        base: |_| BASE.into(),
+        published: Published { keeps_prev_action: When::Always, samples_in_evaluation: When::Always },
+    }];
+    type Algorithm = Sac<Actor, Q>;
+
+    fn schedule(&self) -> Schedule {
+        Schedule::OffPolicy { initial: self.initial, ratio: self.update_ratio }
+    }
+
+    fn check(&self, _: &Row, parallel: usize) -> Result<(), String> {
+        self.limits()?;
+        filling("sac", [self.replay, self.batch, self.initial.max(self.warmup)], parallel)
+    }
+
+    fn policy(&self, plan: &Plan) -> Actor {
+        plan.squashed_policy()
+    }
+
+    fn build(&self, _: &Row, plan: &Plan) -> Result<(Sac<Actor, Q>, Replay), PlanError> {
+        let settings = Self { diagnostics: plan.diagnostics, ..self.clone() };
+        let algorithm = Sac::new(self.policy(plan), plan.critics(2, 1.0), plan.drawn(), settings, plan.threads);
+        Ok((algorithm, plan.replay(self.replay, "sac.replay")?))
+    }
+}
+
+/// SAC: a policy, two critics, the temperatures, and all optimisers.
 #[derive(Debug)]
 pub struct Sac<P, Q> {
     policy: P,
-    critics: Vec<Q>,
-    targets: Vec<Q>,
-    policy_optimiser: Adam,
-    critic_optimisers: Vec<Adam>,
-    alpha: Temperature,
-    /// Where the policy has a random state.
-    state_alpha: Option<Temperature>,
+    /// Both critics, with their target networks and optimisers.
+    pub critics: Critics<Q>,
+    /// What moves the policy.
+    pub descent: Descent,
+    /// The temperature of the action.
+    pub alpha: Temperature,
+    /// The temperature of the next state, where that is drawn.
+    pub state_alpha: Option<Temperature>,
     settings: Settings,
     updates: usize,
     workers: Workers,
-    scratch: Vec<Vec<f32>>,
 }
 
 /// What a step of the policy leaves behind.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PolicyStep {
     /// Its loss.
     pub loss: f64,
@@ -44,21 +128,16 @@ pub struct PolicyStep {
 }
 
 impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
-    /// With fresh optimisers, for `n_a` entries of the action and `n_z` of a random state. The critics' targets start as
-    /// copies.
-    pub fn new(policy: P, critics: [Q; 2], (n_a, n_z): (usize, usize), settings: Settings, threads: usize) -> Self {
-        let critics = Vec::from(critics);
-        let entropy = |wanted: Option<f64>, n: usize| wanted.unwrap_or(-(n as f64));
+    /// SAC with fresh optimisers, for `n_a` entries of the action and `n_z` of a random state.
+    pub fn new(policy: P, critics: Vec<Q>, (n_a, n_z): (usize, usize), settings: Settings, threads: usize) -> Self {
         let s = &settings;
-        let state_target = entropy(s.state_target_entropy, n_z);
+        let entropy = |wanted: Option<f64>, n: usize| wanted.unwrap_or(-(n as f64));
+        let state_alpha = || Temperature::new(s.state_alpha, s.state_alpha_lr, entropy(s.state_target_entropy, n_z));
         Self {
-            policy_optimiser: Adam::new(&policy, s.lr),
-            critic_optimisers: critics.iter().map(|q| Adam::new(q, s.critic_lr)).collect(),
-            targets: critics.clone(),
-            critics,
+            descent: Descent::new(&policy, s.lr, s.batch),
+            critics: Critics::new(critics, s.critic_lr, s.tau),
             alpha: Temperature::new(s.alpha, s.alpha_lr, entropy(s.target_entropy, n_a)),
-            state_alpha: (n_z > 0).then(|| Temperature::new(s.state_alpha, s.state_alpha_lr, state_target)),
-            scratch: scratch(&policy, s.batch),
+            state_alpha: (n_z > 0).then(state_alpha),
             policy,
             settings,
             updates: 0,
@@ -66,58 +145,23 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
         }
     }
 
-    /// Its critics, their targets, and the optimisers of policy and critics.
-    pub fn parts(&self) -> (&[Q], &[Q], &Adam, &[Adam]) {
-        (&self.critics, &self.targets, &self.policy_optimiser, &self.critic_optimisers)
-    }
-
-    /// The target networks, to be loaded.
-    pub fn targets_mut(&mut self) -> &mut [Q] {
-        &mut self.targets
-    }
-
-    /// The temperatures of action and next state.
-    pub fn temperatures(&self) -> (&Temperature, Option<&Temperature>) {
-        (&self.alpha, self.state_alpha.as_ref())
-    }
-
     /// One step of the policy on mean[alpha log pi(a) + alpha_z log pi(z') - min Q(x, a, z')].
     pub fn policy_step(&mut self, data: &Replay, rows: &[usize], noise: &Noise) -> PolicyStep {
-        let Self { policy, critics, workers, scratch, .. } = self;
-        let (policy_now, critics) = (&*policy, &*critics);
+        let critics = &self.critics.online;
         let alpha = self.alpha.value();
         let alpha_z = self.state_alpha.as_ref().map_or(0.0, Temperature::value);
-        let parts = workers.map(pieces(rows.len()).into_iter().zip(scratch.iter_mut()), |(piece, gradient)| {
-            let x = data.context(&rows[piece.clone()]);
-            let (u, log_prob) = policy_now.dist(&x).reparameterised(&noise.of(piece));
-            let q = least(critics.iter().map(|critic| critic.value(&x, Some(&u))));
+        let step = self.descent.descend(&mut self.policy, rows, &self.workers, |policy, piece| {
+            let x = data.context(piece.rows);
+            let (u, log_prob) = policy.dist(&x).reparameterised(&noise.of(piece.samples));
+            let q = least(critics, &x, &u);
             let mut loss = &log_prob.a * alpha - &q;
             if let Some(log_prob) = &log_prob.z {
                 loss = loss + log_prob * alpha_z;
             }
-            let loss = loss.sum() * (1.0 / rows.len() as f64);
-            gradient_into(&loss, policy_now, gradient);
-            let numbers = |x: Option<&crate::nn::Tensor>| x.map_or(Vec::new(), |x| x.data().to_vec());
-            PolicyStep {
-                loss: f64::from(loss.item()),
-                grad_norm: 0.0,
-                log_prob_a: numbers(Some(&log_prob.a)),
-                log_prob_z: numbers(log_prob.z.as_ref()),
-                z: numbers(u.z.as_ref()),
-                q: numbers(Some(&q)),
-            }
+            (loss, [Some(log_prob.a), log_prob.z, u.z, Some(q)])
         });
-        let mut step = PolicyStep::default();
-        for part in parts {
-            step.loss += part.loss;
-            step.log_prob_a.extend(part.log_prob_a);
-            step.log_prob_z.extend(part.log_prob_z);
-            step.z.extend(part.z);
-            step.q.extend(part.q);
-        }
-        let used = pieces(rows.len()).len();
-        step.grad_norm = self.policy_optimiser.minimize_sum(policy, &self.scratch[..used]);
-        step
+        let Descended { loss, grad_norm, kept: [log_prob_a, log_prob_z, z, q] } = step;
+        PolicyStep { loss, grad_norm, log_prob_a, log_prob_z, z, q }
     }
 
     /// One step of both temperatures, from the densities of the policy's step; returns their losses.
@@ -128,34 +172,22 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
 
     /// y = r + gamma (1 - terminated) (min Q_target(x', u') - alpha log pi(a' | x')) of some rows.
     pub fn target(&self, data: &Replay, rows: &[usize], noise: &Noise) -> Vec<f32> {
-        let (alpha, gamma) = (self.alpha.value(), self.settings.gamma as f32);
+        let alpha = self.alpha.value();
         let alpha_z = self.state_alpha.as_ref().filter(|_| self.settings.state_entropy_in_target);
-        let parts = self.workers.map(pieces(rows.len()).into_iter(), |piece| {
-            let rows = &rows[piece.clone()];
-            let x = data.next_context(rows);
-            let (u, log_prob) = self.policy.dist(&x).reparameterised(&noise.of(piece));
-            let q = least(self.targets.iter().map(|target| target.value(&x, Some(&u))));
-            let mut v = q - log_prob.a * alpha;
-            if let (Some(alpha), Some(log_prob)) = (alpha_z, log_prob.z) {
-                v = v - log_prob * alpha.value();
+        bellman(data, rows, self.settings.gamma, &self.workers, |piece| {
+            let x = data.next_context(piece.rows);
+            let (u, log_prob) = self.policy.dist(&x).reparameterised(&noise.of(piece.samples));
+            let v = least(&self.critics.targets, &x, &u) - log_prob.a * alpha;
+            match (alpha_z, log_prob.z) {
+                (Some(alpha), Some(log_prob)) => v - log_prob * alpha.value(),
+                _ => v,
             }
-            let y = |(&k, &v): (&usize, &f32)| data.r(k) + if data.terminated(k) { 0.0 } else { gamma * v };
-            rows.iter().zip(v.data()).map(y).collect::<Vec<f32>>()
-        });
-        parts.concat()
+        })
     }
 
     /// One step of each critic on mean (Q(x, u) - y)²; returns loss and gradient norm of each.
     pub fn critic_step(&mut self, data: &Replay, rows: &[usize], y: &[f32]) -> Vec<(f64, f64)> {
-        let Self { critics, critic_optimisers, workers, .. } = self;
-        fit_critics((critics, critic_optimisers), data, (rows, y), workers)
-    }
-
-    /// The target networks follow the critics.
-    pub fn follow(&mut self) {
-        let tau = self.settings.tau;
-        let pairs = self.targets.iter_mut().zip(&self.critics);
-        self.workers.map(pairs, |(target, critic)| target.params_mut().follow(critic.params(), tau));
+        self.critics.fit(data, rows, y, &self.workers)
     }
 }
 
@@ -172,7 +204,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule::OffPolicy { initial: self.settings.initial, ratio: self.settings.update_ratio }
+        self.settings.schedule()
     }
 
     fn figures(&self) -> &'static [&'static str] {
@@ -203,20 +235,20 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
     fn update(&mut self, data: &mut Replay, rng: &mut Rng) -> Metrics {
         self.updates += 1;
         let moves = data.holds_more_than(self.settings.warmup);
-        let mean = |x: &[f32]| x.iter().map(|&x| f64::from(x)).sum::<f64>() / x.len() as f64;
+        let mean = |x: &[f32]| average(x.iter().map(|&x| f64::from(x)));
 
         // 1. Draw a batch of steps, and noise for the actions and next states at its contexts and next contexts.
         let rows = data.sample(self.settings.batch, rng);
         let noise = [(); 2].map(|_| Noise::draw(data, rows.len(), rng));
         let mut metrics = vec![("train/n_updates", self.updates as f64), ("train/learning_rate", self.settings.lr)];
-        let mut step = PolicyStep::default();
+        let mut drawn = None;
         if moves {
             // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, not through time.
-            step = self.policy_step(data, &rows, &noise[0]);
+            let step = self.policy_step(data, &rows, &noise[0]);
             // 3. Move the temperatures towards the wanted entropies of a and z'.
             let (loss, state_loss) = self.temperature_step(&step);
             if self.settings.diagnostics {
-                metrics.extend(diagnose(&self.policy, data, &rows, &self.scratch));
+                metrics.extend(diagnose(&self.policy, data, &rows, &self.descent.gradients));
             }
             metrics.push(("train/actor_loss", step.loss));
             metrics.push(("train/actor_grad_norm", step.grad_norm));
@@ -229,44 +261,29 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
                 metrics.push(("train/state_ent_coef", alpha.value()));
                 metrics.push(("train/state_ent_coef_loss", loss));
             }
+            drawn = Some(step.z);
         }
         // 4. Compute the targets y, with a' and z'' drawn at the true next context.
         let y = self.target(data, &rows, &noise[1]);
         // 5. Fit both critics to them.
         let fits = self.critic_step(data, &rows, &y);
-        let n = fits.len() as f64;
-        metrics.push(("train/critic_loss", fits.iter().map(|f| f.0).sum::<f64>() / n));
-        metrics.push(("train/critic_grad_norm", fits.iter().map(|f| f.1).sum::<f64>() / n));
+        metrics.push(("train/critic_loss", average(fits.iter().map(|f| f.0))));
+        metrics.push(("train/critic_grad_norm", average(fits.iter().map(|f| f.1))));
         // 6. Let the target networks follow.
-        self.follow();
+        self.critics.follow(&self.workers);
         // 7. Put the drawn z' in place of the stored ones.
-        if moves && data.z_size() > 0 && self.settings.refresh > 0.0 {
-            metrics.push(("state/staleness", data.refresh(&rows, &step.z, self.settings.refresh)));
-        }
+        let staleness = drawn.and_then(|z| data.refresh(&rows, &z, self.settings.refresh));
+        metrics.extend(staleness.map(|x| ("state/staleness", x)));
         metrics
     }
 }
 
 impl<P: StatefulPolicy, Q: Critic> State for Sac<P, Q> {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self {
-            policy,
-            critics,
-            targets,
-            policy_optimiser,
-            critic_optimisers,
-            alpha,
-            state_alpha,
-            settings: _,
-            updates,
-            workers: _,
-            scratch: _,
-        } = self;
+        let Self { policy, critics, descent, alpha, state_alpha, settings: _, updates, workers: _ } = self;
         v.child("policy", policy);
-        v.child("critics", critics);
-        v.child("targets", targets);
-        v.child("policy_optimiser", policy_optimiser);
-        v.child("critic_optimisers", critic_optimisers);
+        critics.visit(v);
+        v.child("policy_optimiser", &mut descent.optimiser);
         v.child("alpha", alpha);
         if let Some(alpha) = state_alpha {
             v.child("state_alpha", alpha);

@@ -1,32 +1,145 @@
 //! Twin delayed deep deterministic policy gradient over the extended action, and DDPG as its simpler form (Corollary 2.3
 //! of the paper; the box is in the book).
 
-use super::off_policy::{DIAGNOSTICS, Workers, diagnose, fit_critics, least, mean, pieces, scratch};
-pub use super::settings::Td3 as Settings;
-use super::{Algorithm, Metrics, Noise, Schedule};
+use super::figures::{DIAGNOSTICS, diagnose};
+use super::off_policy::{Descended, Descent, Workers, average, bellman, least, mean};
+use super::recipe::{Recipe, Row, filling};
+use super::settings::settings;
+use super::{Algorithm, Critics, Metrics, Noise, Schedule};
 use crate::data::{Buffer, Replay};
-use crate::nn::{Adam, Tensor, gradient_into};
-use crate::policy::{Critic, Dist, Extended, StatefulPolicy};
+use crate::nn::Tensor;
+use crate::plan::{Plan, PlanError, Published, When};
+use crate::policy::{Actor, Critic, Dist, Extended, Q, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// TD3: a policy, its critics, the targets of both, and all optimisers. With one critic it is DDPG.
+settings! {
+    /// The settings of TD3 and DDPG, with the values that most published experiments have as defaults.
+    "td3" {
+        /// Steps that the replay buffer keeps.
+        replay: usize = 1_000_000, AtLeastOne;
+        /// Steps in a batch.
+        batch: usize = 100, AtLeastOne;
+        /// Stored steps without which nothing is learned.
+        initial: usize = 10_000, Any;
+        /// Stored steps without which the policy is not moved.
+        warmup: usize = 0, Any;
+        /// Updates for each step of an environment.
+        update_ratio: f64 = 1.0, Positive;
+        /// Step size of the policy.
+        lr: f64 = 1e-3, Positive;
+        /// Step size of the critics.
+        critic_lr: f64 = 1e-3, Positive;
+        /// Discount of future rewards.
+        gamma: f64 = 0.99, Fraction;
+        /// How far the target networks follow in an update.
+        tau: f64 = 0.005, Fraction;
+        /// Standard deviation of the noise on actions, in their units.
+        noise: f64 = 0.1, NotNegative;
+        /// Standard deviation of the noise on the next state.
+        state_noise: f64 = 0.01, NotNegative;
+        /// Updates of the critics for each of the policy; 1 for DDPG.
+        delay: usize = 2, AtLeastOne;
+        /// Standard deviation of the noise on the targets' actions, in their units; 0 for DDPG.
+        smoothing: f64 = 0.2, NotNegative;
+        /// Where that noise is clipped.
+        smoothing_clip: f64 = 0.5, NotNegative;
+        /// Standard deviation of the noise on the targets' next states; half of `state_noise` where not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state_smoothing: Option<f64> = None, NotNegative;
+        /// Where that noise is clipped; 1.25 times `state_noise` where not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state_smoothing_clip: Option<f64> = None, NotNegative;
+        /// How much of a stored z' is replaced by the present policy's when it is drawn (tau_z).
+        refresh: f64 = 1.0, Fraction;
+    }
+    planned {
+        /// Whether the policy ascends the mean of the critics rather than the first (D4). Set by the experiment's switches.
+        actor_mean_q: bool;
+        /// Whether targets hold the mean of the critics rather than the least (D5). Set by the experiment's switches.
+        mean_target: bool;
+        /// Whether an update tells more about its gradient and its states. Set by the experiment's key.
+        diagnostics: bool;
+    }
+}
+
+/// What TD3 was published with; the policy is narrower where it carries a state.
+fn base(recurrent: bool) -> String {
+    let features = if recurrent { 128 } else { 256 };
+    let network = format!("features = {features}, critic_features = 256, hidden = 32, std = 1.0, state_std = 1.0");
+    format!("standardise = false\ncritic = \"state\"\nnetwork = {{ {network} }}\n")
+}
+
+/// What DDPG leaves out of TD3.
+const PLAIN: &str = "td3 = { delay = 1, smoothing = 0.0, state_smoothing = 0.0 }";
+const PUBLISHED: Published = Published { keeps_prev_action: When::Never, samples_in_evaluation: When::Memoryless };
+
+impl Recipe for Settings {
+    const ROWS: &'static [Row] = &[
+        Row {
+            name: "td3",
+            about: "twin delayed deep deterministic policy gradient, off-policy",
+            base,
+            published: PUBLISHED,
+        },
+        Row {
+            name: "ddpg",
+            about: "TD3 with one critic, without delay and smoothing",
+            base: |recurrent| base(recurrent) + PLAIN,
+            published: PUBLISHED,
+        },
+    ];
+    type Algorithm = Td3<Actor, Q>;
+
+    fn schedule(&self) -> Schedule {
+        Schedule::OffPolicy { initial: self.initial, ratio: self.update_ratio }
+    }
+
+    fn check(&self, row: &Row, parallel: usize) -> Result<(), String> {
+        self.limits()?;
+        let noises = [("td3.noise", self.noise), ("td3.state_noise", self.state_noise)];
+        if let Some((key, value)) = noises.iter().find(|(_, value)| *value > 7.0) {
+            return Err(format!("`{key}` is {value}; it must be at most 7"));
+        }
+        if row.name == "ddpg" && (self.delay, self.smoothing) != (1, 0.0) {
+            return Err("DDPG has no `td3.delay` and no `td3.smoothing`; take them away, or choose td3".into());
+        }
+        filling("td3", [self.replay, self.batch, self.initial.max(self.warmup)], parallel)
+    }
+
+    fn policy(&self, plan: &Plan) -> Actor {
+        plan.deterministic_policy(self.noise, self.state_noise)
+    }
+
+    fn build(&self, row: &Row, plan: &Plan) -> Result<(Td3<Actor, Q>, Replay), PlanError> {
+        let settings = Self {
+            actor_mean_q: plan.switches.td3_actor_mean_q,
+            mean_target: plan.switches.td3_mean_target,
+            diagnostics: plan.diagnostics,
+            ..self.clone()
+        };
+        let critics = plan.critics(if row.name == "ddpg" { 1 } else { 2 }, 0.1);
+        Ok((Td3::new(self.policy(plan), critics, settings, plan.threads), plan.replay(self.replay, "td3.replay")?))
+    }
+}
+
+/// TD3: a policy and its target network, critics, and all optimisers. With one critic it is DDPG.
 #[derive(Debug)]
 pub struct Td3<P, Q> {
     policy: P,
-    policy_target: P,
-    critics: Vec<Q>,
-    targets: Vec<Q>,
-    policy_optimiser: Adam,
-    critic_optimisers: Vec<Adam>,
+    /// The target network of the policy.
+    pub policy_target: P,
+    /// The critics, with their target networks and optimisers.
+    pub critics: Critics<Q>,
+    /// What moves the policy.
+    pub descent: Descent,
     settings: Settings,
     updates: usize,
     workers: Workers,
-    scratch: Vec<Vec<f32>>,
 }
 
 /// What a step of the policy leaves behind.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PolicyStep {
     /// Its loss.
     pub loss: f64,
@@ -39,30 +152,17 @@ pub struct PolicyStep {
 }
 
 impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
-    /// With fresh optimisers. The targets start as copies.
+    /// TD3 with fresh optimisers. The target network of the policy starts as a copy.
     pub fn new(policy: P, critics: Vec<Q>, settings: Settings, threads: usize) -> Self {
         Self {
-            policy_optimiser: Adam::new(&policy, settings.lr),
-            critic_optimisers: critics.iter().map(|q| Adam::new(q, settings.critic_lr)).collect(),
             policy_target: policy.clone(),
-            targets: critics.clone(),
-            critics,
-            scratch: scratch(&policy, settings.batch),
+            critics: Critics::new(critics, settings.critic_lr, settings.tau),
+            descent: Descent::new(&policy, settings.lr, settings.batch),
             policy,
             settings,
             updates: 0,
             workers: Workers::new(threads.min(2)),
         }
-    }
-
-    /// Its critics, their targets, and the optimisers of policy and critics.
-    pub fn parts(&self) -> (&[Q], &[Q], &Adam, &[Adam]) {
-        (&self.critics, &self.targets, &self.policy_optimiser, &self.critic_optimisers)
-    }
-
-    /// The targets of policy and critics, to be loaded.
-    pub fn targets_mut(&mut self) -> (&mut P, &mut [Q]) {
-        (&mut self.policy_target, &mut self.targets)
     }
 
     /// u' = (a', z'') in the middle of a distribution of the target policy, with clipped noise on both.
@@ -77,56 +177,36 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
 
     /// y = r + gamma (1 - terminated) min Q_target(x', u') of some rows.
     pub fn target(&self, data: &Replay, rows: &[usize], noise: &Noise) -> Vec<f32> {
-        let gamma = self.settings.gamma as f32;
-        let parts = self.workers.map(pieces(rows.len()).into_iter(), |piece| {
-            let rows = &rows[piece.clone()];
-            let x = data.next_context(rows);
-            let u = self.smoothed(&self.policy_target.dist(&x), &noise.of(piece));
-            let values = self.targets.iter().map(|target| target.value(&x, Some(&u)));
-            let q = if self.settings.target_mean_q { mean(values) } else { least(values) };
-            let y = |(&k, &v): (&usize, &f32)| data.r(k) + if data.terminated(k) { 0.0 } else { gamma * v };
-            rows.iter().zip(q.data()).map(y).collect::<Vec<f32>>()
-        });
-        parts.concat()
+        let q = if self.settings.mean_target { mean } else { least };
+        bellman(data, rows, self.settings.gamma, &self.workers, |piece| {
+            let x = data.next_context(piece.rows);
+            let u = self.smoothed(&self.policy_target.dist(&x), &noise.of(piece.samples));
+            q(&self.critics.targets, &x, &u)
+        })
     }
 
     /// One step of each critic on mean (Q(x, u) - y)²; returns loss and gradient norm of each.
     pub fn critic_step(&mut self, data: &Replay, rows: &[usize], y: &[f32]) -> Vec<(f64, f64)> {
-        let Self { critics, critic_optimisers, workers, .. } = self;
-        fit_critics((critics, critic_optimisers), data, (rows, y), workers)
+        self.critics.fit(data, rows, y, &self.workers)
     }
 
     /// One step of the policy up the critic: -mean Q(x, mu(x)).
     pub fn policy_step(&mut self, data: &Replay, rows: &[usize]) -> PolicyStep {
-        let Self { policy, critics, workers, scratch, settings, .. } = self;
-        let policy_now = &*policy;
-        let judges = if settings.actor_mean_q { &critics[..] } else { &critics[..1] };
-        let parts = workers.map(pieces(rows.len()).into_iter().zip(scratch.iter_mut()), |(piece, gradient)| {
-            let x = data.context(&rows[piece]);
-            let u = policy_now.dist(&x).mean();
-            let q = mean(judges.iter().map(|critic| critic.value(&x, Some(&u))));
-            let loss = q.sum() * (-1.0 / rows.len() as f64);
-            gradient_into(&loss, policy_now, gradient);
-            let z = u.z.as_ref().map_or(Vec::new(), |z| z.data().to_vec());
-            PolicyStep { loss: f64::from(loss.item()), grad_norm: 0.0, a: u.a.data().to_vec(), z }
+        let critics = &self.critics.online;
+        let judges = if self.settings.actor_mean_q { &critics[..] } else { &critics[..1] };
+        let step = self.descent.descend(&mut self.policy, rows, &self.workers, |policy, piece| {
+            let x = data.context(piece.rows);
+            let u = policy.dist(&x).mean();
+            (-mean(judges, &x, &u), [Some(u.a), u.z])
         });
-        let mut step = PolicyStep::default();
-        for part in parts {
-            step.loss += part.loss;
-            step.a.extend(part.a);
-            step.z.extend(part.z);
-        }
-        let used = pieces(rows.len()).len();
-        step.grad_norm = self.policy_optimiser.minimize_sum(policy, &self.scratch[..used]);
-        step
+        let Descended { loss, grad_norm, kept: [a, z] } = step;
+        PolicyStep { loss, grad_norm, a, z }
     }
 
     /// All target networks follow.
-    pub fn follow(&mut self) {
-        let tau = self.settings.tau;
-        self.policy_target.params_mut().follow(self.policy.params(), tau);
-        let pairs = self.targets.iter_mut().zip(&self.critics);
-        self.workers.map(pairs, |(target, critic)| target.params_mut().follow(critic.params(), tau));
+    fn follow(&mut self) {
+        self.policy_target.params_mut().follow(self.policy.params(), self.settings.tau);
+        self.critics.follow(&self.workers);
     }
 }
 
@@ -143,7 +223,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule::OffPolicy { initial: self.settings.initial, ratio: self.settings.update_ratio }
+        self.settings.schedule()
     }
 
     fn figures(&self) -> &'static [&'static str] {
@@ -176,11 +256,10 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
         let y = self.target(data, &rows, &noise);
         // 3. Fit the critics to them.
         let fits = self.critic_step(data, &rows, &y);
-        let n = fits.len() as f64;
         let mut metrics = vec![
-            ("train/critic_loss", fits.iter().map(|f| f.0).sum::<f64>() / n),
-            ("train/target", y.iter().map(|&y| f64::from(y)).sum::<f64>() / y.len() as f64),
-            ("train/critic_grad_norm", fits.iter().map(|f| f.1).sum::<f64>() / n),
+            ("train/critic_loss", average(fits.iter().map(|f| f.0))),
+            ("train/target", average(y.iter().map(|&y| f64::from(y)))),
+            ("train/critic_grad_norm", average(fits.iter().map(|f| f.1))),
             ("train/learning_rate", self.settings.lr),
             ("train/n_updates", self.updates as f64),
         ];
@@ -189,14 +268,13 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
             // time.
             let step = self.policy_step(data, &rows);
             if self.settings.diagnostics {
-                metrics.extend(diagnose(&self.policy, data, &rows, &self.scratch));
+                metrics.extend(diagnose(&self.policy, data, &rows, &self.descent.gradients));
             }
             metrics.push(("train/actor_loss", step.loss));
             metrics.push(("train/actor_grad_norm", step.grad_norm));
             // 5. In the same updates, put the policy's z' in place of the stored ones.
-            if data.z_size() > 0 && self.settings.refresh > 0.0 {
-                metrics.push(("state/staleness", data.refresh(&rows, &step.z, self.settings.refresh)));
-            }
+            let staleness = data.refresh(&rows, &step.z, self.settings.refresh);
+            metrics.extend(staleness.map(|x| ("state/staleness", x)));
         }
         // 6. Let all target networks follow.
         self.follow();
@@ -206,24 +284,11 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
 
 impl<P: StatefulPolicy, Q: Critic> State for Td3<P, Q> {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self {
-            policy,
-            policy_target,
-            critics,
-            targets,
-            policy_optimiser,
-            critic_optimisers,
-            settings: _,
-            updates,
-            workers: _,
-            scratch: _,
-        } = self;
+        let Self { policy, policy_target, critics, descent, settings: _, updates, workers: _ } = self;
         v.child("policy", policy);
         v.child("policy_target", policy_target);
-        v.child("critics", critics);
-        v.child("targets", targets);
-        v.child("policy_optimiser", policy_optimiser);
-        v.child("critic_optimisers", critic_optimisers);
+        critics.visit(v);
+        v.child("policy_optimiser", &mut descent.optimiser);
         v.count("updates", updates);
     }
 }

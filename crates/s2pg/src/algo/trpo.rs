@@ -1,64 +1,77 @@
 //! Trust-region policy optimisation over the extended action (Lemma A.1; the box is in the book).
 
-use serde::{Deserialize, Serialize};
-
+use super::figures::{Gradients, deviations, state_metrics};
 use super::fisher::{add, conjugate_gradients, dot, fisher_product};
 use super::gae::{explained_variance, gae, normalise};
-use super::on_policy::{Gradients, deviations, fit_value, side_by_side, state_metrics, values};
-use super::{Algorithm, GROUP, Metrics, Schedule, column};
+use super::on_policy::{GROUP, column, fit_value, side_by_side, values};
+use super::recipe::{Recipe, Row, shared};
+use super::settings::settings;
+use super::{Algorithm, Metrics, Schedule};
 use crate::data::Rollout;
 use crate::nn::{Adam, Real, Tensor, gradient};
-use crate::policy::{Context, Critic, Dist, Extended, StatefulPolicy};
+use crate::plan::{Plan, PlanError, Published, When};
+use crate::policy::{Actor, Context, Critic, Dist, Extended, StatefulPolicy, Value};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// The settings of TRPO; those that PPO has too have its defaults.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Transitions in an update, of all environments together.
-    pub steps: usize,
-    /// Passes of the value function over the transitions.
-    pub value_epochs: usize,
-    /// Transitions in a minibatch of the value function.
-    pub minibatch: usize,
-    /// Step size of the value function.
-    pub value_lr: f64,
-    /// Discount of future rewards.
-    pub gamma: f64,
-    /// Weight of longer advantages (GAE).
-    pub lambda: f64,
-    /// How far the policy may move: the largest mean divergence of (a, z').
-    pub kl: f64,
-    /// What is added to the diagonal of the Fisher matrix.
-    pub damping: f64,
-    /// Iterations of conjugate gradients.
-    pub cg_iterations: usize,
-    /// By what a step is shortened that is not good enough.
-    pub backtrack: f64,
-    /// How many steps are tried, the full one included.
-    pub backtracks: usize,
-    /// Whether an update has figures of gradients and states. Set by the experiment.
-    #[serde(skip)]
-    pub diagnostics: bool,
+settings! {
+    /// The settings of TRPO; those that PPO has too have its defaults.
+    "trpo" {
+        /// Transitions in an update, of all environments together.
+        steps: usize = 2000, AtLeastOne;
+        /// Passes of the value function over the transitions.
+        value_epochs: usize = 10, AtLeastOne;
+        /// Transitions in a minibatch of the value function.
+        minibatch: usize = 32, AtLeastOne;
+        /// Step size of the value function.
+        value_lr: f64 = 5e-5, Positive;
+        /// Discount of future rewards.
+        gamma: f64 = 0.99, Fraction;
+        /// Weight of longer advantages (GAE).
+        lambda: f64 = 0.95, Fraction;
+        /// How far the policy may move: the largest mean divergence of (a, z').
+        kl: f64 = 0.01, Positive;
+        /// What is added to the diagonal of the Fisher matrix.
+        damping: f64 = 0.1, NotNegative;
+        /// Iterations of conjugate gradients.
+        cg_iterations: usize = 10, AtLeastOne;
+        /// By what a step is shortened that is not good enough.
+        backtrack: f64 = 0.8, Fraction;
+        /// How many steps are tried, the full one included.
+        backtracks: usize = 10, AtLeastOne;
+    }
+    planned {
+        /// Whether an update has figures of gradients and states. Set by the experiment.
+        diagnostics: bool;
+    }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            steps: 2000,
-            value_epochs: 10,
-            minibatch: 32,
-            value_lr: 5e-5,
-            gamma: 0.99,
-            lambda: 0.95,
-            kl: 0.01,
-            damping: 0.1,
-            cg_iterations: 10,
-            backtrack: 0.8,
-            backtracks: 10,
-            diagnostics: false,
-        }
+impl Recipe for Settings {
+    const ROWS: &'static [Row] = &[Row {
+        name: "trpo",
+        about: "trust-region policy optimisation, on-policy",
+        base: |_| String::new(),
+        published: Published { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless },
+    }];
+    type Algorithm = Trpo<Actor, Value>;
+
+    fn schedule(&self) -> Schedule {
+        Schedule::OnPolicy { steps: self.steps }
+    }
+
+    fn check(&self, _: &Row, parallel: usize) -> Result<(), String> {
+        self.limits()?;
+        shared("trpo.steps", self.steps, "transitions", parallel)
+    }
+
+    fn policy(&self, plan: &Plan) -> Actor {
+        plan.gaussian_policy()
+    }
+
+    fn build(&self, _: &Row, plan: &Plan) -> Result<(Trpo<Actor, Value>, Rollout), PlanError> {
+        let settings = Self { diagnostics: plan.diagnostics, ..self.clone() };
+        let algorithm = Trpo::new(self.policy(plan), plan.value(), settings, plan.threads);
+        Ok((algorithm, plan.rollout(self.steps, "trpo.steps")?))
     }
 }
 
@@ -139,7 +152,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Trpo<P, V> {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule::OnPolicy { steps: self.settings.steps }
+        self.settings.schedule()
     }
 
     fn update(&mut self, rollout: &mut Rollout, rng: &mut Rng) -> Metrics {

@@ -75,7 +75,7 @@ impl Buffer for Episodes {
                 self.forget(e);
                 continue;
             }
-            self.rollouts[e].push(&of_environment(t, e));
+            self.rollouts[e].push(&t.row(e));
             if self.fresh[e] {
                 self.whole[e] += 1;
                 self.taken[e] = false;
@@ -95,30 +95,6 @@ impl Buffer for Episodes {
 
     fn stored(&self) -> usize {
         self.rollouts.iter().map(Rollout::len).sum()
-    }
-}
-
-/// The step of one environment.
-fn of_environment<'a>(t: &Transition<'a>, e: usize) -> Transition<'a> {
-    let n = t.r.len();
-    fn row<X>(x: &[X], e: usize, n: usize) -> &[X] {
-        &x[e * x.len() / n..(e + 1) * x.len() / n]
-    }
-    Transition {
-        o: row(t.o, e, n),
-        s: row(t.s, e, n),
-        a_prev: row(t.a_prev, e, n),
-        z: row(t.z, e, n),
-        h: row(t.h, e, n),
-        a: row(t.a, e, n),
-        z_next: row(t.z_next, e, n),
-        h_next: row(t.h_next, e, n),
-        r: row(t.r, e, n),
-        terminated: row(t.terminated, e, n),
-        truncated: row(t.truncated, e, n),
-        dropped: row(t.dropped, e, n),
-        next_o: row(t.next_o, e, n),
-        next_s: row(t.next_s, e, n),
     }
 }
 

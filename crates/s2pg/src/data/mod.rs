@@ -3,46 +3,15 @@
 mod episodes;
 mod replay;
 mod rollout;
+mod show;
+mod transition;
 
 pub use episodes::Episodes;
 pub use replay::{Replay, ReplayShape};
 pub use rollout::{Rollout, RolloutShape};
+pub use transition::Transition;
 
 use crate::state::{Data, State, Visitor};
-
-/// One step of n environments, row by row. There is no `done`: an episode ends because the task did (`terminated`) or
-/// because it was cut (`truncated`).
-#[derive(Clone, Copy, Debug)]
-pub struct Transition<'a> {
-    /// The policy's observations, standardised, [n, n_o].
-    pub o: &'a [f32],
-    /// The critic's views, [n, n_s].
-    pub s: &'a [f32],
-    /// The actions before, zero at the start of an episode, [n, n_a].
-    pub a_prev: &'a [f32],
-    /// The policy's random states, [n, n_z].
-    pub z: &'a [f32],
-    /// The cached states of a network that is trained through time, [n, n_h].
-    pub h: &'a [f32],
-    /// The actions, [n, n_a].
-    pub a: &'a [f32],
-    /// The next random states, [n, n_z].
-    pub z_next: &'a [f32],
-    /// The next cached states, [n, n_h].
-    pub h_next: &'a [f32],
-    /// The rewards.
-    pub r: &'a [f64],
-    /// Whether the task ended.
-    pub terminated: &'a [bool],
-    /// Whether the episode was cut.
-    pub truncated: &'a [bool],
-    /// Whether the simulation failed in this step: the row is not to be learned from.
-    pub dropped: &'a [bool],
-    /// The true next observations, before any reset.
-    pub next_o: &'a [f32],
-    /// The true next views of the critic.
-    pub next_s: &'a [f32],
-}
 
 /// Where transitions gather until an algorithm learns from them.
 pub trait Buffer: State + Send {

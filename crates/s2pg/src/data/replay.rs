@@ -1,13 +1,13 @@
 //! The transitions of many policies, from which batches are drawn.
 
+use super::show::{self, Rows, Step};
 use super::{Buffer, Transition};
-use crate::nn::Tensor;
 use crate::policy::{Context, Extended, Memory};
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
 /// Sizes of a [`Replay`], and how its rows are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplayShape {
     /// Steps that are kept, of all environments together. The end of an episode takes a step's place too.
     pub size: usize,
@@ -21,9 +21,9 @@ pub struct ReplayShape {
     pub a: usize,
     /// What the policy remembers: a row is shown alone, or as the last of a window.
     pub memory: Memory,
-    /// False: the window before a next observation is made of next observations alone, so that near the start of an
+    /// Whether the window before a next observation is made of next observations alone, so that near the start of an
     /// episode it misses the first one (D29).
-    pub align_next_windows: bool,
+    pub misalign_next_windows: bool,
 }
 
 impl ReplayShape {
@@ -32,18 +32,9 @@ impl ReplayShape {
         self.size.div_ceil(self.envs) + 1
     }
 
-    /// Entries of z or h.
-    fn state(&self) -> usize {
-        match self.memory {
-            Memory::Stochastic { z } => z,
-            Memory::Bptt { h, .. } => h,
-            Memory::None | Memory::Window { .. } => 0,
-        }
-    }
-
     /// Bytes of memory that a buffer of this shape takes.
     pub fn bytes(&self) -> usize {
-        let numbers = self.o + self.s + self.a + self.state() + 1;
+        let numbers = self.o + self.s + self.a + self.memory.state() + 1;
         (self.envs * self.frames()).saturating_mul(numbers * size_of::<f32>() + 1)
     }
 }
@@ -92,7 +83,7 @@ impl Replay {
             shape,
             o: floats(shape.o),
             s: floats(shape.s),
-            state: floats(shape.state()),
+            state: floats(shape.memory.state()),
             a: floats(shape.a),
             r: floats(1),
             flags: vec![0; frames],
@@ -111,7 +102,7 @@ impl Replay {
 
     /// Entries of z; 0 where the policy has none.
     pub fn z_size(&self) -> usize {
-        if let Memory::Stochastic { z } = self.shape.memory { z } else { 0 }
+        self.shape.memory.z()
     }
 
     /// Every row that can be drawn, environment after environment, in the order of time.
@@ -139,23 +130,17 @@ impl Replay {
 
     /// x of some rows.
     pub fn context(&self, rows: &[usize]) -> Context {
-        self.show(rows, |k, len| self.window(k, len))
+        show::context(self, &rows.iter().map(|&k| Step::Now(k)).collect::<Vec<_>>())
     }
 
     /// The true next x of some rows: next observation, z', and this action as the previous one.
     pub fn next_context(&self, rows: &[usize]) -> Context {
-        let next: Vec<usize> = rows.iter().map(|&k| self.next(k)).collect();
-        self.show(&next, |k, len| match self.shape.align_next_windows {
-            true => self.window(k, len),
-            false => self.window(self.previous(k), len).into_iter().map(|k| self.next(k)).collect(),
-        })
+        show::context(self, &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>())
     }
 
     /// u = (a, z') of some rows.
     pub fn extended(&self, rows: &[usize]) -> Extended {
-        let next: Vec<usize> = rows.iter().map(|&k| self.next(k)).collect();
-        let z = self.z_size();
-        Extended { a: gather(&self.a, self.shape.a, rows), z: (z > 0).then(|| gather(&self.state, z, &next)) }
+        show::extended(self, rows)
     }
 
     /// The reward of row k.
@@ -169,9 +154,13 @@ impl Replay {
     }
 
     /// Puts `tau` z + (1 - tau) z' in place of the stored z' of some rows, [rows, n_z], one after the other; returns the
-    /// root mean square of z - z', which tells how stale they were.
-    pub fn refresh(&mut self, rows: &[usize], z: &[f32], tau: f64) -> f64 {
+    /// root mean square of z - z', which tells how stale they were. None where there is nothing to do: the policy has no
+    /// random state, or `tau` is 0.
+    pub fn refresh(&mut self, rows: &[usize], z: &[f32], tau: f64) -> Option<f64> {
         let n = self.z_size();
+        if n == 0 || tau == 0.0 {
+            return None;
+        }
         assert_eq!(z.len(), rows.len() * n, "a state of {n} numbers for each of {} rows", rows.len());
         let (tau, rest) = (tau as f32, (1.0 - tau) as f32);
         let mut squares = 0.0;
@@ -183,7 +172,7 @@ impl Replay {
                 *stored = if rest == 0.0 { *z } else { tau * z + rest * *stored };
             }
         }
-        (squares / z.len() as f64).sqrt()
+        Some((squares / z.len() as f64).sqrt())
     }
 
     /// The frame that is `i` behind the oldest of environment e.
@@ -212,82 +201,12 @@ impl Replay {
         self.flags[k] & END == 0 && (self.flags[k] & FIRST != 0 || !self.is_oldest(k))
     }
 
-    /// The last frames of the episode up to k, at most `len`, oldest first.
-    fn window(&self, k: usize, len: usize) -> Vec<usize> {
-        let mut window = vec![k];
-        let mut first = k;
-        while window.len() < len && self.flags[first] & FIRST == 0 && self.is_drawable(self.previous(first)) {
-            first = self.previous(first);
-            window.push(first);
+    /// The frame of a step.
+    fn place(&self, step: Step) -> usize {
+        match step {
+            Step::Now(k) => k,
+            Step::Next(k) => self.next(k),
         }
-        window.reverse();
-        window
-    }
-
-    /// x of some frames, each the last of its window.
-    fn show(&self, frames: &[usize], window: impl Fn(usize, usize) -> Vec<usize>) -> Context {
-        let shape = &self.shape;
-        let n = shape.state();
-        let mut x = Context {
-            o: Tensor::zeros(0, 0),
-            s: (shape.s > 0).then(|| gather(&self.s, shape.s, frames)),
-            a_prev: None,
-            z: None,
-            h: None,
-            lengths: None,
-        };
-        match shape.memory {
-            Memory::None => x.o = gather(&self.o, shape.o, frames),
-            Memory::Stochastic { .. } => {
-                x.o = gather(&self.o, shape.o, frames);
-                x.z = Some(gather(&self.state, n, frames));
-                x.a_prev = Some(self.stack(frames.iter().map(|&k| Some(k)), |k| self.a_prev(k), shape.a));
-            }
-            Memory::Window { len } => {
-                let windows = frames.iter().flat_map(|&k| {
-                    let window = window(k, len);
-                    let behind = len - window.len();
-                    window.into_iter().map(Some).chain(std::iter::repeat_n(None, behind))
-                });
-                let side_by_side = self.stack(windows, |k| Some(row(&self.o, shape.o, k)), shape.o);
-                x.o = Tensor::new(frames.len(), len * shape.o, side_by_side.data());
-            }
-            Memory::Bptt { len, .. } => {
-                let windows: Vec<Vec<usize>> = frames.iter().map(|&k| window(k, len)).collect();
-                let steps = windows.iter().map(Vec::len).max().unwrap_or(0);
-                let at = |t: usize, w: &Vec<usize>| (t + w.len()).checked_sub(steps).map(|i| w[i]);
-                let all: Vec<Option<usize>> = (0..steps).flat_map(|t| windows.iter().map(move |w| at(t, w))).collect();
-                x.o = self.stack(all.iter().copied(), |k| Some(row(&self.o, shape.o, k)), shape.o);
-                x.a_prev = Some(self.stack(all.iter().copied(), |k| self.a_prev(k), shape.a));
-                let firsts: Vec<usize> = windows.iter().map(|w| w[0]).collect();
-                x.h = Some(gather(&self.state, n, &firsts));
-                x.lengths = Some(windows.iter().map(Vec::len).collect());
-            }
-        }
-        x
-    }
-
-    /// The action before frame k; None at the start of an episode.
-    fn a_prev(&self, k: usize) -> Option<&[f32]> {
-        (self.flags[k] & FIRST == 0).then(|| row(&self.a, self.shape.a, self.previous(k)))
-    }
-
-    /// What `of` tells of each frame, one below the other; zeros where there is none.
-    fn stack<'a>(
-        &self,
-        frames: impl Iterator<Item = Option<usize>>,
-        of: impl Fn(usize) -> Option<&'a [f32]>,
-        n: usize,
-    ) -> Tensor {
-        let frames: Vec<Option<usize>> = frames.collect();
-        Tensor::with(frames.len(), n, |x| {
-            for (x, k) in x.chunks_exact_mut(n).zip(frames) {
-                match k.and_then(&of) {
-                    Some(row) => x.copy_from_slice(row),
-                    None => x.fill(0.0),
-                }
-            }
-        })
     }
 
     /// Writes what environment e sees into the frame at its head.
@@ -331,13 +250,54 @@ fn row(table: &[f32], n: usize, k: usize) -> &[f32] {
     &table[k * n..(k + 1) * n]
 }
 
-/// Some rows of a table with `n` columns.
-fn gather(table: &[f32], n: usize, rows: &[usize]) -> Tensor {
-    Tensor::with(rows.len(), n, |x| {
-        for (x, &k) in x.chunks_exact_mut(n).zip(rows) {
-            x.copy_from_slice(row(table, n, k));
+impl Rows for Replay {
+    fn memory(&self) -> Memory {
+        self.shape.memory
+    }
+
+    fn sizes(&self) -> [usize; 3] {
+        [self.shape.o, self.shape.s, self.shape.a]
+    }
+
+    fn shows_a_prev(&self) -> bool {
+        self.shape.memory.is_recurrent()
+    }
+
+    fn misaligns_next_windows(&self) -> bool {
+        self.shape.misalign_next_windows
+    }
+
+    fn before(&self, k: usize, len: usize) -> Vec<usize> {
+        let mut window = vec![k];
+        let mut first = k;
+        while window.len() < len && self.flags[first] & FIRST == 0 && self.is_drawable(self.previous(first)) {
+            first = self.previous(first);
+            window.push(first);
         }
-    })
+        window.reverse();
+        window
+    }
+
+    fn o(&self, step: Step) -> &[f32] {
+        row(&self.o, self.shape.o, self.place(step))
+    }
+
+    fn s(&self, step: Step) -> &[f32] {
+        row(&self.s, self.shape.s, self.place(step))
+    }
+
+    fn state(&self, step: Step) -> &[f32] {
+        row(&self.state, self.shape.memory.state(), self.place(step))
+    }
+
+    fn a_prev(&self, step: Step) -> Option<&[f32]> {
+        let k = self.place(step);
+        (self.flags[k] & FIRST == 0).then(|| self.a(self.previous(k)))
+    }
+
+    fn a(&self, k: usize) -> &[f32] {
+        row(&self.a, self.shape.a, k)
+    }
 }
 
 impl Buffer for Replay {
@@ -352,7 +312,7 @@ impl Buffer for Replay {
             let s = |s| if shape.s > 0 { row(s, shape.s, e) } else { &[][..] };
             let first = if self.fresh[e] { FIRST } else { 0 };
             let terminated = if t.terminated[e] { TERMINATED } else { 0 };
-            let state = shape.state();
+            let state = shape.memory.state();
             let k = self.see(e, row(t.o, shape.o, e), s(t.s), row(states.0, state, e), first | terminated);
             self.a[k * shape.a..(k + 1) * shape.a].copy_from_slice(row(t.a, shape.a, e));
             self.r[k] = t.r[e] as f32;
@@ -375,7 +335,7 @@ impl Buffer for Replay {
         let column = |table: &[f32], n: usize, rows: &[usize]| -> Vec<f64> {
             rows.iter().flat_map(|&k| row(table, n, k)).map(|&x| f64::from(x)).collect()
         };
-        let (o, s, a, state) = (self.shape.o, self.shape.s, self.shape.a, self.shape.state());
+        let (o, s, a, state) = (self.shape.o, self.shape.s, self.shape.a, self.shape.memory.state());
         let columns = vec![
             ("row".into(), rows.iter().map(|&k| k as f64).collect()),
             ("o".into(), column(&self.o, o, &rows)),

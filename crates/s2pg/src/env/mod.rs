@@ -1,5 +1,7 @@
 //! Environments: a leaf that knows slices and no tensors.
 
+use std::sync::Arc;
+
 use crate::rng::Rng;
 
 mod check;
@@ -145,6 +147,9 @@ impl Env for Box<dyn Env> {
         (**self).shapes()
     }
 }
+
+/// Makes one more environment of an experiment's kind.
+pub type MakeEnv = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
 
 /// Refuses a snapshot of another length.
 pub fn check_snapshot(env: &str, state: &[f64], expected: usize) -> Result<(), EnvError> {

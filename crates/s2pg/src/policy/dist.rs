@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Extended, LogProb};
+use super::context::{Extended, LogProb};
 use crate::nn::{Real, Tensor};
 use crate::rng::Rng;
 

@@ -1,137 +1,33 @@
 //! Policies over the extended action u = (a, z'), and critics of the extended state x = (s, z).
 
-use std::rc::Rc;
-
 use crate::nn::{Params, Real, Tensor};
 use crate::state::State;
 
-mod actor;
+mod bodies;
+mod context;
 mod dist;
-mod q;
-mod simple;
-mod value;
+mod memory;
 
-pub use actor::{Actor, ActorShape, Body, Head};
+pub use bodies::{
+    Actor, ActorShape, Core, Head, PolicyKind, Q, QKind, QShape, Trunk, TrunkShape, Value, ValueShape, View,
+};
+pub use context::{Context, Extended, LogProb};
 pub use dist::{Bounds, Dist, Gaussian, Support};
-pub use q::{Q, QKind, QShape};
-pub use simple::{SimpleActor, SimpleShape};
-pub use value::{Value, ValueShape, View};
-
-/// The length of a window that is the whole episode.
-pub const WHOLE: usize = usize::MAX;
-
-/// What a policy remembers, and how its training sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
-    /// Nothing: the action depends on the observation alone.
-    None,
-    /// S2PG: the next state z' is drawn with the action, one step per sample.
-    Stochastic {
-        /// Size of z.
-        z: usize,
-    },
-    /// The last observations of the episode, end-padded with zeros.
-    Window {
-        /// Observations in the window.
-        len: usize,
-    },
-    /// Backpropagation through time: the state is recomputed over the last `len` steps; over the whole episode where
-    /// `len` is [`WHOLE`].
-    Bptt {
-        /// Size of h.
-        h: usize,
-        /// Steps that a gradient goes back.
-        len: usize,
-    },
-}
-
-/// What a policy and a critic see: x. For B samples every tensor has B rows, except where a recurrent network is shown
-/// L steps: then `o` and `a_prev` hold the steps below each other (time-major, L B rows).
-#[derive(Clone, Debug)]
-pub struct Context<T: Real = f32> {
-    /// The policy's observation, [B, n_o] or [L B, n_o]; for a window policy its last observations side by side, the
-    /// oldest first, zeros behind, [B, len n_o].
-    pub o: Tensor<T>,
-    /// The critic's view, [B, n_s]; None where it sees the observation.
-    pub s: Option<Tensor<T>>,
-    /// The previous action, zero at the start of an episode, [B, n_a] or [L B, n_a].
-    pub a_prev: Option<Tensor<T>>,
-    /// The random state of the extended process, [B, n_z].
-    pub z: Option<Tensor<T>>,
-    /// The cached state of a recurrent network before the first step, [B, n_h].
-    pub h: Option<Tensor<T>>,
-    /// Of how many steps each sample's window is. A sample is the last of L steps; shorter windows are padded in front.
-    /// None: every step is a sample.
-    pub lengths: Option<Vec<usize>>,
-}
-
-impl<T: Real> Context<T> {
-    /// The steps L that a recurrent network is shown.
-    pub fn steps(&self) -> usize {
-        let rows = |h: &Tensor<T>| self.o.rows() / h.rows().max(1);
-        self.lengths.as_ref().map_or_else(|| self.h.as_ref().map_or(1, rows), |l| self.o.rows() / l.len().max(1))
-    }
-
-    /// The step at which each window starts, for [`Cell::unroll`](crate::nn::Cell::unroll); None where all are whole.
-    pub fn starts(&self) -> Option<Rc<[usize]>> {
-        let (lengths, steps) = (self.lengths.as_ref()?, self.steps());
-        lengths.iter().any(|&l| l < steps).then(|| lengths.iter().map(|l| steps - l).collect())
-    }
-
-    /// The rows of a stack of all steps that are samples: the last step's where there are windows, else all.
-    pub fn samples(&self, all: &Tensor<T>) -> Tensor<T> {
-        match &self.lengths {
-            Some(lengths) if all.rows() > lengths.len() => all.rows_of(all.rows() - lengths.len()..all.rows()),
-            _ => all.clone(),
-        }
-    }
-}
-
-/// The extended action u = (a, z').
-#[derive(Clone, Debug)]
-pub struct Extended<T: Real = f32> {
-    /// The action, [B, n_a].
-    pub a: Tensor<T>,
-    /// The next state, [B, n_z].
-    pub z: Option<Tensor<T>>,
-}
-
-/// log pi(a, z' | x), in its two parts, each [B, 1].
-#[derive(Clone, Debug)]
-pub struct LogProb<T: Real = f32> {
-    /// The action's part.
-    pub a: Tensor<T>,
-    /// The next state's part.
-    pub z: Option<Tensor<T>>,
-}
-
-impl<T: Real> LogProb<T> {
-    /// The log-density of the pair, [B, 1].
-    pub fn joint(&self) -> Tensor<T> {
-        match &self.z {
-            Some(z) => &self.a + z,
-            None => self.a.clone(),
-        }
-    }
-}
+pub use memory::{Memory, WHOLE};
 
 /// A policy with (or without) memory: (a, z') ~ pi(., . | o, z).
 pub trait StatefulPolicy<T: Real = f32>: Params<T> + State + Clone + Send + Sync {
-    /// What it remembers.
+    /// What the policy remembers.
     fn memory(&self) -> Memory;
     /// Numbers in its state; 0 without one.
     fn state_size(&self) -> usize {
-        match self.memory() {
-            Memory::Stochastic { z } => z,
-            Memory::Bptt { h, .. } => h,
-            Memory::None | Memory::Window { .. } => 0,
-        }
+        self.memory().state()
     }
     /// The distribution of (a, z'): the only thing that an algorithm asks.
     fn dist(&self, x: &Context<T>) -> Dist<T>;
 }
 
-/// V(x), or Q(x, u).
+/// A value function V(x), or an action-value function Q(x, u).
 pub trait Critic<T: Real = f32>: Params<T> + State + Clone + Send + Sync {
     /// The value of each sample, [B, 1].
     fn value(&self, x: &Context<T>, u: Option<&Extended<T>>) -> Tensor<T>;

@@ -3,7 +3,7 @@
 use super::estimators::Jacobians;
 use super::linear_gaussian::LinearGaussian;
 use crate::nn::{Activation, Builder, CellKind, Init, Linear, Parameters, Params, Tensor};
-use crate::policy::{Actor, ActorShape, Context, Dist, Gaussian, Head, Memory, StatefulPolicy};
+use crate::policy::{Actor, ActorShape, Context, Dist, Gaussian, Head, Memory, PolicyKind, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -42,7 +42,7 @@ pub struct SubjectShape {
     pub features: usize,
     /// The strength of the recurrence that is asked for: see [`Subject::new`].
     pub z: f64,
-    /// Of linear and tanh policies: the length of the weights of o in f and in eta; the first with its sign.
+    /// The length of the weights of o in f and in eta, of linear and tanh policies; the first with its sign.
     pub weights: (f64, f64),
     /// Standard deviation of the action.
     pub std: f64,
@@ -90,7 +90,8 @@ impl Subject {
         let memory = Memory::Stochastic { z: cell.state_size(shape.hidden) };
         let (n_o, n_a) = shape.sizes;
         let head = Head::Gaussian { std: shape.std, state_std: shape.state_std };
-        let actor = ActorShape { o: n_o, a: n_a, features: shape.features, hidden: shape.hidden, cell, head };
+        let (features, hidden, kind) = (shape.features, shape.hidden, PolicyKind::Shortcut);
+        let actor = ActorShape { o: n_o, a: n_a, a_prev: n_a, features, hidden, cell, kind, head };
         let mut actor = Actor::<f64>::new(memory, &actor, rng);
         // The published start values are twenty times smaller, and then neither memory nor observation matters.
         for name in ["embed_o.weight", "embed_a.weight", "shortcut.weight", "head.weight"] {
@@ -271,7 +272,8 @@ mod tests {
         for cell in [CellKind::Elman, CellKind::Gru, CellKind::Lstm] {
             for hidden in [8, 128] {
                 let head = Head::Gaussian { std: 0.5, state_std: 0.5 };
-                let actor = ActorShape { o: 1, a: 1, features: 8, hidden, cell, head };
+                let kind = PolicyKind::Shortcut;
+                let actor = ActorShape { o: 1, a: 1, a_prev: 1, features: 8, hidden, cell, kind, head };
                 let memory = Memory::Stochastic { z: cell.state_size(hidden) };
                 let actor = Actor::<f64>::new(memory, &actor, &mut Rng::new(0, "policy"));
                 let subject = Subject { policy: Policy::Actor(Box::new(actor)), trained: Vec::new() };

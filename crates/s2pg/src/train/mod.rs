@@ -1,28 +1,13 @@
-//! Training: the loop, experiments, evaluation, checkpoints, logs.
+//! Training: the loop, the policy at work, and how good it is.
 
-mod build;
-pub mod checkpoint;
-pub mod disk;
-pub mod divergence;
-pub mod events;
-mod experiment;
-mod memory;
-mod model;
+mod evaluation;
+mod player;
 mod recall;
-mod run;
-pub mod stats;
-mod table;
 mod trainer;
 mod training;
 
-pub use build::build;
-pub use experiment::{
-    AlgorithmName, CheckpointSettings, Compat, CriticKind, EnvSettings, Estimator, EvaluationSettings, Experiment,
-    ExperimentError, NetworkSettings, Span, Switches,
-};
-pub use model::{ModelError, load_model, save_model};
+pub use evaluation::{Evaluation, RecentEpisodes, evaluate, watch};
+pub use player::{Model, Player};
 pub use recall::Recall;
-pub use run::{Progress, Run, RunError};
-pub use table::Table;
-pub use trainer::{MakeEnv, Parts, Trainer};
-pub use training::{Episodes, Evaluation, Model, TrainError, Training};
+pub use trainer::{Parts, Trainer};
+pub use training::{Batch, TrainError, Training};

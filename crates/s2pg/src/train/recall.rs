@@ -13,45 +13,41 @@ pub struct Recall {
     state: Vec<f32>,
     /// The observations of the episode so far, oldest first, [n, len n_o]; at most the last `len`.
     window: Vec<f32>,
-    /// How many there are.
+    /// How many observations there are of each environment.
     seen: Vec<u64>,
-    /// What is stored with a transition: zero at the start of an episode.
+    /// The previous action that is stored with a transition: zero at the start of an episode.
     a_prev: Vec<f32>,
-    /// What the policy acts on: the same, unless the action of the episode before is kept (D13).
+    /// The previous action that the policy acts on: what is stored, unless the action of the episode before is kept (D13).
     a_acting: Vec<f32>,
-    reset_acting: bool,
+    keep_acting: bool,
 }
 
 impl Recall {
-    /// For n environments with `o` and `a` entries of observation and action, at the start of their episodes.
-    pub fn new(n: usize, memory: Memory, o: usize, a: usize, reset_prev_action: bool) -> Self {
+    /// The memory of n environments with `o` and `a` entries of observation and action, at the start of their episodes.
+    /// `keep_prev_action` is whether the policy acts on the last action of the episode before (D13).
+    pub fn new(n: usize, memory: Memory, o: usize, a: usize, keep_prev_action: bool) -> Self {
         let zeros = |size: usize| vec![0.0; n * size];
-        let (state, window) = match memory {
-            Memory::None => (0, 0),
-            Memory::Stochastic { z } => (z, 0),
-            Memory::Bptt { h, .. } => (h, 0),
-            Memory::Window { len } => (0, len * o),
-        };
+        let window = if let Memory::Window { len } = memory { len * o } else { 0 };
         Self {
             n,
             memory,
-            state: zeros(state),
+            state: zeros(memory.state()),
             window: zeros(window),
             seen: vec![0; if window > 0 { n } else { 0 }],
             a_prev: zeros(a),
             a_acting: zeros(a),
-            reset_acting: reset_prev_action,
+            keep_acting: keep_prev_action,
         }
     }
 
     /// The random states z, [n, n_z].
     pub fn z(&self) -> &[f32] {
-        if matches!(self.memory, Memory::Stochastic { .. }) { &self.state } else { &[] }
+        if self.memory.z() > 0 { &self.state } else { &[] }
     }
 
     /// The cached states h, [n, n_h].
     pub fn h(&self) -> &[f32] {
-        if matches!(self.memory, Memory::Bptt { .. }) { &self.state } else { &[] }
+        if self.memory.h() > 0 { &self.state } else { &[] }
     }
 
     /// The previous actions as they are stored, [n, n_a].
@@ -87,17 +83,14 @@ impl Recall {
         }
     }
 
-    /// Takes z' or h', and the action, over into the next step; rows of ended episodes start afresh. `acting` is the
-    /// action that the policy itself remembers: that of u, unless it is kept as it was before clipping (D14).
-    pub fn remember(&mut self, dist: &Dist, u: &Extended, acting: &Tensor, ended: impl Fn(usize) -> bool) {
+    /// Takes z' or h', and the action, over into the next step. `acting` is the action that the policy itself remembers:
+    /// that of u, unless it is kept as it was before clipping (D14).
+    pub fn remember(&mut self, dist: &Dist, u: &Extended, acting: &Tensor) {
         if let Some(state) = u.z.as_ref().or(dist.h.as_ref()) {
             self.state.copy_from_slice(state.data());
         }
         self.a_prev.copy_from_slice(u.a.data());
         self.a_acting.copy_from_slice(acting.data());
-        for e in (0..self.n).filter(|&e| ended(e)) {
-            self.reset(e);
-        }
     }
 
     /// Every episode starts afresh.
@@ -105,7 +98,8 @@ impl Recall {
         (0..self.n).for_each(|e| self.reset(e));
     }
 
-    fn reset(&mut self, e: usize) {
+    /// Environment `e` starts afresh.
+    pub fn reset(&mut self, e: usize) {
         let row = |x: &[f32]| e * x.len() / self.n..(e + 1) * x.len() / self.n;
         let (state, window, a) = (row(&self.state), row(&self.window), row(&self.a_prev));
         self.state[state].fill(0.0);
@@ -114,7 +108,7 @@ impl Recall {
             *seen = 0;
         }
         self.a_prev[a.clone()].fill(0.0);
-        if self.reset_acting {
+        if !self.keep_acting {
             self.a_acting[a].fill(0.0);
         }
     }
@@ -122,7 +116,7 @@ impl Recall {
 
 impl State for Recall {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { n: _, memory: _, state, window, seen, a_prev, a_acting, reset_acting: _ } = self;
+        let Self { n: _, memory: _, state, window, seen, a_prev, a_acting, keep_acting: _ } = self;
         v.item("state", Data::F32(state));
         v.item("window", Data::F32(window));
         v.item("seen", Data::U64(seen));

@@ -1,20 +1,16 @@
 //! The loop: one route for every transition.
 
-use std::sync::Arc;
-
-use super::divergence::Batch;
-use super::recall::Recall;
-use super::training::{Episodes, Evaluation, Model, TrainError, Training};
+use super::evaluation::{Evaluation, RecentEpisodes, evaluate};
+use super::player::{Model, Player, Senses};
+use super::training::{Batch, TrainError, Training};
 use crate::algo::{Algorithm, Metrics, Schedule};
 use crate::data::{Buffer, Transition};
-use crate::env::{Env, EnvError, EnvSpec, VecEnv};
-use crate::nn::{Params, Standardiser};
+use crate::env::{EnvError, EnvSpec, MakeEnv, VecEnv};
+use crate::nn::Params;
+use crate::plan::Switches;
 use crate::policy::StatefulPolicy;
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
-
-/// Makes one more environment of the experiment's kind.
-pub type MakeEnv = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
 
 /// What a [`Trainer`] is made of.
 pub struct Parts<A: Algorithm> {
@@ -28,16 +24,12 @@ pub struct Parts<A: Algorithm> {
     pub parallel: usize,
     /// Threads that step them.
     pub threads: usize,
-    /// Of all streams.
+    /// Seed of every random stream.
     pub seed: u64,
     /// Whether observations are standardised.
     pub standardise: bool,
-    /// Whether the previous action is zero at the start of an episode while acting (D13).
-    pub reset_prev_action: bool,
-    /// Whether the policy remembers its action as it was carried out, clipped (D14).
-    pub remember_clipped: bool,
-    /// Whether a deterministic evaluation takes the means (D19).
-    pub deterministic_means: bool,
+    /// Deviations of the published code that are repeated.
+    pub switches: Switches,
 }
 
 /// Steps between two rows of figures of an algorithm that updates after every step.
@@ -89,8 +81,7 @@ pub struct Trainer<A: Algorithm> {
     algorithm: A,
     buffer: A::Buffer,
     env: VecEnv,
-    standardisers: Option<Standardisers>,
-    recall: Recall,
+    senses: Senses,
     o: Vec<f32>,
     s: Vec<f32>,
     next_o: Vec<f32>,
@@ -102,29 +93,11 @@ pub struct Trainer<A: Algorithm> {
     /// Updates that are due; a part of one where there is less than one for each step.
     owed: f64,
     figures: Figures,
-    finished: Episodes,
+    finished: RecentEpisodes,
     make_env: MakeEnv,
     seed: u64,
     threads: usize,
-    remember_clipped: bool,
-    deterministic_means: bool,
-}
-
-/// One for the policy's view, one for the critic's.
-#[derive(Clone, Debug)]
-struct Standardisers {
-    o: Standardiser,
-    s: Standardiser,
-}
-
-impl Standardisers {
-    /// Takes row `i` of both views into the statistics and standardises it in place.
-    fn take(&mut self, o: &mut [f32], s: &mut [f32]) {
-        self.o.observe(o);
-        self.o.apply(o);
-        self.s.observe(s);
-        self.s.apply(s);
-    }
+    switches: Switches,
 }
 
 impl<A: Algorithm> Trainer<A> {
@@ -133,26 +106,17 @@ impl<A: Algorithm> Trainer<A> {
         let envs = (0..parts.parallel).map(|_| (parts.make_env)()).collect::<Result<Vec<_>, _>>()?;
         let mut env = VecEnv::new(envs, parts.seed, parts.threads);
         env.reset_all()?;
-        let (n_o, n_s) = (env.spec().o.len(), env.spec().s.len());
-        let standardisers =
-            parts.standardise.then(|| Standardisers { o: Standardiser::new(n_o), s: Standardiser::new(n_s) });
-        let recall = Recall::new(
-            env.len(),
-            parts.algorithm.policy().memory(),
-            n_o,
-            env.spec().low.len(),
-            parts.reset_prev_action,
-        );
+        let memory = parts.algorithm.policy().memory();
+        let senses = Senses::new(env.len(), memory, env.spec(), parts.standardise, parts.switches.keep_prev_action);
         let mut trainer = Self {
             o: env.o().to_vec(),
             s: env.s().to_vec(),
-            next_o: vec![0.0; env.len() * n_o],
-            next_s: vec![0.0; env.len() * n_s],
+            next_o: env.o().to_vec(),
+            next_s: env.s().to_vec(),
             algorithm: parts.algorithm,
             buffer: parts.buffer,
-            standardisers,
-            recall,
-            finished: Episodes::new(&env.env(0).metrics()),
+            senses,
+            finished: RecentEpisodes::new(&env.env(0).metrics()),
             env,
             explore: Rng::new(parts.seed, "exploration"),
             learn: Rng::new(parts.seed, "batches"),
@@ -163,21 +127,18 @@ impl<A: Algorithm> Trainer<A> {
             make_env: parts.make_env,
             seed: parts.seed,
             threads: parts.threads,
-            remember_clipped: parts.remember_clipped,
-            deterministic_means: parts.deterministic_means,
+            switches: parts.switches,
         };
-        trainer.standardise_all();
+        trainer.take_first_views();
         Ok(trainer)
     }
 
     /// Standardises the first views of all environments.
-    fn standardise_all(&mut self) {
-        if let Some(standardisers) = &mut self.standardisers {
-            let n = self.env.len();
-            let (w_o, w_s) = (self.o.len() / n, self.s.len() / n);
-            for (o, s) in self.o.chunks_exact_mut(w_o).zip(self.s.chunks_exact_mut(w_s)) {
-                standardisers.take(o, s);
-            }
+    fn take_first_views(&mut self) {
+        let n = self.env.len();
+        let (w_o, w_s) = (self.o.len() / n, self.s.len() / n);
+        for (o, s) in self.o.chunks_exact_mut(w_o).zip(self.s.chunks_exact_mut(w_s)) {
+            self.senses.take(o, s);
         }
     }
 }
@@ -200,8 +161,7 @@ impl<A: Algorithm> Trainer<A> {
 impl<A: Algorithm> Training for Trainer<A> {
     fn step(&mut self) -> Result<Option<Metrics>, TrainError> {
         // The context, and a draw of u = (a, z').
-        let x = self.recall.context(&self.o, &self.s);
-        let dist = self.algorithm.policy().dist(&x);
+        let dist = self.senses.dist(self.algorithm.policy(), &self.o, &self.s);
         let drawn = dist.draw(&mut self.explore);
         let u = dist.clip(&drawn);
         let z_next = u.z.as_ref().map_or(&[][..], |z| z.data());
@@ -221,13 +181,11 @@ impl<A: Algorithm> Training for Trainer<A> {
             if step.dropped[e] {
                 self.next_o[row_o.clone()].copy_from_slice(&self.o[row_o.clone()]);
                 self.next_s[row_s.clone()].copy_from_slice(&self.s[row_s.clone()]);
-            } else if let Some(standardisers) = &mut self.standardisers {
-                standardisers.take(&mut self.next_o[row_o.clone()], &mut self.next_s[row_s.clone()]);
+            } else {
+                self.senses.take(&mut self.next_o[row_o.clone()], &mut self.next_s[row_s.clone()]);
             }
             if step.terminated[e] || step.truncated[e] {
-                if let Some(standardisers) = &mut self.standardisers {
-                    standardisers.take(&mut o[row_o], &mut s[row_s]);
-                }
+                self.senses.take(&mut o[row_o], &mut s[row_s]);
             } else {
                 o[row_o.clone()].copy_from_slice(&self.next_o[row_o]);
                 s[row_s.clone()].copy_from_slice(&self.next_s[row_s]);
@@ -237,9 +195,9 @@ impl<A: Algorithm> Training for Trainer<A> {
         self.buffer.push(&Transition {
             o: &self.o,
             s: &self.s,
-            a_prev: self.recall.a_prev(),
-            z: self.recall.z(),
-            h: self.recall.h(),
+            a_prev: self.senses.recall.a_prev(),
+            z: self.senses.recall.z(),
+            h: self.senses.recall.h(),
             a: u.a.data(),
             z_next,
             h_next: dist.h.as_ref().map_or(&[], |h| h.data()),
@@ -250,8 +208,9 @@ impl<A: Algorithm> Training for Trainer<A> {
             next_o: &self.next_o,
             next_s: &self.next_s,
         });
-        let acting = if self.remember_clipped { &u.a } else { &drawn.a };
-        self.recall.remember(&dist, &u, acting, |e| step.terminated[e] || step.truncated[e]);
+        let acting = if self.switches.remember_unclipped_action { &drawn.a } else { &u.a };
+        self.senses.recall.remember(&dist, &u, acting);
+        (0..n).filter(|&e| step.terminated[e] || step.truncated[e]).for_each(|e| self.senses.recall.reset(e));
         for episode in &step.episodes {
             self.finished.add(episode);
         }
@@ -287,7 +246,7 @@ impl<A: Algorithm> Training for Trainer<A> {
         self.steps
     }
 
-    fn episodes(&self) -> &Episodes {
+    fn episodes(&self) -> &RecentEpisodes {
         &self.finished
     }
 
@@ -299,68 +258,16 @@ impl<A: Algorithm> Training for Trainer<A> {
         self.env.restart()?;
         self.o.copy_from_slice(self.env.o());
         self.s.copy_from_slice(self.env.s());
-        self.standardise_all();
-        self.recall.forget();
+        self.take_first_views();
+        self.senses.recall.forget();
         self.buffer.cut();
         Ok(())
     }
 
     fn evaluate(&self, episodes: usize, deterministic: bool, stream: &str) -> Result<Evaluation, EnvError> {
-        let mut rng = Rng::new(self.seed, stream);
-        let envs = (0..episodes).map(|_| (self.make_env)()).collect::<Result<Vec<_>, _>>()?;
-        let mut env = VecEnv::new(envs, rng.bits(), self.threads);
-        env.reset_all()?;
-        let policy = self.algorithm.policy();
-        let means = deterministic && self.deterministic_means;
-        let (n_o, n_a) = (env.spec().o.len(), env.spec().low.len());
-        let mut recall = Recall::new(episodes, policy.memory(), n_o, n_a, true);
-        let (mut o, mut s) = (env.o().to_vec(), env.s().to_vec());
-        let (w_o, w_s) = (o.len() / episodes, s.len() / episodes);
-        let mut results = vec![None; episodes];
-        while results.iter().any(Option::is_none) {
-            if let Some(Standardisers { o: for_o, s: for_s }) = &self.standardisers {
-                o.chunks_exact_mut(w_o).for_each(|o| for_o.apply(o));
-                s.chunks_exact_mut(w_s).for_each(|s| for_s.apply(s));
-            }
-            let dist = policy.dist(&recall.context(&o, &s));
-            let u = if means { dist.mean() } else { dist.sample(&mut rng) };
-            let step = env.step(u.a.data())?;
-            recall.remember(&dist, &u, &u.a, |e| step.terminated[e] || step.truncated[e]);
-            for episode in &step.episodes {
-                results[episode.env].get_or_insert_with(|| episode.clone());
-            }
-            o.copy_from_slice(&step.o);
-            s.copy_from_slice(&step.s);
-        }
-        Ok(Evaluation { episodes: results.into_iter().flatten().collect() })
-    }
-
-    fn watch(&self, stream: &str, see: &mut dyn FnMut(&dyn Env, f64) -> bool) -> Result<(), EnvError> {
-        let mut rng = Rng::new(self.seed, stream);
-        let mut env = (self.make_env)()?;
-        env.reset(&mut rng)?;
-        let policy = self.algorithm.policy();
-        let spec = env.spec().clone();
-        let mut recall = Recall::new(1, policy.memory(), spec.o.len(), spec.low.len(), true);
-        let (mut o, mut s) = (vec![0.0; spec.o.len()], vec![0.0; spec.s.len()]);
-        let mut r = 0.0;
-        while see(&*env, r) {
-            env.observe(&mut o, &mut s);
-            if let Some(Standardisers { o: for_o, s: for_s }) = &self.standardisers {
-                for_o.apply(&mut o);
-                for_s.apply(&mut s);
-            }
-            let dist = policy.dist(&recall.context(&o, &s));
-            let u = dist.mean();
-            let outcome = env.step(u.a.data(), &mut rng)?;
-            recall.remember(&dist, &u, &u.a, |_| false);
-            r += outcome.r;
-            if outcome.terminated || outcome.truncated {
-                see(&*env, r);
-                break;
-            }
-        }
-        Ok(())
+        let player = Player::new(self.algorithm.policy().clone(), self.senses.clone(), self.env.spec());
+        let means = deterministic && !self.switches.sample_in_evaluation;
+        evaluate(&player, &self.make_env, (episodes, self.threads), means, &mut Rng::new(self.seed, stream))
     }
 
     fn batch(&mut self) -> Batch {
@@ -372,10 +279,7 @@ impl<A: Algorithm> Training for Trainer<A> {
     }
 
     fn model(&mut self) -> Model<'_> {
-        Model {
-            parameters: self.algorithm.policy_mut().params_mut(),
-            standardiser: self.standardisers.as_mut().map(|s| &mut s.o),
-        }
+        self.senses.model(self.algorithm.policy_mut())
     }
 
     fn spec(&self) -> &EnvSpec {
@@ -393,8 +297,7 @@ impl<A: Algorithm> State for Trainer<A> {
             algorithm,
             buffer,
             env,
-            standardisers,
-            recall,
+            senses,
             o,
             s,
             next_o: _,
@@ -409,17 +312,12 @@ impl<A: Algorithm> State for Trainer<A> {
             make_env: _,
             seed: _,
             threads: _,
-            remember_clipped: _,
-            deterministic_means: _,
+            switches: _,
         } = self;
         v.child("algorithm", algorithm);
         v.child("buffer", buffer);
         v.child("env", env);
-        if let Some(Standardisers { o, s }) = standardisers {
-            v.child("standardiser_o", o);
-            v.child("standardiser_s", s);
-        }
-        v.child("recall", recall);
+        senses.visit(v);
         v.item("o", Data::F32(o));
         v.item("s", Data::F32(s));
         v.child("explore", explore);

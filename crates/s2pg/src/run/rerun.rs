@@ -1,39 +1,25 @@
-//! What a run leaves behind when it diverges, and how it is brought there again.
+//! What a run leaves behind when it diverges, and how to make it diverge again.
 //!
 //! A run is never rescued: that would be another run. It stops with its last checkpoint intact and `diverged.safetensors`
-//! beside it: the step, the figure, and the batch from which the offending update learned (of a replay buffer its rows, after the
-//! refresh of their states). Since a resumed run is the same
-//! run, the checkpoint leads to the same step again.
+//! beside it: the step, the figure, and the batch from which the offending update learned (of a replay buffer its rows,
+//! after their states were refreshed). Since a resumed run is the same run, the checkpoint leads to the same step again.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use super::build::build;
-use super::checkpoint::{Checkpoints, Metadata, differences, load, save};
+use super::checkpoint::{Checkpoints, Metadata, differences, load, non_finite, save};
 use super::disk::RealDisk;
-use super::experiment::Experiment;
-use super::run::{Restored, RunError};
-use super::training::TrainError;
+use super::error::RunError;
+use super::kept::Kept;
+use super::timetable::Timetable;
 use crate::env::Registry;
-use crate::state::{Data, State, Visitor};
+use crate::experiment::{Experiment, build};
+use crate::train::{Batch, TrainError};
 
 /// The file in the run's directory.
 pub const FILE: &str = "diverged.safetensors";
 
-/// The batch of an update: columns of numbers by name.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Batch(pub Vec<(String, Vec<f64>)>);
-
-impl State for Batch {
-    fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self(columns) = self;
-        for (name, numbers) in columns {
-            v.item(name, Data::F64(numbers));
-        }
-    }
-}
-
-/// A run that was brought to its divergence again.
+/// A run that was made to diverge again.
 #[derive(Clone, Debug)]
 pub struct Replayed {
     /// The step of the checkpoint from which it started.
@@ -62,7 +48,7 @@ pub(super) fn write(
 }
 
 /// Goes from the last checkpoint of a run to the step at which it diverged, and compares. Nothing in the directory changes.
-/// `see` is told every step.
+/// `see` is told the number of steps after each of them.
 pub fn replay(
     dir: &Path,
     experiment: &Experiment,
@@ -76,14 +62,14 @@ pub fn replay(
         return Err(RunError::Directory(format!("{}: {what}", path.display())));
     }
     let mut training = build(experiment, registry, threads)?;
-    let mut restored = Restored { training: &mut *training, iterations: 0, best: 0.0, lengths: [0; 3] };
-    Checkpoints::view(dir.join("checkpoints")).load_latest(&mut restored)?;
+    Checkpoints::view(dir.join("checkpoints")).load_latest(&mut Kept::fresh(&mut *training))?;
     training.check()?;
     let from = training.steps();
     let metadata = Checkpoints::view(dir).metadata(FILE.trim_end_matches(".safetensors"))?;
     let recorded: usize = metadata.get("step").and_then(|s| s.parse().ok()).ok_or_else(|| {
         RunError::Directory(format!("{}: its metadata has no `step`; it was not written by a run", path.display()))
     })?;
+    let timetable = Timetable::new(experiment);
     loop {
         let before = training.steps();
         let mut error = match training.step() {
@@ -92,17 +78,14 @@ pub fn replay(
             Err(other) => return Err(other.into()),
         };
         if error.is_none() {
-            // As in the run itself: an evaluation that abandons episodes is a part of the course (D30), and what a step
-            // leaves behind is looked at where it is saved.
             let now = training.steps();
-            let due = |every: usize| every > 0 && now / every > before / every;
-            let cuts = !experiment.is_correct(experiment.switches.flag_epoch_cut_as_last);
-            if cuts && experiment.evaluation.every > 0 && (due(experiment.evaluation.every) || now >= experiment.steps)
-            {
+            let due = timetable.due(before, now);
+            if due.cut {
                 training.restart()?;
             }
-            if due(experiment.checkpoint.every) || now >= experiment.steps || now == recorded {
-                error = super::checkpoint::non_finite(&mut *training).map(|what| (now, what));
+            // A run looks at its state where it saves, and a report may also be of a run that was asked to save and stop.
+            if due.checkpoint || now == recorded {
+                error = non_finite(&mut *training).map(|what| (now, what));
             }
         }
         if let Some((step, now)) = error {

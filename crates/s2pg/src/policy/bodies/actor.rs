@@ -1,7 +1,8 @@
 //! The actors of the paper: a recurrent network for a policy with memory, a plain one for a policy without.
 
-use super::{Bounds, Context, Dist, Gaussian, Memory, StatefulPolicy, Support};
-use crate::nn::{Activation, Builder, Cell, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
+use super::trunk::{Trunk, TrunkShape};
+use crate::nn::{Activation, Builder, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
+use crate::policy::{Bounds, Context, Dist, Gaussian, Memory, StatefulPolicy, Support};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -43,6 +44,19 @@ pub enum Head {
     },
 }
 
+/// Which network a policy with a state has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PolicyKind {
+    /// The paper's Figure 6, as published: embeddings of observation and previous action with ReLU, a cell, and a
+    /// shortcut of the observation around the cell.
+    #[default]
+    Shortcut,
+    /// The network of the paper's first examples, as published: one embedding with tanh, a cell (there `elmanrelu`), a
+    /// linear head.
+    Simple,
+}
+
 /// Sizes and start values of an [`Actor`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActorShape {
@@ -50,37 +64,27 @@ pub struct ActorShape {
     pub o: usize,
     /// Entries of the action.
     pub a: usize,
+    /// Entries of the previous action that a policy with a state reads: `a`, or 0 where it reads none.
+    pub a_prev: usize,
     /// Width of each embedding or hidden layer.
     pub features: usize,
     /// Units of the recurrent cell.
     pub hidden: usize,
     /// Which recurrent cell.
     pub cell: CellKind,
+    /// Which network, where the policy has a state.
+    pub kind: PolicyKind,
     /// What the outputs mean.
     pub head: Head,
 }
 
 /// The layers of an [`Actor`].
 #[derive(Clone, Debug)]
-pub enum Body {
+enum Body<T: Real> {
     /// Two hidden layers with ReLU, as published.
     Plain(Mlp),
-    /// Embeddings of observation and previous action, a recurrent cell, and a shortcut of the observation around it
-    /// (the paper's Figure 6, as published).
-    Recurrent {
-        /// Observation into the cell.
-        embed_o: Linear,
-        /// Previous action into the cell.
-        embed_a: Linear,
-        /// The memory.
-        cell: Cell,
-        /// Observation around the cell.
-        shortcut: Linear,
-        /// Shortcut beside the cell's output, into one more layer (SAC).
-        hidden: Option<Linear>,
-        /// To the outputs.
-        head: Linear,
-    },
+    /// A trunk whose state is the policy's, and a linear head; between them one more layer in SAC's.
+    Recurrent { trunk: Trunk<T>, hidden: Option<Linear>, head: Linear },
 }
 
 /// How an [`Actor`] makes a distribution of its outputs.
@@ -94,11 +98,12 @@ enum Output<T> {
     Deterministic { a: Bounds<T>, z: Bounds<T>, stretch: Bounds<T>, log_std: f64, state_log_std: f64 },
 }
 
-/// The policy of every algorithm, with every memory.
+/// The policy of every algorithm, with every memory: a plain network for one without a state, a recurrent one for one with
+/// a state.
 #[derive(Clone, Debug)]
 pub struct Actor<T: Real = f32> {
     parameters: Parameters<T>,
-    body: Body,
+    body: Body<T>,
     output: Output<T>,
     memory: Memory,
     actions: usize,
@@ -110,41 +115,44 @@ impl<T: Real> Actor<T> {
         let (a, f) = (shape.a, shape.features);
         let mut b = Builder::new(rng);
         // z' has a log-std of its own; h' is not drawn and has none.
-        let z = if let Memory::Stochastic { z } = memory { z } else { 0 };
-        let outputs = if let Head::Squashed { .. } = shape.head { 2 * a + z } else { a };
-        let body = match memory {
-            Memory::None | Memory::Window { .. } => {
-                let windows = matches!(memory, Memory::Window { .. });
-                let o = if let Memory::Window { len } = memory { len * shape.o } else { shape.o };
-                let inits = match shape.head {
-                    Head::Gaussian { .. } => [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier),
-                    _ if windows => [0.1 * RELU_GAIN; 3].map(Init::Xavier),
-                    Head::Squashed { .. } => [RELU_GAIN, RELU_GAIN, 0.01].map(Init::Xavier),
-                    Head::Deterministic { .. } => [Init::FanIn, Init::FanIn, Init::Uniform(3e-3)],
-                };
-                Body::Plain(Mlp::new(&mut b, &[o, f, f, outputs], Activation::Relu, &inits))
-            }
-            Memory::Stochastic { .. } | Memory::Bptt { .. } => {
-                let (gain, last) = match shape.head {
-                    Head::Gaussian { .. } => (0.05 * RELU_GAIN, 0.05 * RELU_GAIN),
-                    Head::Squashed { .. } | Head::Deterministic { .. } => (0.1 * RELU_GAIN, 0.1),
-                };
-                let (gain, last) = (Init::Xavier(gain), Init::Xavier(last));
-                let relu = Activation::Relu;
-                let width = f + shape.hidden;
-                let squashed = matches!(shape.head, Head::Squashed { .. });
-                Body::Recurrent {
-                    embed_o: Linear::new(&mut b, "embed_o", shape.o, f, relu, gain),
-                    embed_a: Linear::new(&mut b, "embed_a", a, f, relu, gain),
-                    cell: Cell::new(&mut b, "cell", shape.cell, 2 * f, shape.hidden),
-                    shortcut: Linear::new(&mut b, "shortcut", shape.o, f, relu, gain),
-                    hidden: squashed.then(|| Linear::new(&mut b, "hidden", width, f, relu, gain)),
-                    head: {
-                        let inputs = if squashed { f } else { width };
-                        Linear::new(&mut b, "head", inputs, outputs, Activation::Identity, last)
-                    },
+        let z = memory.z();
+        let squashed = matches!(shape.head, Head::Squashed { .. });
+        let outputs = if squashed { 2 * a + z } else { a };
+        let body = if memory.is_recurrent() {
+            let simple = shape.kind == PolicyKind::Simple;
+            let (init, last) = match shape.head {
+                _ if simple => (Init::FanIn, Init::FanIn),
+                Head::Gaussian { .. } => (Init::Xavier(0.05 * RELU_GAIN), Init::Xavier(0.05 * RELU_GAIN)),
+                Head::Squashed { .. } | Head::Deterministic { .. } => {
+                    (Init::Xavier(0.1 * RELU_GAIN), Init::Xavier(0.1))
                 }
-            }
+            };
+            let trunk = TrunkShape {
+                o: shape.o,
+                a: shape.a_prev,
+                around: if simple { 0 } else { shape.o },
+                features: f,
+                cell: (shape.cell, shape.hidden),
+                init,
+                joint: simple,
+            };
+            let trunk = Trunk::new(&mut b, &trunk);
+            assert_eq!(memory.state(), trunk.state_size(), "the state of the cell is the state of the policy");
+            let hidden =
+                (squashed && !simple).then(|| Linear::new(&mut b, "hidden", trunk.width(), f, Activation::Relu, init));
+            let inputs = if hidden.is_some() { f } else { trunk.width() };
+            let head = Linear::new(&mut b, "head", inputs, outputs, Activation::Identity, last);
+            Body::Recurrent { trunk, hidden, head }
+        } else {
+            let windows = matches!(memory, Memory::Window { .. });
+            let inits = match shape.head {
+                Head::Gaussian { .. } => [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier),
+                _ if windows => [0.1 * RELU_GAIN; 3].map(Init::Xavier),
+                Head::Squashed { .. } => [RELU_GAIN, RELU_GAIN, 0.01].map(Init::Xavier),
+                Head::Deterministic { .. } => [Init::FanIn, Init::FanIn, Init::Uniform(3e-3)],
+            };
+            let sizes = [memory.window() * shape.o, f, f, outputs];
+            Body::Plain(Mlp::new(&mut b, &sizes, Activation::Relu, &inits))
         };
         // An LSTM's cell state has no range.
         let bounded = Bounds::unit(if z > 0 { shape.hidden } else { 0 });
@@ -180,11 +188,7 @@ impl<T: Real> Actor<T> {
             }
             Head::Deterministic { .. } => {}
         }
-        let actor = Self { parameters, body, output, memory, actions: a };
-        if let Body::Recurrent { cell, .. } = &actor.body {
-            assert_eq!(actor.state_size(), cell.state_size(), "the state of the cell is the state of the policy");
-        }
-        actor
+        Self { parameters, body, output, memory, actions: a }
     }
 
     /// The distribution of what the network puts out, and of its next state where that is drawn.
@@ -245,17 +249,14 @@ impl<T: Real> StatefulPolicy<T> for Actor<T> {
                 let (a, z) = self.distribution(&mlp.forward(p, &x.o), None);
                 Dist { a, z, h: None }
             }
-            Body::Recurrent { embed_o, embed_a, cell, shortcut, hidden, head } => {
-                let a_prev = x.a_prev.as_ref().expect("a recurrent policy reads the previous action");
-                let e = Tensor::concat(&[&embed_o.forward(p, &x.o), &embed_a.forward(p, a_prev)]);
+            Body::Recurrent { trunk, hidden, head } => {
                 let state = x.z.as_ref().or(x.h.as_ref()).expect("a recurrent policy reads its state");
-                let next = x.samples(&cell.unroll(p, &cell.input(p, &e), state, x.starts()));
-                let features = Tensor::concat(&[&shortcut.forward(p, &x.samples(&x.o)), &cell.output(&next)]);
+                let (features, next) = trunk.forward(p, x, &x.o, state, || x.samples(&x.o));
                 let features = hidden.as_ref().map_or(features.clone(), |layer| layer.forward(p, &features));
                 let y = head.forward(p, &features);
-                let stochastic = matches!(self.memory, Memory::Stochastic { .. });
-                let (a, z) = self.distribution(&y, stochastic.then_some(&next));
-                Dist { a, z, h: (!stochastic).then_some(next) }
+                let drawn = self.memory.z() > 0;
+                let (a, z) = self.distribution(&y, drawn.then_some(&next));
+                Dist { a, z, h: (!drawn).then_some(next) }
             }
         }
     }

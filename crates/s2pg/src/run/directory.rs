@@ -18,52 +18,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::build::build;
-use super::checkpoint::{CheckpointError, Checkpoints, LATEST, Metadata, non_finite};
-use super::disk::{DiskError, RealDisk, write_atomically};
-use super::divergence;
+use super::checkpoint::{Checkpoints, LATEST, Metadata, non_finite};
+use super::disk::{RealDisk, sweep, write_atomically};
+use super::error::RunError;
 use super::events::EventFile;
-use super::experiment::{Experiment, ExperimentError, flat};
+use super::kept::Kept;
 use super::model::{ModelError, save_model};
+use super::rerun;
 use super::table::Table;
-use super::training::{Evaluation, TrainError, Training};
-use crate::env::{EnvError, Registry};
-use crate::state::{State, Visitor};
-
-/// Why a run cannot start or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The experiment is not in order.
-    #[error(transparent)]
-    Experiment(#[from] ExperimentError),
-    /// Training stopped.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// A checkpoint cannot be read or written.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// A model file cannot be written.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// A file of the run cannot be read or written.
-    #[error("{0}")]
-    File(#[from] io::Error),
-    /// The directory is in use, or of another experiment.
-    #[error("{0}")]
-    Directory(String),
-}
-
-impl From<EnvError> for RunError {
-    fn from(e: EnvError) -> Self {
-        Self::Train(e.into())
-    }
-}
-
-impl From<DiskError> for RunError {
-    fn from(e: DiskError) -> Self {
-        Self::Checkpoint(e.into())
-    }
-}
+use super::timetable::Timetable;
+use crate::env::Registry;
+use crate::experiment::{Experiment, build, flat};
+use crate::train::{Evaluation, TrainError, Training};
 
 /// Where a run stands.
 #[derive(Clone, Debug, Default)]
@@ -84,34 +50,19 @@ pub struct Progress {
 pub struct Run {
     dir: PathBuf,
     experiment: Experiment,
-    kept: Kept,
-    checkpoints: Checkpoints,
+    timetable: Timetable,
+    training: Box<dyn Training>,
+    iterations: usize,
+    best: f64,
+    progress: Table,
+    evaluations: Table,
+    events: EventFile,
     times: Table,
+    checkpoints: Checkpoints,
     seconds_before: f64,
     failures: usize,
     /// Held for as long as the run lives.
     _lock: File,
-}
-
-/// What a checkpoint holds: the training, and how far its files were written.
-struct Kept {
-    training: Box<dyn Training>,
-    progress: Table,
-    evaluations: Table,
-    events: EventFile,
-    iterations: usize,
-    best: f64,
-}
-
-impl State for Kept {
-    fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { training, progress, evaluations, events, iterations, best } = self;
-        v.child("training", &mut **training);
-        v.count("iterations", iterations);
-        v.number("best", best);
-        let lengths = [progress.length(), evaluations.length(), events.length()];
-        v.item("file_lengths", crate::state::Data::U64(&mut lengths.clone()));
-    }
 }
 
 /// Failed attempts to save, one after the other, after which the run stops.
@@ -139,16 +90,15 @@ impl Run {
             same_experiment(&written, &text, experiment)?;
         }
         let checkpoints = Checkpoints::open(dir.join("checkpoints"))?;
-        super::disk::sweep(&RealDisk, dir)?;
+        sweep(&RealDisk, dir)?;
         // A run that goes on has not diverged, or will say so again.
-        let _ = std::fs::remove_file(dir.join(divergence::FILE));
+        let _ = std::fs::remove_file(dir.join(rerun::FILE));
         write_atomically(&RealDisk, &written, experiment.to_toml().as_bytes())?;
 
         let events_path = dir.join("events.out.tfevents.s2pg");
-        let mut restored =
-            Restored { training: &mut *training, iterations: 0, best: f64::NEG_INFINITY, lengths: [0; 3] };
-        let loaded = checkpoints.load_latest(&mut restored)?;
-        let Restored { iterations, best, lengths, .. } = restored;
+        let mut kept = Kept::fresh(&mut *training);
+        let loaded = checkpoints.load_latest(&mut kept)?;
+        let Kept { iterations, best, lengths, .. } = kept;
         training.check()?;
         if let Some(text) = loaded.as_ref().and_then(|l| l.metadata.get("experiment")) {
             same_experiment(&checkpoints.path(LATEST), text, experiment)?;
@@ -168,18 +118,17 @@ impl Run {
         };
         let (times, seconds_before) = times(&dir.join("time.csv"), training.steps())?;
         let mut run = Self {
-            kept: Kept {
-                progress: Table::open(&dir.join("progress.csv"), lengths[0])?,
-                evaluations: Table::open(&dir.join("eval.csv"), lengths[1])?,
-                training,
-                events,
-                iterations,
-                best,
-            },
             dir: dir.into(),
             experiment: experiment.clone(),
-            checkpoints,
+            timetable: Timetable::new(experiment),
+            training,
+            iterations,
+            best,
+            progress: Table::open(&dir.join("progress.csv"), lengths[0])?,
+            evaluations: Table::open(&dir.join("eval.csv"), lengths[1])?,
+            events,
             times,
+            checkpoints,
             seconds_before,
             failures: 0,
             _lock: lock,
@@ -203,7 +152,7 @@ impl Run {
 
     /// Environment steps so far.
     pub fn steps(&self) -> usize {
-        self.kept.training.steps()
+        self.training.steps()
     }
 
     /// Seconds of work before this process.
@@ -213,7 +162,7 @@ impl Run {
 
     /// The training itself.
     pub fn training(&mut self) -> &mut dyn Training {
-        &mut *self.kept.training
+        &mut *self.training
     }
 
     /// One step of all environments, and whatever is due after it: an update's row, an evaluation, a checkpoint.
@@ -224,21 +173,24 @@ impl Run {
         let before = self.steps();
         let mut progress = Progress::default();
         if before < self.experiment.steps {
-            match self.kept.training.step() {
+            match self.training.step() {
                 Ok(Some(metrics)) => self.log(&metrics, seconds, wall_time),
                 Ok(None) => {}
                 Err(e) => return Err(self.stopped(e)),
             }
         }
-        let (steps, last) = (self.steps(), self.experiment.steps);
+        let steps = self.steps();
+        let due = self.timetable.due(before, steps);
         let mut failure = None;
-        let due = |every: usize| steps > before && (every > 0 && steps / every > before / every || steps >= last);
-        if due(self.experiment.evaluation.every) && self.experiment.evaluation.every > 0 {
+        if due.evaluation {
             let (mean, unsaved) = self.evaluate(wall_time)?;
             progress.evaluation = Some(mean);
             failure = unsaved.map(RunError::from);
         }
-        if due(self.experiment.checkpoint.every) {
+        if due.cut {
+            self.training.restart()?;
+        }
+        if due.checkpoint {
             match self.save() {
                 Ok(()) if failure.is_none() => self.failures = 0,
                 Ok(()) => {}
@@ -248,40 +200,39 @@ impl Run {
         }
         if let Some(e) = failure {
             self.failures += 1;
-            if self.failures >= PATIENCE || steps >= last {
+            if self.failures >= PATIENCE || due.finished {
                 return Err(e);
             }
             progress.warning = Some(format!("{e}; the run goes on"));
         }
         progress.steps = steps;
-        progress.mean_return = self.kept.training.episodes().mean_return();
-        progress.finished = steps >= last;
+        progress.mean_return = self.training.episodes().mean_return();
+        progress.finished = due.finished;
         Ok(progress)
     }
 
     /// Reports a divergence on disk. What cannot be written must not hide it.
     fn stopped(&mut self, error: TrainError) -> RunError {
         if let TrainError::Diverged { step, what } = &error {
-            let _ = divergence::write(&self.dir, &self.experiment, (*step, what), self.kept.training.batch());
+            let _ = rerun::write(&self.dir, &self.experiment, (*step, what), self.training.batch());
         }
         error.into()
     }
 
     /// The row of an update.
     fn log(&mut self, metrics: &[(&str, f64)], seconds: f64, wall_time: f64) {
-        let kept = &mut self.kept;
-        kept.iterations += 1;
-        let steps = kept.training.steps();
-        let mut cells = vec![("time/total_timesteps", steps as f64), ("time/iterations", kept.iterations as f64)];
-        cells.extend(kept.training.episodes().means());
-        cells.push(("rollout/episodes", kept.training.episodes().count() as f64));
-        cells.push(("rollout/unstable", kept.training.unstable() as f64));
+        self.iterations += 1;
+        let steps = self.training.steps();
+        let mut cells = vec![("time/total_timesteps", steps as f64), ("time/iterations", self.iterations as f64)];
+        cells.extend(self.training.episodes().means());
+        cells.push(("rollout/episodes", self.training.episodes().count() as f64));
+        cells.push(("rollout/unstable", self.training.unstable() as f64));
         cells.extend(metrics.iter().copied());
         // A row that a full disk refuses is kept: it is written before the next checkpoint, or that one fails.
-        let _ = kept.progress.row(cells.iter().copied());
+        let _ = self.progress.row(cells.iter().copied());
         let speed = [("time/time_elapsed", seconds), ("time/fps", steps as f64 / seconds.max(1e-9))];
         let shown = cells.iter().filter(|c| c.1.is_finite()).chain(&speed).copied();
-        let _ = kept.events.scalars(wall_time, steps as u64, shown);
+        let _ = self.events.scalars(wall_time, steps as u64, shown);
         let _ = self.times.row([("time/total_timesteps", steps as f64), ("time/time_elapsed", seconds)]);
     }
 
@@ -290,8 +241,7 @@ impl Run {
     fn evaluate(&mut self, wall_time: f64) -> Result<(f64, Option<ModelError>), RunError> {
         let steps = self.steps();
         let episodes = self.experiment.evaluation.episodes;
-        let run =
-            |kind: &str, means| self.kept.training.evaluate(episodes, means, &format!("evaluation/{kind}/{steps}"));
+        let run = |kind: &str, means| self.training.evaluate(episodes, means, &format!("evaluation/{kind}/{steps}"));
         let (deterministic, stochastic) = (run("deterministic", true)?, run("stochastic", false)?);
         let mut cells: Vec<(String, f64)> = vec![("time/total_timesteps".into(), steps as f64)];
         let mut add = |prefix: &str, e: &Evaluation| {
@@ -303,59 +253,41 @@ impl Run {
         add("eval", &deterministic);
         add("eval_stochastic", &stochastic);
         let cells = || cells.iter().map(|(name, x)| (name.as_str(), *x));
-        let _ = self.kept.evaluations.row(cells());
-        let _ = self.kept.events.scalars(wall_time, steps as u64, cells().skip(1).filter(|c| c.1.is_finite()));
+        let _ = self.evaluations.row(cells());
+        let _ = self.events.scalars(wall_time, steps as u64, cells().skip(1).filter(|c| c.1.is_finite()));
         let mean = deterministic.mean_return();
         let mut failure = None;
-        if mean > self.kept.best {
+        if mean > self.best {
             let path = self.checkpoints.path("best");
-            match save_model(&path, self.kept.training.model(), &metadata(&self.experiment, steps, Some(mean))) {
-                Ok(()) => self.kept.best = mean,
+            match save_model(&path, self.training.model(), &metadata(&self.experiment, steps, Some(mean))) {
+                Ok(()) => self.best = mean,
                 Err(e) => failure = Some(e),
             }
-        }
-        if !self.experiment.is_correct(self.experiment.switches.flag_epoch_cut_as_last) {
-            self.kept.training.restart()?;
         }
         Ok((mean, failure))
     }
 
     /// Writes a checkpoint and the model, durably. A state with a number that is not finite is not written.
     pub fn save(&mut self) -> Result<(), RunError> {
-        if let Some(what) = non_finite(&mut *self.kept.training) {
+        if let Some(what) = non_finite(&mut *self.training) {
             let error = TrainError::Diverged { step: self.steps(), what };
             return Err(self.stopped(error));
         }
-        self.kept.progress.sync()?;
-        self.kept.evaluations.sync()?;
-        self.kept.events.sync()?;
+        self.progress.sync()?;
+        self.evaluations.sync()?;
+        self.events.sync()?;
         let metadata = metadata(&self.experiment, self.steps(), None);
-        self.checkpoints.save(LATEST, &mut self.kept, &metadata)?;
+        let lengths = [self.progress.length(), self.evaluations.length(), self.events.length()];
+        let (iterations, best) = (self.iterations, self.best);
+        let mut kept = Kept { training: &mut *self.training, iterations, best, lengths };
+        self.checkpoints.save(LATEST, &mut kept, &metadata)?;
         self.save_model()
     }
 
     /// Writes the model.
     fn save_model(&mut self) -> Result<(), RunError> {
         let metadata = metadata(&self.experiment, self.steps(), None);
-        Ok(save_model(&self.dir.join("policy.safetensors"), self.kept.training.model(), &metadata)?)
-    }
-}
-
-/// The state of a checkpoint before the files are opened.
-pub(super) struct Restored<'a> {
-    pub training: &'a mut dyn Training,
-    pub iterations: usize,
-    pub best: f64,
-    pub lengths: [u64; 3],
-}
-
-impl State for Restored<'_> {
-    fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { training, iterations, best, lengths } = self;
-        v.child("training", &mut **training);
-        v.count("iterations", iterations);
-        v.number("best", best);
-        v.item("file_lengths", crate::state::Data::U64(lengths));
+        Ok(save_model(&self.dir.join("policy.safetensors"), self.training.model(), &metadata)?)
     }
 }
 

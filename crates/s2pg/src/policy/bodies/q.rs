@@ -1,7 +1,9 @@
 //! Action-value functions of the off-policy algorithms: Q(x, u).
 
-use super::{Context, Critic, Extended, View};
-use crate::nn::{Activation, Builder, Cell, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
+use super::trunk::{Trunk, TrunkShape};
+use super::value::View;
+use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
+use crate::policy::{Context, Critic, Extended};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -47,22 +49,22 @@ pub struct QShape {
 
 /// The layers of a [`Q`].
 #[derive(Clone, Debug)]
-enum Layers {
+enum Layers<T: Real> {
     Plain(Mlp),
     Encoders { state: Mlp, world: Mlp, action: Mlp, joint: Mlp },
-    Recurrent { embed_o: Linear, embed_a: Linear, cell: Cell, shortcut: Linear, head: Mlp },
+    Recurrent { trunk: Trunk<T>, head: Mlp },
 }
 
 /// Q of one step (s or o, z, a, z', previous action), or of a window of observations and an action.
 #[derive(Clone, Debug)]
 pub struct Q<T: Real = f32> {
     parameters: Parameters<T>,
-    layers: Layers,
+    layers: Layers<T>,
     shape: QShape,
 }
 
 impl<T: Real> Q<T> {
-    /// With fresh parameters.
+    /// An action-value function with fresh parameters.
     pub fn new(shape: QShape, rng: &mut Rng) -> Self {
         let mut b = Builder::new(rng);
         let (f, a, world) = (shape.features, shape.a, shape.world);
@@ -89,14 +91,13 @@ impl<T: Real> Q<T> {
                 }
             }
             QKind::Recurrent { cell, units } => {
-                let gain = Init::Xavier(RELU_GAIN);
-                Layers::Recurrent {
-                    embed_o: Linear::new(&mut b, "embed_o", world, f, relu, gain),
-                    embed_a: Linear::new(&mut b, "embed_a", a, f, relu, gain),
-                    cell: Cell::new(&mut b, "cell", cell, 2 * f, units),
-                    shortcut: Linear::new(&mut b, "shortcut", world + a, f, relu, gain),
-                    head: b.scope("head", |b| Mlp::new(b, &[f + units, f, 1], relu, &[gain, Init::Xavier(1.0)])),
-                }
+                let init = Init::Xavier(RELU_GAIN);
+                let cell = (cell, units);
+                let shape = TrunkShape { o: world, a, around: world + a, features: f, cell, init, joint: false };
+                let trunk = Trunk::new(&mut b, &shape);
+                let inits = [init, Init::Xavier(1.0)];
+                let head = b.scope("head", |b| Mlp::new(b, &[trunk.width(), f, 1], relu, &inits));
+                Layers::Recurrent { trunk, head }
             }
         };
         Self { parameters: b.finish(), layers, shape }
@@ -158,12 +159,10 @@ impl<T: Real> Critic<T> for Q<T> {
                     + action.forward(p, &Tensor::concat(&acts));
                 joint.forward(p, &sum.relu())
             }
-            Layers::Recurrent { embed_o, embed_a, cell, shortcut, head } => {
-                let e = Tensor::concat(&[&embed_o.forward(p, world), &embed_a.forward(p, a_prev())]);
-                let zero = Tensor::zeros(world.rows() / x.steps(), cell.state_size());
-                let states = x.samples(&cell.unroll(p, &cell.input(p, &e), &zero, x.starts()));
-                let last = shortcut.forward(p, &Tensor::concat(&[&x.samples(world), &u.a]));
-                head.forward(p, &Tensor::concat(&[&last, &cell.output(&states)]))
+            Layers::Recurrent { trunk, head } => {
+                let start = trunk.start(world.rows() / x.steps());
+                let around = || Tensor::concat(&[&x.samples(world), &u.a]);
+                head.forward(p, &trunk.forward(p, x, world, &start, around).0)
             }
         }
     }

@@ -7,8 +7,8 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::json;
 
 use super::disk::{DiskError, RealDisk, write_atomically};
-use super::training::Model;
 use crate::state::{Data, State, Visitor};
+use crate::train::Model;
 
 /// Why a model file cannot be used.
 #[derive(Debug, thiserror::Error)]

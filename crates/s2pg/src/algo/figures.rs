@@ -1,0 +1,107 @@
+//! Figures of gradients, states and deviations, which tell about an update and change nothing in it.
+
+use super::Metrics;
+use super::off_policy::PIECE;
+use crate::data::Replay;
+use crate::nn::Tensor;
+use crate::policy::{Context, Dist, StatefulPolicy};
+
+/// The mean of a figure over minibatches.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mean {
+    sum: f64,
+    n: usize,
+}
+
+impl Mean {
+    pub fn add(&mut self, x: f64) {
+        self.sum += x;
+        self.n += 1;
+    }
+    pub fn get(self) -> f64 {
+        self.sum / self.n.max(1) as f64
+    }
+}
+
+/// The mean standard deviation of the action, and of z' where there is one.
+pub fn deviations(dist: &Dist) -> Metrics {
+    let std = |log_std: &Tensor| log_std.exp().mean().item() as f64;
+    let a = [("train/std", std(&dist.a.log_std))];
+    a.into_iter().chain(dist.z.as_ref().map(|z| ("train/state_std", std(&z.log_std)))).collect()
+}
+
+/// Gradients that estimate the same one, for instance of minibatches or of episodes.
+#[derive(Clone, Debug, Default)]
+pub struct Gradients {
+    sum: Vec<f64>,
+    squares: f64,
+    n: usize,
+}
+
+impl Gradients {
+    /// One more.
+    pub fn add<X: Copy + Into<f64>>(&mut self, gradient: &[X]) {
+        self.sum.resize(gradient.len(), 0.0);
+        for (sum, &x) in self.sum.iter_mut().zip(gradient) {
+            *sum += x.into();
+            self.squares += x.into().powi(2);
+        }
+        self.n += 1;
+    }
+
+    /// The norm of their mean, and |mean|² / (tr Cov / n): how far the mean stands out of its own noise, where 1 is pure
+    /// noise. Cov is the unbiased covariance of one of the n gradients. The ratio is 0 where they do not differ.
+    pub fn metrics(&self) -> Metrics {
+        let n = self.n as f64;
+        let mean = self.sum.iter().map(|x| (x / n).powi(2)).sum::<f64>();
+        let variance = (self.squares - n * mean) / (n - 1.0);
+        let snr = if variance <= 0.0 || self.n < 2 { 0.0 } else { mean / (variance / n) };
+        vec![("grad/norm", mean.sqrt()), ("grad/snr", snr)]
+    }
+}
+
+/// The magnitude from which an entry of the next state counts as saturated.
+const SATURATED: f32 = 0.95;
+
+/// Figures of the mean next state over some contexts: the mean of all entries, the variance of an entry over the samples
+/// (mean of all entries), and the share of entries of magnitude 0.95 or more. None without a state.
+pub fn state_metrics(policy: &impl StatefulPolicy, contexts: impl Iterator<Item = Context>) -> Option<Metrics> {
+    let (mut sum, mut squares, mut saturated, mut rows) = (Vec::new(), 0.0, 0, 0);
+    for x in contexts {
+        let dist = policy.dist(&x);
+        let state = dist.z.map(|z| z.mean).or(dist.h)?;
+        sum.resize(state.cols(), 0.0);
+        for row in state.data().chunks_exact(state.cols()) {
+            for (sum, &x) in sum.iter_mut().zip(row) {
+                *sum += x as f64;
+                squares += (x as f64).powi(2);
+                saturated += usize::from(x.abs() >= SATURATED);
+            }
+        }
+        rows += state.rows();
+    }
+    let (n, width) = (rows as f64, sum.len() as f64);
+    let means = sum.iter().map(|sum| (sum / n).powi(2)).sum::<f64>();
+    Some(vec![
+        ("state/mean", sum.iter().sum::<f64>() / (n * width)),
+        ("state/variance", (squares / n - means) / width),
+        ("state/saturation", saturated as f64 / (n * width)),
+    ])
+}
+
+/// How many figures [`diagnose`] tells; they are the last of an algorithm's.
+pub(super) const DIAGNOSTICS: usize = 5;
+
+/// More about an update: norm and signal-to-noise of the policy's gradient over the pieces of the batch, and mean, variance
+/// and saturation of the states that the policy goes to.
+pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usize], gradients: &[Vec<f32>]) -> Metrics {
+    let mut parts = Gradients::default();
+    gradients.iter().for_each(|g| parts.add(g));
+    let mut metrics = parts.metrics();
+    // The parts sum to the whole. They are comparable, each as an estimate of its own, where they have as many rows.
+    metrics[0].1 *= gradients.len() as f64;
+    let comparable = gradients.len() > 1 && rows.len().is_multiple_of(PIECE);
+    metrics.truncate(if comparable { 2 } else { 1 });
+    metrics.extend(state_metrics(policy, std::iter::once(data.context(rows))).unwrap_or_default());
+    metrics
+}

@@ -1,0 +1,143 @@
+//! How stored rows are shown to policies and critics: alone, or as the last of the steps that led to them.
+//!
+//! A rollout and a replay buffer store rows each in its own way. What a row looks like with its history is said here, once.
+
+use crate::nn::Tensor;
+use crate::policy::{Context, Extended, Memory};
+
+/// What is to be shown: what row k saw, or what row k led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// What row k saw.
+    Now(usize),
+    /// What row k led to.
+    Next(usize),
+}
+
+impl Step {
+    /// Its row.
+    fn row(self) -> usize {
+        match self {
+            Self::Now(k) | Self::Next(k) => k,
+        }
+    }
+}
+
+/// Where rows are stored.
+pub(super) trait Rows {
+    /// What the policy remembers.
+    fn memory(&self) -> Memory;
+    /// Entries of o, s and a; s is 0 where it is not kept.
+    fn sizes(&self) -> [usize; 3];
+    /// Whether previous actions are shown.
+    fn shows_a_prev(&self) -> bool;
+    /// Whether the window before a next observation is made of next observations alone (D29).
+    fn misaligns_next_windows(&self) -> bool;
+    /// The last rows of the episode up to row k, at most `len`, oldest first.
+    fn before(&self, k: usize, len: usize) -> Vec<usize>;
+    /// The observation.
+    fn o(&self, step: Step) -> &[f32];
+    /// The critic's view.
+    fn s(&self, step: Step) -> &[f32];
+    /// z, or h.
+    fn state(&self, step: Step) -> &[f32];
+    /// The action before; None at the start of an episode.
+    fn a_prev(&self, step: Step) -> Option<&[f32]>;
+    /// The action that was taken in what row k saw.
+    fn a(&self, k: usize) -> &[f32];
+}
+
+/// x of some steps, each the last of its window where the policy is shown windows.
+pub(super) fn context(rows: &impl Rows, steps: &[Step]) -> Context {
+    let ([n_o, n_s, n_a], memory) = (rows.sizes(), rows.memory());
+    let last: Vec<Option<Step>> = steps.iter().copied().map(Some).collect();
+    // What is shown of o and a_prev, and how many of these make one sample's row.
+    let (shown, side_by_side, lengths) = match memory {
+        Memory::None | Memory::Stochastic { .. } => (last.clone(), 1, None),
+        Memory::Window { len } => (side_by_side(rows, steps, len), len, None),
+        Memory::Bptt { len, .. } => {
+            let (shown, lengths) = below_each_other(rows, steps, len);
+            (shown, 1, Some(lengths))
+        }
+    };
+    let column = |n: usize| (side_by_side, n, &shown[..]);
+    Context {
+        o: table(column(n_o), |step| Some(rows.o(step))),
+        s: (n_s > 0).then(|| table((1, n_s, &last), |step| Some(rows.s(step)))),
+        a_prev: rows.shows_a_prev().then(|| table(column(n_a), |step| rows.a_prev(step))),
+        z: (memory.z() > 0).then(|| table((1, memory.z(), &last), |step| Some(rows.state(step)))),
+        h: lengths.as_ref().map(|lengths: &Vec<usize>| {
+            let first = |(i, len): (usize, &usize)| shown[shown.len() - len * steps.len() + i];
+            let firsts: Vec<Option<Step>> = lengths.iter().enumerate().map(first).collect();
+            table((1, memory.h(), &firsts), |step| Some(rows.state(step)))
+        }),
+        lengths,
+    }
+}
+
+/// x of a whole chain of rows, one step after the other, behind the state before the first: every step is a sample.
+pub(super) fn chain(rows: &impl Rows, chain: &[usize]) -> Context {
+    let ([n_o, n_s, n_a], memory) = (rows.sizes(), rows.memory());
+    let shown: Vec<Option<Step>> = chain.iter().map(|&k| Some(Step::Now(k))).collect();
+    Context {
+        o: table((1, n_o, &shown), |step| Some(rows.o(step))),
+        s: (n_s > 0).then(|| table((1, n_s, &shown), |step| Some(rows.s(step)))),
+        a_prev: rows.shows_a_prev().then(|| table((1, n_a, &shown), |step| rows.a_prev(step))),
+        z: None,
+        h: Some(Tensor::new(1, memory.h(), rows.state(Step::Now(chain[0])))),
+        lengths: None,
+    }
+}
+
+/// u = (a, z') of some rows.
+pub(super) fn extended(rows: &impl Rows, ks: &[usize]) -> Extended {
+    let ([_, _, n_a], n_z) = (rows.sizes(), rows.memory().z());
+    let next: Vec<Option<Step>> = ks.iter().map(|&k| Some(Step::Next(k))).collect();
+    Extended {
+        a: table((1, n_a, &next), |step| Some(rows.a(step.row()))),
+        z: (n_z > 0).then(|| table((1, n_z, &next), |step| Some(rows.state(step)))),
+    }
+}
+
+/// The window that ends with a step: at most `len` steps of its episode, oldest first.
+fn window(rows: &impl Rows, last: Step, len: usize) -> Vec<Step> {
+    let now = |k, len| rows.before(k, len).into_iter().map(Step::Now);
+    match last {
+        Step::Now(k) => now(k, len).collect(),
+        Step::Next(k) if rows.misaligns_next_windows() => rows.before(k, len).into_iter().map(Step::Next).collect(),
+        Step::Next(_) if len == 1 => vec![last],
+        Step::Next(k) => now(k, len - 1).chain([last]).collect(),
+    }
+}
+
+/// The windows of some steps one after the other, each padded at its end to `len` places.
+fn side_by_side(rows: &impl Rows, steps: &[Step], len: usize) -> Vec<Option<Step>> {
+    let padded = |&step: &Step| {
+        let window = window(rows, step, len);
+        let behind = len - window.len();
+        window.into_iter().map(Some).chain(std::iter::repeat_n(None, behind))
+    };
+    steps.iter().flat_map(padded).collect()
+}
+
+/// The windows of some steps, time-major, with their last steps aligned and shorter windows padded in front; and the
+/// length of each.
+fn below_each_other(rows: &impl Rows, steps: &[Step], len: usize) -> (Vec<Option<Step>>, Vec<usize>) {
+    let windows: Vec<Vec<Step>> = steps.iter().map(|&step| window(rows, step, len)).collect();
+    let longest = windows.iter().map(Vec::len).max().unwrap_or(0);
+    let at = |t: usize, w: &Vec<Step>| (t + w.len()).checked_sub(longest).map(|i| w[i]);
+    let all = (0..longest).flat_map(|t| windows.iter().map(move |w| at(t, w))).collect();
+    (all, windows.iter().map(Vec::len).collect())
+}
+
+/// What `of` tells of each step in `n` numbers, `beside` steps to a row; zeros where there is nothing.
+fn table<'a>((beside, n, steps): (usize, usize, &[Option<Step>]), of: impl Fn(Step) -> Option<&'a [f32]>) -> Tensor {
+    Tensor::with(steps.len() / beside, beside * n, |x| {
+        for (x, step) in x.chunks_exact_mut(n.max(1)).zip(steps) {
+            match step.and_then(&of) {
+                Some(row) => x.copy_from_slice(row),
+                None => x.fill(0.0),
+            }
+        }
+    })
+}

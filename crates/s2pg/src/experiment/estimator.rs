@@ -1,0 +1,103 @@
+//! Estimators of the gradient, which are kinds of memory.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::policy::{Memory, WHOLE};
+
+/// Which estimator of the gradient: the one switch that the paper's comparison turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Estimator {
+    /// Recurrent stochastic: the method of the paper.
+    Rs,
+    /// Backpropagation through the last steps, or through the whole episode.
+    Bptt(Span),
+    /// The last observations, side by side.
+    Window(usize),
+    /// No memory.
+    Vanilla,
+    /// No memory, but the policy sees the critic's view.
+    Oracle,
+}
+
+impl Estimator {
+    /// One of each kind, for lists and tests.
+    pub const ALL: &[Self] =
+        &[Self::Rs, Self::Bptt(Span::Steps(5)), Self::Bptt(Span::Full), Self::Window(5), Self::Vanilla, Self::Oracle];
+    /// How each kind is written, and what it is, in one line.
+    pub const KINDS: &[(&str, &str)] = &[
+        ("rs", "S2PG: the next state is drawn with the action, no gradient goes through time"),
+        ("bptt:K", "a recurrent state; the gradient goes back K steps (bptt:full: to the start of the episode)"),
+        ("window:K", "the last K observations"),
+        ("vanilla", "no memory"),
+        ("oracle", "no memory, but the policy sees the critic's view"),
+    ];
+}
+
+impl Estimator {
+    /// What the policy remembers, where a recurrent network carries `state` numbers.
+    pub fn memory(self, state: usize) -> Memory {
+        match self {
+            Self::Rs => Memory::Stochastic { z: state },
+            Self::Bptt(Span::Steps(len)) => Memory::Bptt { h: state, len },
+            Self::Bptt(Span::Full) => Memory::Bptt { h: state, len: WHOLE },
+            Self::Window(len) => Memory::Window { len },
+            Self::Vanilla | Self::Oracle => Memory::None,
+        }
+    }
+}
+
+/// How far a gradient goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// This many steps, the last one included.
+    Steps(usize),
+    /// To the start of the episode.
+    Full,
+}
+
+impl Display for Estimator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rs => f.write_str("rs"),
+            Self::Bptt(Span::Steps(n)) => write!(f, "bptt:{n}"),
+            Self::Bptt(Span::Full) => f.write_str("bptt:full"),
+            Self::Window(n) => write!(f, "window:{n}"),
+            Self::Vanilla => f.write_str("vanilla"),
+            Self::Oracle => f.write_str("oracle"),
+        }
+    }
+}
+
+impl FromStr for Estimator {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let steps = |n: &str| n.parse().ok().filter(|n| (1..=100_000).contains(n));
+        let found = match s.split_once(':') {
+            None if s == "rs" => Some(Self::Rs),
+            None if s == "vanilla" => Some(Self::Vanilla),
+            None if s == "oracle" => Some(Self::Oracle),
+            Some(("bptt", "full")) => Some(Self::Bptt(Span::Full)),
+            Some(("bptt", n)) => steps(n).map(|n| Self::Bptt(Span::Steps(n))),
+            Some(("window", n)) => steps(n).map(Self::Window),
+            _ => None,
+        };
+        found.ok_or(format!(
+            "there is no estimator `{s}`; there are rs, bptt:K, bptt:full, window:K, vanilla and oracle, with K from 1 on"
+        ))
+    }
+}
+
+impl Serialize for Estimator {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Estimator {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

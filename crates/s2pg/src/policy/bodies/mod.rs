@@ -1,0 +1,11 @@
+//! The networks of the paper: a trunk that remembers, and what actors and critics build on it.
+
+mod actor;
+mod q;
+mod trunk;
+mod value;
+
+pub use actor::{Actor, ActorShape, Head, PolicyKind};
+pub use q::{Q, QKind, QShape};
+pub use trunk::{Core, Trunk, TrunkShape};
+pub use value::{Value, ValueShape, View};

@@ -1,0 +1,71 @@
+//! What is due after which step.
+
+use crate::experiment::Experiment;
+
+/// When a run evaluates, cuts its episodes and saves: the order of a run is one and the same when it is made and when it is
+/// made again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timetable {
+    last: usize,
+    evaluation: usize,
+    checkpoint: usize,
+    cut_at_evaluation: bool,
+}
+
+/// What is due after a step, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    /// An evaluation.
+    pub evaluation: bool,
+    /// After that evaluation, the end of all running episodes (D30).
+    pub cut: bool,
+    /// A checkpoint.
+    pub checkpoint: bool,
+    /// Nothing more: all steps are done.
+    pub finished: bool,
+}
+
+impl Timetable {
+    /// The timetable of an experiment.
+    pub fn new(experiment: &Experiment) -> Self {
+        Self {
+            last: experiment.steps,
+            evaluation: experiment.evaluation.every,
+            checkpoint: experiment.checkpoint.every,
+            cut_at_evaluation: experiment.deviations().cut_at_evaluation,
+        }
+    }
+
+    /// What is due after a step from `before` to `now` environment steps.
+    pub fn due(&self, before: usize, now: usize) -> Due {
+        let finished = now >= self.last;
+        let due = |every: usize| now > before && (every > 0 && now / every > before / every || finished);
+        let evaluation = self.evaluation > 0 && due(self.evaluation);
+        Due { evaluation, cut: evaluation && self.cut_at_evaluation, checkpoint: due(self.checkpoint), finished }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Evaluations and checkpoints come when their intervals are passed, and with the last step; an interval of 0 means
+    /// never for evaluations, and only with the last step for checkpoints.
+    #[test]
+    fn what_is_due() {
+        let due = |evaluation, checkpoint, before, now| {
+            let table = Timetable { last: 100, evaluation, checkpoint, cut_at_evaluation: true };
+            let due = table.due(before, now);
+            assert_eq!(due.cut, due.evaluation);
+            (due.evaluation, due.checkpoint, due.finished)
+        };
+        assert_eq!(due(10, 30, 8, 12), (true, false, false));
+        assert_eq!(due(10, 30, 28, 32), (true, true, false));
+        assert_eq!(due(10, 30, 32, 36), (false, false, false));
+        assert_eq!(due(70, 70, 96, 100), (true, true, true));
+        assert_eq!(due(0, 0, 8, 12), (false, false, false));
+        assert_eq!(due(0, 0, 96, 100), (false, true, true));
+        // A run that was done already has nothing due.
+        assert_eq!(due(10, 10, 100, 100), (false, false, true));
+    }
+}
