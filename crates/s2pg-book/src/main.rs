@@ -71,7 +71,8 @@ fn with_mathml(page: &str) -> Result<String, String> {
             }
             _ => {
                 let paragraph = inside.split("\n\n").next().unwrap_or(inside);
-                let length = paragraph.find(delimiter).ok_or(format!("no `{delimiter}` ends the formula: {paragraph}"))?;
+                let length =
+                    paragraph.find(delimiter).ok_or(format!("no `{delimiter}` ends the formula: {paragraph}"))?;
                 let formula = &paragraph[..length];
                 out.push_str(&mathml(&converter, formula, delimiter).map_err(|e| format!("{e}: {}", formula.trim()))?);
                 length + 2 * delimiter.len()
@@ -152,7 +153,10 @@ mod tests {
         let page = "In `$a$`, ``$`$``, \\$ and $a * b$:\n\n```sh\nfor a in $b; do\n```\n\n$$\nx_1\n$$\nEnd.";
         let html = with_mathml(page).unwrap();
         assert!(html.starts_with("In `$a$`, ``$`$``, \\$ and <math><mi>a</mi>"), "{html}");
-        assert!(html.contains(":\n\n```sh\nfor a in $b; do\n```\n\n<div class=\"formula\"><math display=\"block\""), "{html}");
+        assert!(
+            html.contains(":\n\n```sh\nfor a in $b; do\n```\n\n<div class=\"formula\"><math display=\"block\""),
+            "{html}"
+        );
         assert!(html.ends_with("</math></div>\n\nEnd."), "{html}");
         assert!(!html.contains('*'), "{html}");
     }
