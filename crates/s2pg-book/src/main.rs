@@ -74,7 +74,9 @@ fn with_mathml(page: &str) -> Result<String, String> {
                 let length =
                     paragraph.find(delimiter).ok_or(format!("no `{delimiter}` ends the formula: {paragraph}"))?;
                 let formula = &paragraph[..length];
-                out.push_str(&mathml(&converter, formula, delimiter).map_err(|e| format!("{e}: {}", formula.trim()))?);
+                out.push_str(
+                    &mathml(&converter, formula, delimiter).map_err(|e| format!("`{}`: {e}", formula.trim()))?,
+                );
                 length + 2 * delimiter.len()
             }
         };
