@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use s2pg::env::Registry;
-use s2pg::train::{Experiment, Run};
+use s2pg::experiment::Experiment;
+use s2pg::run::Run;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
