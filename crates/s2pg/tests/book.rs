@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use s2pg::experiment::Experiment;
+use s2pg::experiment::{AlgorithmName, Experiment};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -82,7 +82,7 @@ fn same(page: &str, code: &str) -> bool {
 /// The tables of settings on each algorithm's page have exactly the keys and defaults of the code.
 #[test]
 fn settings_are_those_of_the_code() {
-    for algorithm in ["ppo", "trpo", "reinforce", "sac", "td3"] {
+    for algorithm in AlgorithmName::tables() {
         let tables = settings(&read(&root().join("book/src").join(algorithm).with_extension("md")));
         assert!(tables.contains_key(algorithm), "{algorithm}: its page has no table `[{algorithm}]`");
         let defaults: BTreeMap<String, String> = experiment(algorithm, &[]).unwrap().keys().into_iter().collect();

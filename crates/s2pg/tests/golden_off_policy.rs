@@ -186,7 +186,7 @@ fn check_batch(case: &mut Case, step: &str, data: &Replay, rows: &[usize]) {
     case.check(&format!("{step}.batch.action"), data.extended(rows).a.data());
     case.check(&format!("{step}.batch.reward"), &r);
     case.check(&format!("{step}.batch.absorbing"), &absorbing);
-    if data.z_size() > 0 {
+    if data.drawn().1 > 0 {
         case.check(&format!("{step}.batch.state"), &states(&x));
         case.check(&format!("{step}.batch.next_state"), &states(&next));
         case.check(&format!("{step}.batch.prev_action"), x.a_prev.unwrap().data());
