@@ -4,7 +4,8 @@
 
 use std::sync::LazyLock;
 
-use super::{Activation, Buffer, Real};
+use super::pool::Buffer;
+use super::real::Real;
 
 pub(super) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
@@ -274,13 +275,6 @@ kernel! {
 }
 
 kernel! {
-    /// The sum of the squares of all elements.
-    fn sum_squares<'a, T: Real>(x: &'a [T]) -> T {
-        sum_inline(x, |x| x * x)
-    }
-}
-
-kernel! {
     /// `dst[j] = sum over rows of x[i, j]`.
     fn sum_rows<'a, T: Real>(dst: &'a mut [T], add: bool, x: &'a [T]) -> () {
         if !add {
@@ -299,94 +293,6 @@ kernel! {
     fn sum_cols<'a, T: Real>(dst: &'a mut [T], x: &'a [T], cols: usize) -> () {
         for (d, row) in dst.iter_mut().zip(x.chunks_exact(cols.max(1))) {
             *d = sum_inline(row, |x| x);
-        }
-    }
-}
-
-kernel! {
-    /// `y = act(y + bias)` on every row.
-    fn bias_act<'a, T: Real>(y: &'a mut [T], bias: &'a [T], act: Activation) -> () {
-        for y in y.chunks_exact_mut(bias.len().max(1)) {
-            match act {
-                Activation::Identity => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
-                Activation::Relu => y.iter_mut().zip(bias).for_each(|(y, &b)| *y = (*y + b).maximum(T::ZERO)),
-                Activation::Tanh => {
-                    for (y, &b) in y.iter_mut().zip(bias) {
-                        *y = (*y + b).tanh();
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// How an operand of r x c is read where the result is larger.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Spread {
-    /// Element by element.
-    Full,
-    /// One row for all rows.
-    Row,
-    /// One column for all columns.
-    Col,
-    /// One number for all.
-    One,
-}
-
-impl Spread {
-    pub fn of(shape: (usize, usize), result: (usize, usize)) -> Self {
-        match (shape.0 == result.0, shape.1 == result.1) {
-            (true, true) => Self::Full,
-            (false, true) if shape.0 == 1 => Self::Row,
-            (true, false) if shape.1 == 1 => Self::Col,
-            _ if shape == (1, 1) => Self::One,
-            _ => panic!("shapes {} x {} and {} x {} do not go together", shape.0, shape.1, result.0, result.1),
-        }
-    }
-}
-
-kernel! {
-    /// `dst[i, j] = f(a[i, j], b[i, j])` with rows, columns and numbers spread; f is a few operations.
-    fn zip<'a, T: Real, F: Fn(T, T) -> T>(
-        dst: &'a mut [T],
-        cols: usize,
-        a: (&'a [T], Spread),
-        b: (&'a [T], Spread),
-        f: F,
-    ) -> () {
-        let ((a, sa), (b, sb)) = (a, b);
-        if (sa, sb) == (Spread::Full, Spread::Full) {
-            for ((d, &a), &b) in dst.iter_mut().zip(a).zip(b) {
-                *d = f(a, b);
-            }
-            return;
-        }
-        for (i, d) in dst.chunks_exact_mut(cols.max(1)).enumerate() {
-            let row = i * cols..(i + 1) * cols;
-            match (sa, sb) {
-                (Spread::Full, Spread::Row) => {
-                    for ((d, &a), &b) in d.iter_mut().zip(&a[row]).zip(b) {
-                        *d = f(a, b);
-                    }
-                }
-                (Spread::Full, Spread::Col | Spread::One) => {
-                    let b = b[if sb == Spread::Col { i } else { 0 }];
-                    for (d, &a) in d.iter_mut().zip(&a[row]) {
-                        *d = f(a, b);
-                    }
-                }
-                _ => {
-                    let at = |x: &[T], s, j| match s {
-                        Spread::Full => x[i * cols + j],
-                        Spread::Row => x[j],
-                        Spread::Col => x[i],
-                        Spread::One => x[0],
-                    };
-                    for (j, d) in d.iter_mut().enumerate() {
-                        *d = f(at(a, sa, j), at(b, sb, j));
-                    }
-                }
-            }
         }
     }
 }
