@@ -1,5 +1,8 @@
 //! Loops over numbers, compiled for the widest vectors of the machine; and the one matrix product.
 //!
+//! Here are the tools to make kernels, and the kernels that several operations share; a kernel that only one operation
+//! uses stands in the operation's file. Nothing but an operation calls a kernel.
+//!
 //! No kernel uses a fused multiply-add, and every sum has a fixed order: the bits do not depend on the vector width.
 
 use std::sync::LazyLock;
@@ -7,6 +10,7 @@ use std::sync::LazyLock;
 use super::pool::Buffer;
 use super::real::Real;
 
+/// The kinds of vectors that this machine has.
 pub(super) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
 /// Defines a function whose body is compiled for each kind of vectors and chosen at run time.
@@ -15,11 +19,11 @@ pub(super) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 macro_rules! kernel {
     (
         $(#[$meta:meta])*
-        fn $name:ident<$lt:lifetime, $($g:ident: $b:path),+>($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty $body:block
+        $vis:vis fn $name:ident<$lt:lifetime, $($g:ident: $b:path),+>($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty $body:block
     ) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        pub(super) fn $name<$lt, $($g: $b),+>($($arg: $ty),*) -> $ret {
+        $vis fn $name<$lt, $($g: $b),+>($($arg: $ty),*) -> $ret {
             struct Kernel<$lt, $($g: $b),+> { $($arg: $ty),* }
             impl<$lt, $($g: $b),+> pulp::NullaryFnOnce for Kernel<$lt, $($g),+> {
                 type Output = $ret;
@@ -104,22 +108,23 @@ pub(super) struct View<'a, T> {
 }
 
 impl<'a, T> View<'a, T> {
-    /// Row after row.
+    /// The matrix of rows x cols numbers that stand in `data` row after row.
     pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
         Self { data, rows, cols, rs: cols, cs: 1 }
     }
 
-    /// Transposed.
+    /// The transposed matrix.
     pub fn t(self) -> Self {
         Self { rows: self.cols, cols: self.rows, rs: self.cs, cs: self.rs, ..self }
     }
 
-    /// The columns `from..to`.
+    /// The matrix of the columns `from..to`. Panics where they are not all there.
     pub fn columns(self, from: usize, to: usize) -> Self {
         assert!(from <= to && to <= self.cols, "columns {from}..{to} of {}", self.cols);
         Self { data: &self.data[(from * self.cs).min(self.data.len())..], cols: to - from, ..self }
     }
 
+    /// Whether every element is inside the slice.
     fn fits(&self) -> bool {
         self.rows == 0 || self.cols == 0 || (self.rows - 1) * self.rs + (self.cols - 1) * self.cs < self.data.len()
     }
@@ -218,6 +223,7 @@ kernel! {
     }
 }
 
+/// How many sums run side by side.
 const LANES: usize = 16;
 
 /// The inner product: whole lanes, then the rest one by one. Most of a short product would be adding up empty lanes.
@@ -251,7 +257,7 @@ fn tree<T: Real>(lanes: [T; LANES]) -> T {
     lanes[0]
 }
 
-/// The sum of `f(x)`, in lanes.
+/// The sum of `f(x)` over all elements x, in lanes.
 #[inline(always)]
 pub(super) fn sum_inline<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
     let mut lanes = [T::ZERO; LANES];
@@ -269,14 +275,14 @@ pub(super) fn sum_inline<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
 
 kernel! {
     /// The sum of all elements.
-    fn sum<'a, T: Real>(x: &'a [T]) -> T {
+    pub(super) fn sum<'a, T: Real>(x: &'a [T]) -> T {
         sum_inline(x, |x| x)
     }
 }
 
 kernel! {
     /// `dst[j] = sum over rows of x[i, j]`.
-    fn sum_rows<'a, T: Real>(dst: &'a mut [T], add: bool, x: &'a [T]) -> () {
+    pub(super) fn sum_rows<'a, T: Real>(dst: &'a mut [T], add: bool, x: &'a [T]) -> () {
         if !add {
             dst.fill(T::ZERO);
         }
@@ -290,7 +296,7 @@ kernel! {
 
 kernel! {
     /// `dst[i] = sum over columns of x[i, j]`.
-    fn sum_cols<'a, T: Real>(dst: &'a mut [T], x: &'a [T], cols: usize) -> () {
+    pub(super) fn sum_cols<'a, T: Real>(dst: &'a mut [T], x: &'a [T], cols: usize) -> () {
         for (d, row) in dst.iter_mut().zip(x.chunks_exact(cols.max(1))) {
             *d = sum_inline(row, |x| x);
         }

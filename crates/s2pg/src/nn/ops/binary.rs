@@ -120,7 +120,7 @@ fn give_spread<T: Real>(x: &Tensor<T>, g: Buffer<T>, shape: (usize, usize)) {
 
 /// How an operand is read where the result is larger.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Spread {
+enum Spread {
     /// Element by element.
     Full,
     /// One row for all rows.
