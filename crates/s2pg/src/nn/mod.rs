@@ -45,7 +45,7 @@ pub use graph::{gradient, gradient_into};
 pub use layers::{Cell, Linear, Mlp, RELU_GAIN};
 pub use ops::{Activation, CellKind};
 pub use parameters::{Builder, Init, Parameters, Params, Slot};
-pub use pool::{Buffer, Pool};
+pub use pool::Buffer;
 pub use real::Real;
 pub use standardiser::Standardiser;
 pub use tensor::Tensor;

@@ -4,7 +4,7 @@ use super::step::{Step, quarters};
 use crate::nn::kernels::{each, kernel};
 use crate::nn::real::Real;
 
-/// Its gates are r, u and the candidate c.
+/// The gated recurrent unit, with the gates r (reset) and u (update) and the candidate c.
 pub(super) struct Gru;
 
 impl Step for Gru {

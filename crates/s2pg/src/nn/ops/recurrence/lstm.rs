@@ -1,10 +1,10 @@
-//! Long short-term memory. Its state is h beside c.
+//! Long short-term memory, whose state is h beside c.
 
 use super::step::{Step, quarters};
 use crate::nn::kernels::{each, kernel};
 use crate::nn::real::Real;
 
-/// Its gates are i, f, g and o.
+/// Long short-term memory, with the gates i (input), f (forget) and o (output) and the candidate g.
 pub(super) struct Lstm;
 
 impl Step for Lstm {
