@@ -432,3 +432,29 @@ fn crates_know_their_place() {
     let words = ["s2pg::algo", "s2pg::data", "s2pg::nn", "s2pg::policy"];
     assert_eq!(occurrences(&sources("s2pg-cli"), &words, &["s2pg-cli/src/bench"]), NONE);
 }
+
+/// Kernels are called from operations only: nothing else in the library names them, or the libraries below them, and the
+/// reverse pass names no operation.
+#[test]
+fn kernels_are_called_from_operations_only() {
+    let sources = sources("s2pg");
+    let declared = ["s2pg/src/nn/mod.rs", "s2pg/src/nn/kernels.rs", "s2pg/src/nn/ops/"];
+    assert_eq!(occurrences(&sources, &["kernels"], &declared), NONE);
+    let module = sources.iter().find(|s| s.path == declared[0]).unwrap();
+    let lines: Vec<&str> = module.text.lines().filter(|line| line.contains("kernels")).collect();
+    assert_eq!(lines, ["mod kernels;"], "{} declares the kernels and says nothing else of them", module.path);
+    assert_eq!(occurrences(&sources, &["gemm", "pulp"], &["s2pg/src/nn/kernels.rs"]), NONE);
+
+    let operations: Vec<&str> = sources
+        .iter()
+        .filter_map(|s| s.path.strip_prefix("s2pg/src/nn/ops/")?.strip_suffix(".rs"))
+        .filter(|name| !name.contains('/') && !["mod", "operation", "flat"].contains(name))
+        .collect();
+    assert!(operations.len() > 10, "{operations:?}");
+    let graph: Vec<Source> = sources.iter().filter(|s| s.path == "s2pg/src/nn/graph.rs").map(copy).collect();
+    assert_eq!(graph.len(), 1);
+    let words: Vec<String> = operations.iter().map(|name| format!("ops::{name}")).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["Op", "super::ops::{"]).collect();
+    assert_eq!(occurrences(&graph, &words, &[]), NONE);
+    println!("{} operations; the reverse pass names none", operations.len());
+}

@@ -257,6 +257,13 @@ fn densities_equal_their_definitions() {
     }
 }
 
+/// A density refuses deviations that are neither one row for all nor one row for each.
+#[test]
+#[should_panic(expected = "log-std (5, 1) of a mean (5, 3)")]
+fn a_density_refuses_a_column_of_deviations() {
+    F::gaussian_log_prob(&data(5, 3, 1), &data(5, 3, 2), &data(5, 1, 3));
+}
+
 /// Gradients go to the network that was asked for, even through its own clone, and other networks cost nothing.
 #[test]
 fn only_the_network_that_is_asked_for_moves() {

@@ -1,11 +1,16 @@
 //! Loops over numbers, compiled for the widest vectors of the machine; and the one matrix product.
 //!
+//! Here are the tools to make kernels, and the kernels that several operations share; a kernel that only one operation
+//! uses stands in the operation's file. Nothing but an operation calls a kernel.
+//!
 //! No kernel uses a fused multiply-add, and every sum has a fixed order: the bits do not depend on the vector width.
 
 use std::sync::LazyLock;
 
-use super::{Activation, Buffer, Real};
+use super::pool::Buffer;
+use super::real::Real;
 
+/// The kinds of vectors that this machine has.
 pub(super) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 
 /// Defines a function whose body is compiled for each kind of vectors and chosen at run time.
@@ -14,11 +19,11 @@ pub(super) static ARCH: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 macro_rules! kernel {
     (
         $(#[$meta:meta])*
-        fn $name:ident<$lt:lifetime, $($g:ident: $b:path),+>($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty $body:block
+        $vis:vis fn $name:ident<$lt:lifetime, $($g:ident: $b:path),+>($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty $body:block
     ) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        pub(super) fn $name<$lt, $($g: $b),+>($($arg: $ty),*) -> $ret {
+        $vis fn $name<$lt, $($g: $b),+>($($arg: $ty),*) -> $ret {
             struct Kernel<$lt, $($g: $b),+> { $($arg: $ty),* }
             impl<$lt, $($g: $b),+> pulp::NullaryFnOnce for Kernel<$lt, $($g),+> {
                 type Output = $ret;
@@ -103,22 +108,23 @@ pub(super) struct View<'a, T> {
 }
 
 impl<'a, T> View<'a, T> {
-    /// Row after row.
+    /// The matrix of rows x cols numbers that stand in `data` row after row.
     pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
         Self { data, rows, cols, rs: cols, cs: 1 }
     }
 
-    /// Transposed.
+    /// The transposed matrix.
     pub fn t(self) -> Self {
         Self { rows: self.cols, cols: self.rows, rs: self.cs, cs: self.rs, ..self }
     }
 
-    /// The columns `from..to`.
+    /// The matrix of the columns `from..to`. Panics where they are not all there.
     pub fn columns(self, from: usize, to: usize) -> Self {
         assert!(from <= to && to <= self.cols, "columns {from}..{to} of {}", self.cols);
         Self { data: &self.data[(from * self.cs).min(self.data.len())..], cols: to - from, ..self }
     }
 
+    /// Whether every element is inside the slice.
     fn fits(&self) -> bool {
         self.rows == 0 || self.cols == 0 || (self.rows - 1) * self.rs + (self.cols - 1) * self.cs < self.data.len()
     }
@@ -217,6 +223,7 @@ kernel! {
     }
 }
 
+/// How many sums run side by side.
 const LANES: usize = 16;
 
 /// The inner product: whole lanes, then the rest one by one. Most of a short product would be adding up empty lanes.
@@ -250,7 +257,7 @@ fn tree<T: Real>(lanes: [T; LANES]) -> T {
     lanes[0]
 }
 
-/// The sum of `f(x)`, in lanes.
+/// The sum of `f(x)` over all elements x, in lanes.
 #[inline(always)]
 pub(super) fn sum_inline<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
     let mut lanes = [T::ZERO; LANES];
@@ -268,21 +275,14 @@ pub(super) fn sum_inline<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
 
 kernel! {
     /// The sum of all elements.
-    fn sum<'a, T: Real>(x: &'a [T]) -> T {
+    pub(super) fn sum<'a, T: Real>(x: &'a [T]) -> T {
         sum_inline(x, |x| x)
     }
 }
 
 kernel! {
-    /// The sum of the squares of all elements.
-    fn sum_squares<'a, T: Real>(x: &'a [T]) -> T {
-        sum_inline(x, |x| x * x)
-    }
-}
-
-kernel! {
     /// `dst[j] = sum over rows of x[i, j]`.
-    fn sum_rows<'a, T: Real>(dst: &'a mut [T], add: bool, x: &'a [T]) -> () {
+    pub(super) fn sum_rows<'a, T: Real>(dst: &'a mut [T], add: bool, x: &'a [T]) -> () {
         if !add {
             dst.fill(T::ZERO);
         }
@@ -296,97 +296,9 @@ kernel! {
 
 kernel! {
     /// `dst[i] = sum over columns of x[i, j]`.
-    fn sum_cols<'a, T: Real>(dst: &'a mut [T], x: &'a [T], cols: usize) -> () {
+    pub(super) fn sum_cols<'a, T: Real>(dst: &'a mut [T], x: &'a [T], cols: usize) -> () {
         for (d, row) in dst.iter_mut().zip(x.chunks_exact(cols.max(1))) {
             *d = sum_inline(row, |x| x);
-        }
-    }
-}
-
-kernel! {
-    /// `y = act(y + bias)` on every row.
-    fn bias_act<'a, T: Real>(y: &'a mut [T], bias: &'a [T], act: Activation) -> () {
-        for y in y.chunks_exact_mut(bias.len().max(1)) {
-            match act {
-                Activation::Identity => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
-                Activation::Relu => y.iter_mut().zip(bias).for_each(|(y, &b)| *y = (*y + b).maximum(T::ZERO)),
-                Activation::Tanh => {
-                    for (y, &b) in y.iter_mut().zip(bias) {
-                        *y = (*y + b).tanh();
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// How an operand of r x c is read where the result is larger.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Spread {
-    /// Element by element.
-    Full,
-    /// One row for all rows.
-    Row,
-    /// One column for all columns.
-    Col,
-    /// One number for all.
-    One,
-}
-
-impl Spread {
-    pub fn of(shape: (usize, usize), result: (usize, usize)) -> Self {
-        match (shape.0 == result.0, shape.1 == result.1) {
-            (true, true) => Self::Full,
-            (false, true) if shape.0 == 1 => Self::Row,
-            (true, false) if shape.1 == 1 => Self::Col,
-            _ if shape == (1, 1) => Self::One,
-            _ => panic!("shapes {} x {} and {} x {} do not go together", shape.0, shape.1, result.0, result.1),
-        }
-    }
-}
-
-kernel! {
-    /// `dst[i, j] = f(a[i, j], b[i, j])` with rows, columns and numbers spread; f is a few operations.
-    fn zip<'a, T: Real, F: Fn(T, T) -> T>(
-        dst: &'a mut [T],
-        cols: usize,
-        a: (&'a [T], Spread),
-        b: (&'a [T], Spread),
-        f: F,
-    ) -> () {
-        let ((a, sa), (b, sb)) = (a, b);
-        if (sa, sb) == (Spread::Full, Spread::Full) {
-            for ((d, &a), &b) in dst.iter_mut().zip(a).zip(b) {
-                *d = f(a, b);
-            }
-            return;
-        }
-        for (i, d) in dst.chunks_exact_mut(cols.max(1)).enumerate() {
-            let row = i * cols..(i + 1) * cols;
-            match (sa, sb) {
-                (Spread::Full, Spread::Row) => {
-                    for ((d, &a), &b) in d.iter_mut().zip(&a[row]).zip(b) {
-                        *d = f(a, b);
-                    }
-                }
-                (Spread::Full, Spread::Col | Spread::One) => {
-                    let b = b[if sb == Spread::Col { i } else { 0 }];
-                    for (d, &a) in d.iter_mut().zip(&a[row]) {
-                        *d = f(a, b);
-                    }
-                }
-                _ => {
-                    let at = |x: &[T], s, j| match s {
-                        Spread::Full => x[i * cols + j],
-                        Spread::Row => x[j],
-                        Spread::Col => x[i],
-                        Spread::One => x[0],
-                    };
-                    for (j, d) in d.iter_mut().enumerate() {
-                        *d = f(at(a, sa, j), at(b, sb, j));
-                    }
-                }
-            }
         }
     }
 }

@@ -3,14 +3,15 @@
 use std::f64::consts::SQRT_2;
 use std::rc::Rc;
 
-use super::parameters::{Builder, Init};
-use super::recurrence::Recurrence;
-use super::{Activation, Parameters, Real, Tensor};
+use super::ops::{Activation, CellKind};
+use super::parameters::{Builder, Init, Parameters};
+use super::real::Real;
+use super::tensor::Tensor;
 
 /// The gain of ReLU in Xavier's formula.
 pub const RELU_GAIN: f64 = SQRT_2;
 
-/// act(W x + b).
+/// A linear layer and its activation: act(W x + b).
 #[derive(Clone, Debug)]
 pub struct Linear {
     w: usize,
@@ -19,7 +20,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// `inputs` to `outputs`; the bias starts in U(-1/sqrt(inputs), 1/sqrt(inputs)).
+    /// Adds a layer called `name` to the network that `b` builds, from `inputs` to `outputs` numbers. The weight starts
+    /// as `init` says, the bias in U(-1/sqrt(inputs), 1/sqrt(inputs)).
     pub fn new<T: Real>(
         b: &mut Builder<'_, T>,
         name: &str,
@@ -35,7 +37,8 @@ impl Linear {
         })
     }
 
-    /// [B, inputs] to [B, outputs].
+    /// The layer's outputs [B, outputs] for `x` [B, inputs], with the parameters `p` of the network that it was built
+    /// in. Panics where `x` has another number of columns.
     pub fn forward<T: Real>(&self, p: &Parameters<T>, x: &Tensor<T>) -> Tensor<T> {
         x.linear(p, self.w, Some(self.b), self.act)
     }
@@ -46,7 +49,9 @@ impl Linear {
 pub struct Mlp(Vec<Linear>);
 
 impl Mlp {
-    /// Layers called h1, h2, ... and their initialisations; `act` follows all but the last.
+    /// Adds layers called h1, h2, ... to the network that `b` builds. Layer i is from `sizes[i]` to `sizes[i + 1]`
+    /// numbers, and its weight starts as `inits[i]` says. `act` follows every layer but the last. Panics unless there
+    /// is one size more than there are initialisations.
     pub fn new<T: Real>(b: &mut Builder<'_, T>, sizes: &[usize], act: Activation, inits: &[Init]) -> Self {
         assert_eq!(sizes.len(), inits.len() + 1, "an initialisation for each layer");
         let layer = |i: usize| {
@@ -56,24 +61,11 @@ impl Mlp {
         Self((0..inits.len()).map(layer).collect())
     }
 
-    /// [B, first size] to [B, last size].
+    /// The last layer's outputs [B, last size] for `x` [B, first size], with the parameters `p` of the network that the
+    /// layers were built in. Panics where `x` has another number of columns.
     pub fn forward<T: Real>(&self, p: &Parameters<T>, x: &Tensor<T>) -> Tensor<T> {
         self.0.iter().fold(x.clone(), |x, layer| layer.forward(p, &x))
     }
-}
-
-/// Which recurrent cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CellKind {
-    /// h' = tanh(W x + b + V h + c).
-    Elman,
-    /// Elman with ReLU.
-    ElmanRelu,
-    /// Gated recurrent unit, reset gate inside the candidate.
-    Gru,
-    /// Long short-term memory; its state is h beside c.
-    Lstm,
 }
 
 /// A recurrent cell of `hidden` units. Weights and biases start in U(-1/sqrt(hidden), 1/sqrt(hidden)).
@@ -88,7 +80,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// `inputs` wide, `hidden` units.
+    /// Adds a cell called `name` to the network that `b` builds, with inputs of `inputs` numbers and `hidden` units.
     pub fn new<T: Real>(b: &mut Builder<'_, T>, name: &str, kind: CellKind, inputs: usize, hidden: usize) -> Self {
         let gates = kind.gates();
         let init = Init::Uniform(1.0 / (hidden as f64).sqrt());
@@ -102,28 +94,31 @@ impl Cell {
         })
     }
 
-    /// Which cell.
+    /// Which cell this is.
     pub fn kind(&self) -> CellKind {
         self.kind
     }
 
-    /// Numbers in its state: `hidden`, or twice that for an LSTM.
+    /// Numbers in the state of the cell: as many as it has units, or twice as many for an LSTM.
     pub fn state_size(&self) -> usize {
         self.kind.state_size(self.hidden)
     }
 
-    /// The input half of the gates; for a sequence it can be one product over all steps: [B, inputs] to [B, gates].
+    /// The input half of the gates, W x + b: [B, gates] for `x` [B, inputs]. For a sequence, `x` can be the inputs of
+    /// all steps, step after step, [L B, inputs]: that is one product, and its result is what [`unroll`](Self::unroll)
+    /// reads.
     pub fn input<T: Real>(&self, p: &Parameters<T>, x: &Tensor<T>) -> Tensor<T> {
         x.linear(p, self.w_ih, Some(self.b_ih), Activation::Identity)
     }
 
-    /// The next state [B, state] from the input half of the gates and the state.
+    /// The next state, [B, state], from the input half of the gates, [B, gates], and the state, [B, state].
     pub fn step<T: Real>(&self, p: &Parameters<T>, gates: &Tensor<T>, state: &Tensor<T>) -> Tensor<T> {
         self.unroll(p, gates, state, None)
     }
 
-    /// All states [L B, state] of a window, from the input half of the gates [L B, gates], step after step, and the
-    /// state before the first step. Rows of shorter windows start later: until then their state stays.
+    /// All states of a window, [L B, state], step after step, from the input half of the gates, [L B, gates], step
+    /// after step, and the state before the first step, [B, state]. `starts` has the first step of each of the B rows:
+    /// until then the state of the row stays as it is. None starts all rows at step 0. Panics on other shapes.
     pub fn unroll<T: Real>(
         &self,
         p: &Parameters<T>,
@@ -131,16 +126,16 @@ impl Cell {
         state: &Tensor<T>,
         starts: Option<Rc<[usize]>>,
     ) -> Tensor<T> {
-        Recurrence::forward(self.kind, gates, state, p, (self.w_hh, self.b_hh), starts)
+        gates.recurrence(state, self.kind, p, (self.w_hh, self.b_hh), starts)
     }
 
-    /// The next state [B, state] from an input [B, inputs] and the state.
+    /// The next state, [B, state], from an input, [B, inputs], and the state, [B, state].
     pub fn forward<T: Real>(&self, p: &Parameters<T>, x: &Tensor<T>, state: &Tensor<T>) -> Tensor<T> {
         self.step(p, &self.input(p, x), state)
     }
 
-    /// What the rest of the network sees of a state: h.
+    /// What the rest of the network sees of a state [B, state]: its first columns, which are h, [B, hidden].
     pub fn output<T: Real>(&self, state: &Tensor<T>) -> Tensor<T> {
-        if self.kind == CellKind::Lstm { state.columns(0..self.hidden) } else { state.clone() }
+        if self.state_size() > self.hidden { state.columns(0..self.hidden) } else { state.clone() }
     }
 }

@@ -1,7 +1,10 @@
 //! Tensors, networks and the optimiser: a small reverse-mode autodiff on one matrix product.
 //!
 //! A [`Tensor`] is a matrix that remembers how it was made. [`Adam::minimize`] walks back from a loss to the parameters
-//! of one network and moves them; the walk consumes the graph. Formulas stay formulas:
+//! of one network and moves them; the walk consumes the graph.
+//!
+//! `tensor` has the tensor itself, `graph` the walk back, and `ops` the operations: one a file, both ways, behind one
+//! interface. Only operations call kernels. Formulas stay formulas:
 //!
 //! ```
 //! use s2pg::nn::{Activation, Adam, Builder, Init, Linear, Parameters, Params, Tensor};
@@ -27,20 +30,22 @@
 //! ```
 
 mod adam;
-mod backward;
+mod graph;
 mod kernels;
 mod layers;
+mod ops;
 mod parameters;
 mod pool;
 mod real;
-mod recurrence;
 mod standardiser;
 mod tensor;
 
-pub use adam::{Adam, gradient, gradient_into};
-pub use layers::{Cell, CellKind, Linear, Mlp, RELU_GAIN};
+pub use adam::Adam;
+pub use graph::{gradient, gradient_into};
+pub use layers::{Cell, Linear, Mlp, RELU_GAIN};
+pub use ops::{Activation, CellKind};
 pub use parameters::{Builder, Init, Parameters, Params, Slot};
-pub use pool::{Buffer, Pool};
+pub use pool::Buffer;
 pub use real::Real;
 pub use standardiser::Standardiser;
-pub use tensor::{Activation, Tensor};
+pub use tensor::Tensor;

@@ -2,31 +2,32 @@
 
 use std::sync::Arc;
 
-use super::Real;
-use super::kernels::update;
+use super::ops::flat;
+use super::real::Real;
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
 /// Where one weight or bias lies in the flat buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {
-    /// Its name, for example `rnn.weight_ih`.
+    /// The name of the parameter, for example `rnn.weight_ih`.
     pub name: String,
-    /// Its first element.
+    /// The index of its first element in the flat buffer.
     pub offset: usize,
-    /// Rows: outputs of a weight, 1 for a bias.
+    /// Number of rows: the outputs of a weight, or 1 for a bias.
     pub rows: usize,
-    /// Columns: inputs of a weight, length of a bias.
+    /// Number of columns: the inputs of a weight, or the length of a bias.
     pub cols: usize,
 }
 
 impl Slot {
-    /// Its elements in the flat buffer.
+    /// The indices of its elements in the flat buffer; they are row after row.
     pub fn range(&self) -> std::ops::Range<usize> {
         self.offset..self.offset + self.rows * self.cols
     }
 }
 
+/// The flat buffer of one network, which graphs share with the network.
 #[derive(Clone, Debug)]
 pub(super) struct Store<T> {
     pub data: Vec<T>,
@@ -36,17 +37,19 @@ pub(super) struct Store<T> {
 }
 
 impl<T> Store<T> {
+    /// The numbers of the parameter `slot`, row after row.
     pub fn slice(&self, slot: usize) -> &[T] {
         &self.data[self.slots[slot].range()]
     }
 
+    /// Whether both are buffers of the same network.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.id, &other.id)
     }
 }
 
-/// The parameters of one network. Graphs share them; changing them while a graph lives copies them first. A clone is
-/// a network of its own.
+/// The parameters of one network, in one flat buffer. Graphs share the buffer: changing parameters while a graph lives
+/// copies the buffer first. A clone is the parameters of another network, with the same values.
 #[derive(Debug)]
 pub struct Parameters<T>(pub(super) Arc<Store<T>>);
 
@@ -57,32 +60,31 @@ impl<T: Real> Clone for Parameters<T> {
 }
 
 impl<T: Real> Parameters<T> {
-    /// All numbers.
+    /// The numbers of all parameters, in the order of [`slots`](Self::slots).
     pub fn data(&self) -> &[T] {
         &self.0.data
     }
 
-    /// All numbers, to be changed.
+    /// The numbers of all parameters in the order of [`slots`](Self::slots), to be changed.
     pub fn data_mut(&mut self) -> &mut [T] {
         &mut Arc::make_mut(&mut self.0).data
     }
 
-    /// The names and places of the parts.
+    /// The names and places of all weights and biases, in the order in which the builder added them.
     pub fn slots(&self) -> &[Slot] {
         &self.0.slots
     }
 
-    /// The part called `name`.
+    /// The place of the weight or bias called `name`. Panics where there is none, and prints which there are.
     pub fn slot(&self, name: &str) -> &Slot {
         let found = self.0.slots.iter().find(|s| s.name == name);
         found.unwrap_or_else(|| panic!("no parameter {name}; there are {:?}", self.0.slots))
     }
 
-    /// Polyak averaging: `self = tau * online + (1 - tau) * self`.
+    /// Polyak averaging: self becomes tau * `online` + (1 - tau) * self. Panics unless both have equal slots.
     pub fn follow(&mut self, online: &Self, tau: f64) {
         assert_eq!(self.slots(), online.slots(), "a target network has the shape of its online network");
-        let tau = T::of(tau);
-        update!(self.data_mut(), online.data(), (tau), |target, online| target + tau * (online - target));
+        flat::follow(self.data_mut(), online.data(), T::of(tau));
     }
 }
 
@@ -92,12 +94,12 @@ impl<T: Real> State for Parameters<T> {
     }
 }
 
-/// How a weight starts (spec: Xavier uniform with a gain, or uniform within a bound).
+/// The distribution of the initial values of a weight or bias.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// U(-a, a), a = gain * sqrt(6 / (fan_in + fan_out)).
+    /// Xavier's: U(-a, a) with a = gain * sqrt(6 / (fan_in + fan_out)), for the gain given.
     Xavier(f64),
-    /// U(-bound, bound).
+    /// U(-bound, bound), for the bound given.
     Uniform(f64),
     /// U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
     FanIn,
@@ -112,12 +114,13 @@ pub struct Builder<'a, T> {
 }
 
 impl<'a, T: Real> Builder<'a, T> {
-    /// Draws initial values from `rng`.
+    /// A builder without parameters yet, that draws initial values from `rng`.
     pub fn new(rng: &'a mut Rng) -> Self {
         Self { data: Vec::new(), slots: Vec::new(), scope: String::new(), rng }
     }
 
-    /// Prefixes the names of everything added by `f`.
+    /// Runs `f`, and puts `name` and a point before the names of all parameters that `f` adds. Returns what `f`
+    /// returns.
     pub fn scope<R>(&mut self, name: &str, f: impl FnOnce(&mut Self) -> R) -> R {
         let outer = self.scope.len();
         self.scope.push_str(name);
@@ -127,7 +130,8 @@ impl<'a, T: Real> Builder<'a, T> {
         result
     }
 
-    /// Adds a rows x cols parameter; its index is how layers refer to it.
+    /// Adds a parameter of rows x cols numbers and draws its initial values, row after row. Returns the index of its
+    /// slot, by which layers refer to the parameter.
     pub fn add(&mut self, name: &str, rows: usize, cols: usize, init: Init) -> usize {
         let bound = match init {
             Init::Xavier(gain) => gain * (6.0 / (rows + cols) as f64).sqrt(),
@@ -138,7 +142,7 @@ impl<'a, T: Real> Builder<'a, T> {
         self.push(name, rows, cols, values)
     }
 
-    /// Adds a row of one value.
+    /// Adds a parameter of one row of `cols` numbers that are all `value` at first. Returns the index of its slot.
     pub fn constant(&mut self, name: &str, cols: usize, value: f64) -> usize {
         self.push(name, 1, cols, vec![T::of(value); cols])
     }
@@ -149,16 +153,16 @@ impl<'a, T: Real> Builder<'a, T> {
         self.slots.len() - 1
     }
 
-    /// The finished buffer.
+    /// The parameters of the finished network.
     pub fn finish(self) -> Parameters<T> {
         Parameters(Arc::new(Store { data: self.data, slots: Arc::new(self.slots), id: Arc::new(()) }))
     }
 }
 
-/// A network: something with parameters that an optimiser can move.
+/// A network: something whose parameters an optimiser can move.
 pub trait Params<T: Real = f32> {
-    /// Its parameters.
+    /// The parameters of the network.
     fn params(&self) -> &Parameters<T>;
-    /// Its parameters, to be changed.
+    /// The parameters of the network, to be changed.
     fn params_mut(&mut self) -> &mut Parameters<T>;
 }

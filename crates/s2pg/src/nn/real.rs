@@ -1,26 +1,24 @@
 //! The number types: f32 for training, f64 for the proofs.
 
-use std::cell::RefCell;
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-use super::pool::Pool;
+use super::pool::Pooled;
 use crate::state::{Data, Visitor};
 
-/// A floating-point number with the functions that networks need.
+/// A floating-point number with the functions that networks need; f32 and f64 are the only two.
 ///
-/// The f32 functions are short polynomials without branches, so that loops over them become vector code; they are
-/// within 2e-7 of the exact value (relative for exp and tanh). The f64 functions are the standard library's.
+/// The functions of f32 are short polynomials without branches, so that loops over them become vector code; their
+/// results are within 2e-7 of the exact value (relative for exp and tanh). The functions of f64 are the standard
+/// library's.
 pub trait Real:
-    Copy
-    + Default
+    Pooled
     + Debug
     + Display
     + PartialOrd
     + Send
     + Sync
-    + 'static
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
@@ -29,34 +27,32 @@ pub trait Real:
     + AddAssign
     + Sum
 {
-    /// 0.
+    /// The number 0.
     const ZERO: Self;
-    /// 1.
+    /// The number 1.
     const ONE: Self;
-    /// Magnitudes below this are treated as zero by the optimiser, before they become denormal.
+    /// The optimiser sets moments whose magnitude is below this number to zero, before they become denormal.
     const TINY: Self;
-    /// Not a number; what unwritten buffers hold in debug builds.
-    const NAN: Self;
 
     /// The nearest number to `x`.
     fn of(x: f64) -> Self;
-    /// As f64.
+    /// This number as an f64.
     fn f64(self) -> f64;
-    /// Square root.
+    /// The square root of self.
     fn sqrt(self) -> Self;
-    /// Magnitude.
+    /// The magnitude of self.
     fn abs(self) -> Self;
     /// e to the power of self.
     fn exp(self) -> Self;
-    /// Natural logarithm.
+    /// The natural logarithm of self.
     fn ln(self) -> Self;
-    /// Hyperbolic tangent.
+    /// The hyperbolic tangent of self.
     fn tanh(self) -> Self;
-    /// Sine.
+    /// The sine of self, in radians.
     fn sin(self) -> Self;
-    /// Cosine.
+    /// The cosine of self, in radians.
     fn cos(self) -> Self;
-    /// Whether it is neither infinite nor NaN.
+    /// Whether self is neither infinite nor NaN.
     fn is_finite(self) -> bool;
 
     /// 1 / (1 + exp(-self)).
@@ -64,31 +60,24 @@ pub trait Real:
     fn sigmoid(self) -> Self {
         Self::ONE / (Self::ONE + (-self).exp())
     }
-    /// The larger; NaN where self is NaN.
+    /// The larger of self and `other`; NaN where self is NaN.
     #[inline(always)]
     fn maximum(self, other: Self) -> Self {
         if self < other { other } else { self }
     }
-    /// The smaller; NaN where self is NaN.
+    /// The smaller of self and `other`; NaN where self is NaN.
     #[inline(always)]
     fn minimum(self, other: Self) -> Self {
         if self > other { other } else { self }
     }
-    /// Between low and high; NaN stays NaN.
+    /// The number between `low` and `high` that is nearest to self; NaN stays NaN.
     #[inline(always)]
     fn clip(self, low: Self, high: Self) -> Self {
         self.maximum(low).minimum(high)
     }
 
-    /// This thread's free buffers.
-    fn with_pool<R>(f: impl FnOnce(&mut Pool<Self>) -> R) -> R;
-    /// Shows numbers to a visitor.
+    /// Shows the numbers `x` to a visitor, as the item called `name`.
     fn visit(name: &str, x: &mut [Self], v: &mut dyn Visitor);
-}
-
-thread_local! {
-    static POOL_F32: RefCell<Pool<f32>> = const { RefCell::new(Pool::new()) };
-    static POOL_F64: RefCell<Pool<f64>> = const { RefCell::new(Pool::new()) };
 }
 
 const LN2_HIGH: f32 = 0.693_359_4;
@@ -114,7 +103,6 @@ impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     const TINY: Self = 1e-32;
-    const NAN: Self = f32::NAN;
 
     #[inline(always)]
     fn of(x: f64) -> Self {
@@ -200,9 +188,6 @@ impl Real for f32 {
         f32::is_finite(self)
     }
 
-    fn with_pool<R>(f: impl FnOnce(&mut Pool<Self>) -> R) -> R {
-        POOL_F32.with_borrow_mut(f)
-    }
     fn visit(name: &str, x: &mut [Self], v: &mut dyn Visitor) {
         v.item(name, Data::F32(x));
     }
@@ -212,7 +197,6 @@ impl Real for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     const TINY: Self = 1e-280;
-    const NAN: Self = f64::NAN;
 
     #[inline(always)]
     fn of(x: f64) -> Self {
@@ -255,9 +239,6 @@ impl Real for f64 {
         f64::is_finite(self)
     }
 
-    fn with_pool<R>(f: impl FnOnce(&mut Pool<Self>) -> R) -> R {
-        POOL_F64.with_borrow_mut(f)
-    }
     fn visit(name: &str, x: &mut [Self], v: &mut dyn Visitor) {
         v.item(name, Data::F64(x));
     }

@@ -1,10 +1,10 @@
 //! Running standardisation of observations, a part of the model.
 
-use super::Real;
+use super::real::Real;
 use crate::state::{Data, State, Visitor};
 
 /// Running mean and variance of each entry, by Welford's method from one virtual sample of mean 0 and variance 1
-/// (as published). The result is clipped to ±10.
+/// (as published). A standardised entry is clipped to ±10.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardiser {
     n: f64,
@@ -13,12 +13,12 @@ pub struct Standardiser {
 }
 
 impl Standardiser {
-    /// For observations of `size` entries.
+    /// A standardiser of observations of `size` entries that has seen none yet.
     pub fn new(size: usize) -> Self {
         Self { n: 1.0, mean: vec![0.0; size], sum: vec![1.0; size] }
     }
 
-    /// Takes one observation into the statistics.
+    /// Takes the observation `o` into the statistics. Panics where `o` has another number of entries.
     pub fn observe<T: Real>(&mut self, o: &[T]) {
         assert_eq!(o.len(), self.mean.len(), "observation of another size");
         self.n += 1.0;
@@ -31,19 +31,19 @@ impl Standardiser {
         }
     }
 
-    /// Replaces an observation by its standardised form; the statistics stay.
+    /// Replaces the observation `o` by its standardised form; the statistics stay as they are.
     pub fn apply<T: Real>(&self, o: &mut [T]) {
         for ((o, mean), sum) in o.iter_mut().zip(&self.mean).zip(&self.sum) {
             *o = T::of(((o.f64() - mean) / (sum / self.n).sqrt()).clamp(-10.0, 10.0));
         }
     }
 
-    /// The mean of each entry.
+    /// The running mean of each entry.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// The standard deviation of each entry.
+    /// The running standard deviation of each entry.
     pub fn std(&self) -> Vec<f64> {
         self.sum.iter().map(|sum| (sum / self.n).sqrt()).collect()
     }
