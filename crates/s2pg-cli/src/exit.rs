@@ -1,4 +1,4 @@
-//! Exit codes: what the program tells scripts about an error.
+//! What the program tells people and scripts about an error: a sentence and an exit code.
 
 use std::io::ErrorKind;
 
@@ -34,6 +34,15 @@ impl std::fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+/// An error and its causes in one sentence, in which no cause is told twice.
+pub fn sentence(e: &anyhow::Error) -> String {
+    e.chain().fold(String::new(), |text, cause| match cause.to_string() {
+        cause if text.is_empty() => cause,
+        cause if text.ends_with(&cause) => text,
+        cause => format!("{text}: {cause}"),
+    })
+}
 
 /// The exit code of an error.
 pub fn code(e: &anyhow::Error) -> u8 {
@@ -99,5 +108,19 @@ fn of_env(e: &EnvError) -> u8 {
     match e {
         EnvError::Invalid { .. } => USAGE,
         EnvError::Unstable { .. } | EnvError::Budget { .. } => ENVIRONMENT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cause that its effect has already told is not told again; any other cause follows behind a colon.
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || std::io::Error::other("no room");
+        assert_eq!(sentence(&anyhow::Error::from(cause()).context("a.gif")), "a.gif: no room");
+        assert_eq!(sentence(&anyhow::Error::from(cause()).context("a.gif: no room")), "a.gif: no room");
+        assert_eq!(code(&anyhow::Error::from(cause()).context("a.gif")), DISK);
     }
 }

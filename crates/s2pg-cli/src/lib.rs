@@ -196,7 +196,7 @@ pub fn main(registry: Registry) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(e) => {
-            terminal::note(format_args!("s2pg: {e:#}"));
+            terminal::note(format_args!("s2pg: {}", exit::sentence(&e)));
             ExitCode::from(exit::code(&e))
         }
     }

@@ -130,7 +130,8 @@ fn heading(run: &Run) -> String {
 
 fn line(progress: &Progress, total: usize, speed: f64) -> String {
     let number = |x: Option<f64>| x.map_or("     -".into(), |x| format!("{x:8.1}"));
-    let left = (total - progress.steps) as f64 / speed;
+    // A step of several environments may end behind the last one that was asked for.
+    let left = total.saturating_sub(progress.steps) as f64 / speed;
     format!(
         "step {:>9} / {total}  return {}  evaluation {}  {speed:6.0} steps/s  {} left",
         progress.steps,
@@ -156,4 +157,17 @@ fn bar(total: usize, plain: bool) -> ProgressBar {
 
 fn wall_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |t| t.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run whose last step of several environments goes beyond its total has no time left.
+    #[test]
+    fn no_time_is_left_behind_the_total() {
+        let progress = Progress { steps: 1504, ..Progress::default() };
+        let line = line(&progress, 1500, 100.0);
+        assert!(line.ends_with("    100 steps/s  0 s left"), "{line}");
+    }
 }

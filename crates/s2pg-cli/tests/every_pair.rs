@@ -16,7 +16,8 @@ use s2pg::train::Training;
 /// Steps of an episode at most: algorithms that learn from whole episodes see the end of some.
 const LONGEST: usize = 12;
 
-/// An environment of which the horizon is near.
+/// An environment of which the horizon is near, and in which actions cost something: were all short episodes worth the same,
+/// algorithms that compare whole episodes would have nothing to learn from.
 struct Short {
     env: Box<dyn Env>,
     spec: EnvSpec,
@@ -30,7 +31,9 @@ impl Env for Short {
         self.env.reset(rng)
     }
     fn step(&mut self, a: &[f32], rng: &mut Rng) -> Result<Outcome, EnvError> {
-        self.env.step(a, rng)
+        let mut outcome = self.env.step(a, rng)?;
+        outcome.r -= a.iter().map(|a| f64::from(a * a)).sum::<f64>();
+        Ok(outcome)
     }
     fn observe(&self, o: &mut [f32], s: &mut [f32]) {
         self.env.observe(o, s);
@@ -52,12 +55,7 @@ impl Env for Short {
 /// The environment that the option `task` names, with short episodes.
 fn short(options: &Options) -> Result<Box<dyn Env>, EnvError> {
     let task = options["task"].as_str().expect("a name");
-    let mut options = Options::new();
-    if task == "TMaze-v0" {
-        // An episode that is cut before the junction has nothing to learn from.
-        options.insert("corridor".into(), 4.into());
-    }
-    let env = s2pg_lab::registry().make(task, &options)?;
+    let env = s2pg_lab::registry().make(task, &Options::new())?;
     let spec = EnvSpec { horizon: env.spec().horizon.min(LONGEST), ..env.spec().clone() };
     Ok(Box::new(TimeLimit::new(Short { env, spec })))
 }

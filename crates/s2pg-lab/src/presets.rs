@@ -97,7 +97,8 @@ pub fn find(what: &str, overrides: &[String], dir: Option<&Path>) -> Result<Foun
 /// At most four presets that share a part of their name with `what`, the nearest first.
 fn near(what: &str) -> Vec<&'static str> {
     let names = PRESETS.iter().map(|preset| preset.name);
-    let mut near: Vec<_> = names.filter(|name| what.split('/').any(|part| name.contains(part))).collect();
+    let mut near: Vec<_> =
+        names.filter(|name| what.split('/').any(|part| !part.is_empty() && name.contains(part))).collect();
     let shared = |name: &str| name.bytes().zip(what.bytes()).take_while(|(a, b)| a == b).count();
     near.sort_by_key(|name| (std::cmp::Reverse(shared(name)), name.len()));
     near.truncate(4);
