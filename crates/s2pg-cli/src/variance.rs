@@ -79,13 +79,15 @@ drawn (for s2pg), once with the memory z' = eta (for bptt). The reference is the
 one linear unit acts on linear-gaussian. Elsewhere the reference is the mean of full BPTT on the same trajectories; for
 s2pg that is full BPTT with the drawn noise of the memory held, which has the same objective, and whose row is called
 bptt-held. The columns:
+  policy, Z, T, estimator   what is measured: kind of policy, strength of its recurrence, horizon, estimator
   bias      distance of the mean estimate from the reference, over the length of the reference
   chance    the bias that the estimate would have by chance
+  cosine    of the angle between the mean estimate and the reference
   variance  trace of the covariance of one trajectory's estimate, over E[G^2]
   snr       length of the reference over the square root of that trace
   s         seconds of work
-  bound     Theorem 3.4 or 3.5 with F, H, K, Z and R, over E[G^2]
-  F H K Z R constants of the paper's assumptions, as met
+  bound     Theorem 3.4 or 3.5 with the constants as met, over E[G^2]
+  F, H, K, Z (the last four columns)   constants of the paper's assumptions, as met
 Where `chance` is above 1 the reference is itself noise, and bias, cosine and snr say nothing.";
 
 fn kind(name: &str) -> Result<(&'static str, Kind), String> {
