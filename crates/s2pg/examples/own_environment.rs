@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use s2pg::env::{Entry, Options, Registry, TimeLimit, check_env, check_options, check_snapshot};
-use s2pg::train::{Experiment, build};
+use s2pg::experiment::{Experiment, build};
 use s2pg::{Env, EnvError, EnvSpec, Outcome, Rng};
 
 const NAME: &str = "Echo-v0";

@@ -10,6 +10,7 @@ use s2pg::algo::{Ppo, ppo};
 use s2pg::data::{Rollout, RolloutShape};
 use s2pg::env::{Options, Registry};
 use s2pg::nn::{Activation, Builder, Init, Linear, Parameters, Params, Tensor};
+use s2pg::plan::Switches;
 use s2pg::policy::{Context, Dist, Gaussian, Memory, StatefulPolicy, Value, ValueShape, View};
 use s2pg::train::{Parts, Trainer, Training};
 use s2pg::{Env, Rng, State, Visitor};
@@ -95,8 +96,7 @@ pub fn run(steps: usize, seed: u64) -> Result<f64, Box<dyn std::error::Error>> {
         a,
         memory: Memory::Stochastic { z: Z },
         a_prev: false,
-        align_next_windows: true,
-        split_first_windows: true,
+        ..RolloutShape::default()
     };
     let mut trainer = Trainer::new(Parts {
         algorithm: Ppo::new(policy, value, settings, 1),
@@ -106,9 +106,7 @@ pub fn run(steps: usize, seed: u64) -> Result<f64, Box<dyn std::error::Error>> {
         threads: 1,
         seed,
         standardise: false,
-        reset_prev_action: true,
-        remember_clipped: true,
-        deterministic_means: true,
+        switches: Switches::default(),
     })?;
     while trainer.steps() < steps {
         trainer.step()?;

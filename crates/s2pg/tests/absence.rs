@@ -6,8 +6,8 @@ use s2pg::algo::{Algorithm, Noise, Ppo, Reinforce, Sac, Td3, Trpo, reinforce, sa
 use s2pg::data::{Buffer, Episodes, Replay, ReplayShape, Rollout, RolloutShape, Transition};
 use s2pg::nn::{Activation, Adam as Optimiser, Builder, CellKind, Init, Mlp, Parameters, Params, Tensor};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Dist, Extended, Gaussian, Head, Memory, Q, QKind, QShape, StatefulPolicy, Value,
-    ValueShape, View,
+    Actor, ActorShape, Context, Dist, Extended, Gaussian, Head, Memory, PolicyKind, Q, QKind, QShape, StatefulPolicy,
+    Value, ValueShape, View,
 };
 
 const O: usize = 3;
@@ -123,17 +123,7 @@ fn rollout(steps: usize, policy: &Actor, rng: &mut Rng) -> (Rollout, Vec<Row>) {
 }
 
 fn shape(steps: usize) -> RolloutShape {
-    RolloutShape {
-        steps,
-        envs: 2,
-        o: O,
-        s: 0,
-        a: A,
-        memory: Memory::None,
-        a_prev: false,
-        align_next_windows: true,
-        split_first_windows: true,
-    }
+    RolloutShape { steps, envs: 2, o: O, s: 0, a: A, memory: Memory::None, a_prev: false, ..RolloutShape::default() }
 }
 
 /// `steps` random steps of two environments, also into a buffer.
@@ -143,7 +133,7 @@ fn transitions(steps: usize, policy: &Actor, data: &mut impl Buffer, rng: &mut R
     let random = |n: usize, rng: &mut Rng| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
     let mut o = random(envs * O, rng);
     for _ in 0..steps {
-        let x = Context { o: Tensor::new(envs, O, &o), s: None, a_prev: None, z: None, h: None, lengths: None };
+        let x = Context::of(Tensor::new(envs, O, &o));
         let u = policy.dist(&x).sample(rng);
         assert!(u.z.is_none());
         let next_o = random(envs * O, rng);
@@ -152,19 +142,13 @@ fn transitions(steps: usize, policy: &Actor, data: &mut impl Buffer, rng: &mut R
         let r: Vec<f64> = (0..envs).map(|_| rng.normal()).collect();
         data.push(&Transition {
             o: &o,
-            s: &[],
-            a_prev: &[],
-            z: &[],
             a: u.a.data(),
-            h: &[],
-            h_next: &[],
-            z_next: &[],
             r: &r,
             terminated: &flags(0),
             truncated: &flags(1),
             dropped: &[false; 2],
             next_o: &next_o,
-            next_s: &[],
+            ..Transition::default()
         });
         for e in 0..envs {
             let part = |x: &[f32], n: usize| x[e * n..(e + 1) * n].iter().map(|&x| x as f64).collect::<Vec<f64>>();
@@ -283,9 +267,11 @@ fn networks_without_memory(rng: &mut Rng) -> (Actor, Value) {
     let shape = ActorShape {
         o: O,
         a: A,
+        a_prev: A,
         features: WIDTH,
         hidden: 99,
         cell: CellKind::Gru,
+        kind: PolicyKind::Shortcut,
         head: Head::Gaussian { std: 0.7, state_std: 0.3 },
     };
     let mut policy = Actor::new(Memory::None, &shape, rng);
@@ -590,14 +576,16 @@ fn what_is_absent_is_none() {
     let shape = ActorShape {
         o: O,
         a: A,
+        a_prev: A,
         features: WIDTH,
         hidden: 4,
         cell: CellKind::Gru,
+        kind: PolicyKind::Shortcut,
         head: Head::Gaussian { std: 0.5, state_std: 0.5 },
     };
     let policy = Actor::<f32>::new(Memory::None, &shape, &mut Rng::new(0, "absence"));
     let o = Tensor::new(2, O, &[0.5; 2 * O]);
-    let x = Context { o, s: None, a_prev: None, z: None, h: None, lengths: None };
+    let x = Context::of(o);
     let dist = policy.dist(&x);
     let u = dist.sample(&mut Rng::new(0, "absence"));
     let log_prob = dist.log_prob(&u);
@@ -640,7 +628,7 @@ impl Plain {
 
 /// A replay buffer of random numbers, in which a tenth of the steps terminate and a tenth are cut; and its rows in f64.
 fn stored(rng: &mut Rng) -> Replay {
-    let shape = ReplayShape { size: 200, envs: 1, o: O, s: S, a: A, memory: Memory::None, align_next_windows: true };
+    let shape = ReplayShape { size: 200, envs: 1, o: O, s: S, a: A, memory: Memory::None, ..ReplayShape::default() };
     let mut replay = Replay::new(shape);
     let mut row = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
     for t in 0..150 {
@@ -648,18 +636,14 @@ fn stored(rng: &mut Rng) -> Replay {
         replay.push(&Transition {
             o: &row(O),
             s: &row(S),
-            a_prev: &[],
-            z: &[],
-            h: &[],
             a: &row(A),
-            z_next: &[],
-            h_next: &[],
             r: &[r],
             terminated: &[t % 10 == 3],
             truncated: &[t % 10 == 7],
             dropped: &[false],
             next_o: &row(O),
             next_s: &row(S),
+            ..Transition::default()
         });
     }
     replay
@@ -689,7 +673,16 @@ fn batch(replay: &Replay, rows: &[usize]) -> [Tensor<f64>; 7] {
 }
 
 fn networks(head: Head, rng: &mut Rng) -> (Actor, Vec<Q>) {
-    let shape = ActorShape { o: O, a: A, features: WIDTH, hidden: 1, cell: CellKind::Gru, head };
+    let shape = ActorShape {
+        o: O,
+        a: A,
+        a_prev: A,
+        features: WIDTH,
+        hidden: 1,
+        cell: CellKind::Gru,
+        kind: PolicyKind::Shortcut,
+        head,
+    };
     let actor = Actor::new(Memory::None, &shape, rng);
     let kind = QKind::Plain { gain: 1.0 };
     let shape = QShape { view: View::State, world: S, z: 0, a: A, a_prev: false, features: WIDTH, kind };

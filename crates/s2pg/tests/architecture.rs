@@ -1,5 +1,6 @@
 //! Nothing depends on what it must not: the rules about who may use what, read from the source text.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,12 @@ fn without_comment(line: &str) -> &str {
     starts.into_iter().find(|&i| line[..i].matches('"').count().is_multiple_of(2)).map_or(line, |i| &line[..i])
 }
 
+/// A text without what stands between quotation marks on one line.
+fn without_strings(text: &str) -> String {
+    let line = |line: &str| line.split('"').step_by(2).collect::<Vec<_>>().join(" ") + "\n";
+    text.lines().map(line).collect()
+}
+
 /// The modules of this crate that a text names: `crate::nn::Tensor` and `crate::{nn, rng::Rng}` name `nn` and `rng`.
 fn modules_named(text: &str) -> Vec<String> {
     let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
@@ -83,23 +90,22 @@ fn modules_are_found() {
     assert_eq!(without_comment("let x = \"http://a\"; // crate::env"), "let x = \"http://a\"; ");
 }
 
-/// Inside the library: train -> algo -> data -> policy -> nn, and train -> env; `rng` and `state` are below all, and env is
-/// a leaf.
+/// Inside the library: results -> run -> experiment -> train -> algo -> plan -> data -> policy -> nn, and from train and plan
+/// to env; `rng` and `state` are below all, and env is a leaf.
 #[test]
 fn modules_use_only_what_is_below_them() {
-    let below = |module: &str| -> &[&str] {
+    const ORDER: [&str; 12] =
+        ["results", "run", "experiment", "train", "algo", "plan", "data", "policy", "nn", "env", "rng", "state"];
+    let below = |module: &str| -> Vec<&str> {
+        let at = ORDER.iter().position(|m| *m == module);
         match module {
-            "lib" => &["algo", "data", "env", "nn", "policy", "rng", "state", "theory", "train"],
-            "train" => &["train", "algo", "data", "env", "nn", "policy", "rng", "state"],
-            "theory" => &["theory", "algo", "data", "env", "nn", "policy", "rng", "state"],
-            "algo" => &["algo", "data", "nn", "policy", "rng", "state"],
-            "data" => &["data", "nn", "policy", "rng", "state"],
-            "policy" => &["policy", "nn", "rng", "state"],
-            "nn" => &["nn", "rng", "state"],
-            "env" => &["env", "rng", "state"],
-            "rng" => &["state"],
-            "state" => &[],
-            other => panic!("the module {other} has no place in the order yet: give it one here"),
+            "lib" => [&ORDER[..], &["theory"]].concat(),
+            // It may use all but what is about experiments and runs.
+            "theory" => [&ORDER[4..], &["theory"]].concat(),
+            "algo" | "data" | "policy" | "nn" => ORDER[at.unwrap()..].iter().copied().filter(|m| *m != "env").collect(),
+            "rng" => vec!["state"],
+            _ => ORDER[at.unwrap_or_else(|| panic!("the module {module} has no place in the order: give it one"))..]
+                .into(),
         }
     };
     let mut uses = 0;
@@ -107,7 +113,7 @@ fn modules_use_only_what_is_below_them() {
         let inside = path.strip_prefix("s2pg/src/").unwrap();
         let module = inside.split(['/', '.']).next().unwrap();
         for named in modules_named(&text) {
-            // What the crate re-exports at its root has the module's own name below it.
+            // What the crate re-exports at its root has the module's own name below it; theory is beside the order.
             assert!(below(module).contains(&named.as_str()), "{path}: {module} may not use crate::{named}");
             uses += 1;
         }
@@ -115,6 +121,135 @@ fn modules_use_only_what_is_below_them() {
     }
     assert!(uses > 60, "{uses} uses were read");
     println!("{uses} uses of modules, all downwards");
+}
+
+/// The paths of a `use`: `a::{b, c::{D, self}}` is a::b, a::c::D and a::c.
+fn paths(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((head, rest)) = tree.split_once('{') else {
+        return vec![tree.split(" as ").next().unwrap().trim_end_matches("::self").to_string()];
+    };
+    let inner = rest.rsplit_once('}').unwrap_or_else(|| panic!("an open brace in {tree}")).0;
+    let (mut parts, mut depth) = (vec![String::new()], 0);
+    for c in inner.chars() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if c == ',' && depth == 0 { parts.push(String::new()) } else { parts.last_mut().unwrap().push(c) }
+    }
+    let parts = parts.into_iter().filter(|part| !part.trim().is_empty());
+    parts
+        .flat_map(|part| paths(&part))
+        .map(|path| format!("{head}{path}").trim_end_matches("::self").to_string())
+        .collect()
+}
+
+/// Every `use` of a text: whether it is public, and its paths.
+fn uses(text: &str) -> Vec<(bool, String)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("use ") {
+        let line = rest[..at].rsplit('\n').next().unwrap().trim();
+        let end = at + rest[at..].find(';').unwrap_or(rest.len() - at);
+        if line.is_empty() || line.starts_with("pub") {
+            found.extend(paths(&rest[at + 4..end]).into_iter().map(|path| (!line.is_empty(), path)));
+        }
+        rest = &rest[end..];
+    }
+    found
+}
+
+/// The files of the library that each file imports from, re-exports followed to where they lead.
+fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    let sources = sources("s2pg");
+    let name = |path: &str| path.strip_prefix("s2pg/src/").unwrap().to_string();
+    let files: BTreeSet<String> = sources.iter().map(|s| name(&s.path)).collect();
+    // The module of a file, and the file of a module.
+    let module = |file: &str| -> Vec<String> {
+        let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
+        if path == "lib" { Vec::new() } else { path.split('/').map(String::from).collect() }
+    };
+    let file = |module: &[String]| -> Option<String> {
+        let path = module.join("/");
+        let names = [format!("{path}.rs"), format!("{path}/mod.rs"), "lib.rs".to_string()];
+        names.into_iter().find(|name| files.contains(name) && (name != "lib.rs" || module.is_empty()))
+    };
+    let absolute = |of: &str, path: &str| -> Option<Vec<String>> {
+        let mut at = module(of);
+        let mut parts = path.split("::").map(|part| part.trim().to_string()).peekable();
+        match parts.peek().map(String::as_str) {
+            Some("crate") => at.clear(),
+            Some("super") => {
+                at.pop();
+            }
+            Some("self") => {}
+            Some(child) if of.ends_with("mod.rs") || of == "lib.rs" => {
+                let mut below = at.clone();
+                below.push(child.to_string());
+                file(&below)?;
+                at = below;
+            }
+            _ => return None,
+        }
+        parts.next();
+        at.extend(parts);
+        Some(at)
+    };
+    // Where a re-exported name lives.
+    let mut lives: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    for Source { path, text, .. } in &sources {
+        let of = name(path);
+        for (_, path) in uses(text).into_iter().filter(|(public, _)| *public) {
+            if let Some(target) = absolute(&of, &path) {
+                let mut at = module(&of);
+                at.push(target.last().unwrap().clone());
+                lives.insert(at, target);
+            }
+        }
+    }
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for Source { path, text, .. } in &sources {
+        let of = name(path);
+        for (_, path) in uses(text).into_iter().filter(|(public, _)| !public) {
+            let Some(mut target) = absolute(&of, &path) else { continue };
+            while let Some(home) = lives.get(&target) {
+                target = home.clone();
+            }
+            let found = (0..=target.len()).rev().find_map(|n| file(&target[..n])).unwrap();
+            if found != of {
+                imports.entry(of.clone()).or_default().insert(found);
+            }
+        }
+    }
+    imports
+}
+
+/// A `use` is taken apart as the compiler does it.
+#[test]
+fn uses_are_found() {
+    let text = "use a::{b, c::{D, self}};\n    pub use x::Y as Z;\nlet used = 1;\nuse crate::nn;\n";
+    let found = [(false, "a::b"), (false, "a::c::D"), (false, "a::c"), (true, "x::Y"), (false, "crate::nn")];
+    assert_eq!(uses(text), found.map(|(public, path)| (public, path.to_string())));
+    let of_trainer = &imports()["train/trainer.rs"];
+    assert!(
+        ["train/player.rs", "data/transition.rs", "rng.rs"].iter().all(|f| of_trainer.contains(*f)),
+        "{of_trainer:?}"
+    );
+}
+
+/// No two files of the library import each other, but for a tensor and the operations that make one.
+#[test]
+fn no_two_files_import_each_other() {
+    let imports = imports();
+    let mut mutual = Vec::new();
+    for (a, of_a) in &imports {
+        for b in of_a.iter().filter(|b| a < b && imports.get(*b).is_some_and(|of_b| of_b.contains(a))) {
+            let recursion = |file: &str| file == "nn/tensor.rs" || file == "nn/graph.rs" || file.starts_with("nn/ops/");
+            if !(recursion(a) && recursion(b)) {
+                mutual.push(format!("{a} and {b}"));
+            }
+        }
+    }
+    assert_eq!(mutual, NONE);
+    println!("{} imports between files, none both ways", imports.values().map(BTreeSet::len).sum::<usize>());
 }
 
 /// Where `words` occur, as whole words, outside of the files and directories `allowed`.
@@ -138,8 +273,8 @@ fn occurrences(sources: &[Source], words: &[&str], allowed: &[&str]) -> Vec<Stri
 
 const NONE: [&str; 0] = [];
 
-/// An algorithm knows no environment, no loop, no file, no clock, and no variant of `Memory`; its file has at most 300
-/// lines.
+/// An algorithm knows no environment, no loop, no file, no clock, and no kind of memory, neither by its name nor by asking for
+/// what only one kind has; its file has at most 300 lines.
 #[test]
 fn an_algorithm_is_its_box() {
     let algorithms: Vec<Source> =
@@ -147,9 +282,38 @@ fn an_algorithm_is_its_box() {
     let words =
         ["Memory", "fs", "io", "path", "time", "Path", "File", "Env", "EnvSpec", "VecEnv", "Checkpoints", "log"];
     assert_eq!(occurrences(&algorithms, &words, &[]), NONE);
+    let proxies = ["memory", "Stochastic", "Bptt", "Window", "WHOLE", "When", "Estimator", "z_size", "is_recurrent"];
+    assert_eq!(occurrences(&algorithms, &proxies, &[]), NONE);
     for Source { path, lines, .. } in &algorithms {
         assert!(*lines <= 300, "{path} has {lines} lines");
     }
+}
+
+/// An algorithm is one file and its lines in the registry: no other source of the library, of the lab or of the command line
+/// names it, but for the benchmark.
+#[test]
+fn an_algorithm_is_named_in_two_files() {
+    let sources = ["s2pg", "s2pg-lab", "s2pg-cli"].map(sources);
+    let registry = sources[0].iter().find(|s| s.path == "s2pg/src/algo/mod.rs").unwrap();
+    let list = registry.text.split("$then! {").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+    let modules: Vec<&str> = list.split(',').map(str::trim).collect();
+    assert!(modules.len() >= 5, "{modules:?}");
+    for module in &modules {
+        let mut named: Vec<&str> = Vec::new();
+        for Source { path, text, .. } in sources.iter().flatten().filter(|s| !s.path.starts_with("s2pg-cli/src/bench/"))
+        {
+            let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+            let code = without_strings(text).to_lowercase();
+            let is_named = code.match_indices(module).any(|(at, _)| {
+                !is_part(code[..at].chars().last()) && !is_part(code[at + module.len()..].chars().next())
+            });
+            if is_named {
+                named.push(path);
+            }
+        }
+        assert_eq!(named, ["s2pg/src/algo/mod.rs", &format!("s2pg/src/algo/{module}.rs")], "{module}");
+    }
+    println!("{} modules of algorithms, each named in 2 files of the sources", modules.len());
 }
 
 /// The library prints nothing, ends no process, reads no clock, opens no connection, has no generator but the one that is

@@ -1,11 +1,14 @@
 //! The numbered steps of each algorithm's file are the numbered list of its page in the book.
 
+mod runs;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use s2pg::env::Registry;
-use s2pg::train::{Experiment, Run};
+use s2pg::experiment::{AlgorithmName, Experiment};
+use s2pg::run::Run;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -73,19 +76,13 @@ fn every_page_is_its_algorithm() {
 /// The page of each algorithm defines every column of its progress.csv, and no other.
 #[test]
 fn every_figure_is_defined() {
-    let pages = [
-        ("ppo", "ppo", "[ppo]\nsteps = 44\n"),
-        ("trpo", "trpo", "[trpo]\nsteps = 44\n"),
-        ("reinforce", "reinforce", "[reinforce]\nepisodes = 2\n"),
-        ("gpomdp", "reinforce", "[reinforce]\nepisodes = 2\n"),
-        ("sac", "sac", "[sac]\nreplay = 3000\nbatch = 4\ninitial = 1900\nwarmup = 1900\n"),
-        ("td3", "td3", "[td3]\nreplay = 3000\nbatch = 4\ninitial = 1900\n"),
-    ];
-    for (algorithm, page, table) in pages {
-        let steps = if ["sac", "td3"].contains(&algorithm) { 2000 } else { 44 };
+    for algorithm in AlgorithmName::all() {
+        let (page, table) = (algorithm.table(), runs::small(algorithm));
+        let steps = if algorithm.is_off_policy() { 2000 } else { 48 };
         let text = format!(
-            "algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = {steps}\ndiagnostics = true\n[env]\nname = \"TMaze-v0\"\n{table}\
-             [network]\nfeatures = 4\ncritic_features = 4\nhidden = 4\n[evaluation]\nevery = 0\n"
+            "algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = {steps}\ndiagnostics = true\n\
+             [env]\nname = \"TMaze-v0\"\n{table}[network]\nfeatures = 4\ncritic_features = 4\nhidden = 4\n\
+             [evaluation]\nevery = 0\n"
         );
         let experiment = Experiment::parse("boxes", &text, &[]).unwrap();
         let dir = tempfile::tempdir().unwrap();

@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::{fs, panic};
 
-use s2pg::state::{Data, digest};
-use s2pg::train::checkpoint::{
+use s2pg::run::checkpoint::{
     CheckpointError, Checkpoints, DAMAGED, LATEST, Metadata, PREVIOUS, differences, load, save,
 };
-use s2pg::train::disk::{Disk, DiskFile, RealDisk, sweep, write_atomically};
+use s2pg::run::disk::{Disk, DiskFile, RealDisk, sweep, write_atomically};
+use s2pg::state::{Data, digest};
 use s2pg::{Rng, State, Visitor};
 
 /// A state with items of every kind and in scopes, whose numbers are random bits: NaNs and infinities are among them.

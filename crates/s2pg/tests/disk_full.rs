@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use runs::{experiment, pairs, registry};
-use s2pg::train::checkpoint::{Checkpoints, LATEST, differences};
-use s2pg::train::{Experiment, Run, RunError};
+use s2pg::experiment::Experiment;
+use s2pg::run::checkpoint::{Checkpoints, LATEST, differences};
+use s2pg::run::{Run, RunError};
 
 /// A checkpoint every 10 steps of one environment.
 fn small(evaluation: usize) -> Experiment {

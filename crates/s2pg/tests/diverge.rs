@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use runs::{experiment, is_episodic, number, pairs, registry};
 use s2pg::env::{Entry, Options, Pendulum, Registry, TimeLimit};
+use s2pg::experiment::{Estimator, Experiment};
+use s2pg::run::checkpoint::non_finite;
+use s2pg::run::rerun::replay;
+use s2pg::run::{Run, RunError};
 use s2pg::state::Data;
-use s2pg::train::checkpoint::non_finite;
-use s2pg::train::divergence::replay;
-use s2pg::train::{Estimator, Experiment, Run, RunError, TrainError};
+use s2pg::train::TrainError;
 use s2pg::{Env, EnvError, EnvSpec, Outcome, Rng, Visitor};
 
 /// Overwrites one number of the items whose full names `chosen` accepts.
@@ -74,7 +76,7 @@ fn assert_the_last_checkpoint_stands(dir: &Path, experiment: &Experiment, regist
     while run.steps() < most && !run.advance(0.0, 0.0).unwrap().finished {}
 }
 
-fn small(pair: (s2pg::train::AlgorithmName, Estimator, &str), env: &str, rng: &mut Rng) -> Experiment {
+fn with_checkpoints(pair: (s2pg::experiment::AlgorithmName, Estimator, &str), env: &str, rng: &mut Rng) -> Experiment {
     let mut experiment = experiment(pair, env, 2, 2000, &format!("seed = {}", rng.below(1000)));
     experiment.checkpoint.every = 10;
     experiment
@@ -89,7 +91,7 @@ fn a_nan_in_a_weight_stops_the_run() {
     for pair in pairs() {
         for env in ["TMaze-v0", "PendulumPOMDP-v1"] {
             for _ in 0..number("S2PG_DIVERGENCES", 1) {
-                let experiment = small(pair, env, &mut rng);
+                let experiment = with_checkpoints(pair, env, &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
                 let at = 10 + 2 * rng.below(60);
@@ -127,7 +129,7 @@ fn a_nan_in_a_critic_or_an_optimiser_stops_the_run() {
                 continue;
             }
             for _ in 0..number("S2PG_DIVERGENCES", 1) {
-                let experiment = small(pair, "TMaze-v0", &mut rng);
+                let experiment = with_checkpoints(pair, "TMaze-v0", &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
                 let at = 10 + 2 * rng.below(60);
@@ -154,7 +156,7 @@ fn no_checkpoint_holds_a_nan() {
     for pair in pairs() {
         for env in ["TMaze-v0", "PendulumPOMDP-v1"] {
             for _ in 0..number("S2PG_DIVERGENCES", 1) {
-                let experiment = small(pair, env, &mut rng);
+                let experiment = with_checkpoints(pair, env, &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
                 let at = 10 + 2 * rng.below(60);
@@ -235,7 +237,7 @@ impl Env for Broken {
 fn with_broken(place: &str, from: usize, until: usize, rng: &mut Rng) -> (Experiment, Arc<Registry>) {
     let mut registry = Registry::new();
     registry.extend([Entry { name: "Broken", about: "shows a NaN", make: broken }]);
-    let mut experiment = small(pairs()[rng.below(pairs().len())], "Broken", rng);
+    let mut experiment = with_checkpoints(pairs()[rng.below(pairs().len())], "Broken", rng);
     experiment.evaluation.every = 0;
     experiment.steps = 600;
     let options = format!("place = \"{place}\"\nfrom = {from}\nuntil = {until}");
@@ -297,7 +299,7 @@ fn a_divergence_is_replayed() {
     let mut rng = Rng::new(5, "diverge");
     let mut from_a_checkpoint = 0;
     for pair in pairs() {
-        let mut experiment = small(pair, "TMaze-v0", &mut rng);
+        let mut experiment = with_checkpoints(pair, "TMaze-v0", &mut rng);
         // Everything goes well until the first update, of a step size that is none.
         experiment.checkpoint.every = 2;
         experiment.sac.critic_lr = 1e38;

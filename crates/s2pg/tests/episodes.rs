@@ -20,17 +20,7 @@ fn number(episode: usize, step: usize) -> f32 {
 /// A rollout of random episodes, some of which go on beyond it, and what its rows are.
 fn random(rng: &mut Rng, memory: Memory) -> (Rollout, Vec<Row>) {
     let (steps, envs) = (1 + rng.below(14), 1 + rng.below(3));
-    let shape = RolloutShape {
-        steps,
-        envs,
-        o: 1,
-        s: 0,
-        a: 1,
-        memory,
-        a_prev: true,
-        align_next_windows: true,
-        split_first_windows: true,
-    };
+    let shape = RolloutShape { steps, envs, o: 1, s: 0, a: 1, memory, a_prev: true, ..RolloutShape::default() };
     let mut data = Rollout::new(shape);
     let mut rows = Vec::new();
     let mut now: Vec<(usize, usize)> = (0..envs).map(|e| (e, rng.below(3))).collect();
@@ -45,19 +35,16 @@ fn random(rng: &mut Rng, memory: Memory) -> (Rollout, Vec<Row>) {
         let (hidden, next_hidden) = (each(&|e, t| -number(e, t)), each(&|e, t| -number(e, t + 1)));
         data.push(&Transition {
             o: &each(&number),
-            s: &[],
             a_prev: &each(&before),
-            z: &[],
             h: if h { &hidden } else { &[] },
             a: &each(&number),
-            z_next: &[],
             h_next: if h { &next_hidden } else { &[] },
             r: &vec![0.0; envs],
             terminated: &terminated,
             truncated: &truncated,
             dropped: &dropped,
             next_o: &each(&|e, t| number(e, t + 1)),
-            next_s: &[],
+            ..Transition::default()
         });
         for (e, (episode, step)) in now.iter_mut().enumerate() {
             rows.push(Row { episode: *episode, step: *step, dropped: dropped[e] });
@@ -158,7 +145,7 @@ fn chains_are_episodes() {
 fn random_replay(rng: &mut Rng, memory: Memory) -> (Replay, Vec<Vec<Row>>) {
     let (steps, envs) = (1 + rng.below(30), 1 + rng.below(3));
     let size = envs * (2 + rng.below(12));
-    let mut data = Replay::new(ReplayShape { size, envs, o: 1, s: 1, a: 1, memory, align_next_windows: true });
+    let mut data = Replay::new(ReplayShape { size, envs, o: 1, s: 1, a: 1, memory, ..ReplayShape::default() });
     let mut rows = vec![Vec::new(); envs];
     let mut now: Vec<(usize, usize)> = (0..envs).map(|e| (e, 0)).collect();
     let mut episodes = envs;
@@ -175,7 +162,6 @@ fn random_replay(rng: &mut Rng, memory: Memory) -> (Replay, Vec<Vec<Row>>) {
         data.push(&Transition {
             o: &o,
             s: &state,
-            a_prev: &[],
             z: z.0,
             h: h.0,
             a: &o,
@@ -187,6 +173,7 @@ fn random_replay(rng: &mut Rng, memory: Memory) -> (Replay, Vec<Vec<Row>>) {
             dropped: &dropped,
             next_o: &next_o,
             next_s: &next_state,
+            ..Transition::default()
         });
         for (e, (episode, step)) in now.iter_mut().enumerate() {
             if !dropped[e] {

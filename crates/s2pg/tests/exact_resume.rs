@@ -7,8 +7,9 @@ use std::path::Path;
 
 use runs::{assert_lists_are_complete, experiment, number, pairs, registry};
 use s2pg::Rng;
-use s2pg::train::checkpoint::{Checkpoints, differences};
-use s2pg::train::{Experiment, Run};
+use s2pg::experiment::Experiment;
+use s2pg::run::Run;
+use s2pg::run::checkpoint::{Checkpoints, differences};
 
 fn open(dir: &Path, experiment: &Experiment, threads: usize, wall_time: f64) -> Run {
     let (run, warning) = Run::open(dir, experiment, registry(), threads, wall_time).unwrap();

@@ -10,7 +10,7 @@ use s2pg::algo::gae::{gae, normalise};
 use s2pg::algo::{Algorithm, Ppo, ppo};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Standardiser, Tensor};
-use s2pg::policy::{Actor, ActorShape, Head, Memory, StatefulPolicy, Value, ValueShape, View};
+use s2pg::policy::{Actor, ActorShape, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View};
 use s2pg::train::Recall;
 
 const ACTOR: [(&str, &str); 13] = [
@@ -59,9 +59,11 @@ fn actor(case: &Case, memory: Memory, features: &str, prefix: &str) -> Actor {
     let shape = ActorShape {
         o: case.size("obs"),
         a: case.size("A"),
+        a_prev: case.size("A"),
         features: case.size(features),
         hidden: case.size("H"),
         cell: CellKind::Gru,
+        kind: PolicyKind::Shortcut,
         head: Head::Gaussian { std: 0.5, state_std: 0.5 },
     };
     let mut actor = Actor::new(memory, &shape, &mut Rng::new(0, "golden"));
@@ -84,8 +86,8 @@ fn rollout(case: &Case, memory: Memory) -> Rollout {
         a: n_a,
         memory,
         a_prev: true,
-        align_next_windows: false,
-        split_first_windows: false,
+        misalign_next_windows: true,
+        join_first_windows: true,
     });
     let mut a_prev = vec![0.0; n_a];
     let stochastic = matches!(memory, Memory::Stochastic { .. });
@@ -94,7 +96,6 @@ fn rollout(case: &Case, memory: Memory) -> Rollout {
         let (state, next_state) = (&row[n_o..], &next[n_o..]);
         data.push(&Transition {
             o: &row[..n_o],
-            s: &[],
             a_prev: &a_prev,
             z: if stochastic { state } else { &[] },
             h: if stochastic { &[] } else { state },
@@ -106,7 +107,7 @@ fn rollout(case: &Case, memory: Memory) -> Rollout {
             truncated: &[last[t] && !absorbing[t]],
             dropped: &[false],
             next_o: &next[..n_o],
-            next_s: &[],
+            ..Transition::default()
         });
         a_prev.copy_from_slice(&a[t * n_a..][..n_a]);
         if last[t] || absorbing[t] {
@@ -276,7 +277,7 @@ fn golden_acting_ppo() {
         let actor = actor(&case, memory, "n_features", &format!("{name}.net."));
         let log_std = &actor.params().data()[actor.params().slot("log_std").range()];
         for mode in ["stoch", "deter"] {
-            let mut recall = Recall::new(1, memory, case.size("obs"), n_a, !stochastic);
+            let mut recall = Recall::new(1, memory, case.size("obs"), n_a, stochastic);
             let (mut actions, mut states) = (Vec::new(), Vec::new());
             for t in 0..steps {
                 if reset[t] {
@@ -295,7 +296,7 @@ fn golden_acting_ppo() {
                     u.a = Tensor::new(1, n_a, &noisy(u.a.data(), 0));
                     u.z = u.z.map(|z| Tensor::new(1, n_z, &noisy(z.data(), n_a)));
                 }
-                recall.remember(&dist, &u, &u.a, |_| false);
+                recall.remember(&dist, &u, &u.a);
                 actions.extend_from_slice(u.a.data());
                 states.extend_from_slice(if stochastic { recall.z() } else { recall.h() });
             }

@@ -9,7 +9,8 @@ use s2pg::algo::{Algorithm, Noise, Sac, Td3, sac, td3};
 use s2pg::data::{Buffer, Replay, ReplayShape, Transition};
 use s2pg::nn::{Builder, CellKind, Init, Parameters, Params, Tensor, gradient};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Critic, Dist, Extended, Head, Memory, Q, QKind, QShape, StatefulPolicy, View,
+    Actor, ActorShape, Context, Critic, Dist, Extended, Head, Memory, PolicyKind, Q, QKind, QShape, StatefulPolicy,
+    View,
 };
 use s2pg::train::Recall;
 
@@ -98,9 +99,11 @@ fn actor(case: &Case, memory: Memory, head: Head, features: &str, prefix: &str, 
     let shape = ActorShape {
         o: case.size("obs"),
         a: case.size("A"),
+        a_prev: case.size("A"),
         features: case.size(features),
         hidden: case.size("H"),
         cell: CellKind::Gru,
+        kind: PolicyKind::Shortcut,
         head,
     };
     let mut actor = Actor::new(memory, &shape, &mut Rng::new(0, "golden"));
@@ -141,7 +144,7 @@ fn replay(case: &Case, memory: Memory) -> Replay {
     let (absorbing, last) = (case.bools("data.absorbing"), case.bools("data.last"));
     let stochastic = matches!(memory, Memory::Stochastic { .. });
     let shape =
-        ReplayShape { size: 2 * n, envs: 1, o: case.size("obs"), s: n_s, a: n_a, memory, align_next_windows: false };
+        ReplayShape { size: 2 * n, envs: 1, o: case.size("obs"), s: n_s, a: n_a, memory, misalign_next_windows: true };
     let mut data = Replay::new(shape);
     for t in 0..n {
         let (row, next) = (&x[t * width..][..width], &next_x[t * width..][..width]);
@@ -149,7 +152,6 @@ fn replay(case: &Case, memory: Memory) -> Replay {
         data.push(&Transition {
             o: &seen(case, &row[..n_s]),
             s: &row[..n_s],
-            a_prev: &[],
             z: if stochastic { states.0 } else { &[] },
             h: if stochastic { &[] } else { states.0 },
             a: &a[t * n_a..][..n_a],
@@ -161,6 +163,7 @@ fn replay(case: &Case, memory: Memory) -> Replay {
             dropped: &[false],
             next_o: &seen(case, &next[..n_s]),
             next_s: &next[..n_s],
+            ..Transition::default()
         });
     }
     data
@@ -183,7 +186,7 @@ fn check_batch(case: &mut Case, step: &str, data: &Replay, rows: &[usize]) {
     case.check(&format!("{step}.batch.action"), data.extended(rows).a.data());
     case.check(&format!("{step}.batch.reward"), &r);
     case.check(&format!("{step}.batch.absorbing"), &absorbing);
-    if data.z_size() > 0 {
+    if data.drawn().1 > 0 {
         case.check(&format!("{step}.batch.state"), &states(&x));
         case.check(&format!("{step}.batch.next_state"), &states(&next));
         case.check(&format!("{step}.batch.prev_action"), x.a_prev.unwrap().data());
@@ -320,8 +323,8 @@ fn golden_sac_updates() {
             state_entropy_in_target: stochastic && case.flag("add_hidden_entropy"),
             ..sac::Settings::default()
         };
-        let mut sac = Sac::new(policy, critics, (n_a, if stochastic { n_z } else { 0 }), settings, 1);
-        for (i, target) in sac.targets_mut().iter_mut().enumerate() {
+        let mut sac = Sac::new(policy, critics.into(), (n_a, if stochastic { n_z } else { 0 }), settings, 1);
+        for (i, target) in sac.critics.targets.iter_mut().enumerate() {
             case.load(target.params_mut(), &format!("target{i}."), critic_names(stochastic));
         }
         let all = data.rows();
@@ -342,15 +345,15 @@ fn golden_sac_updates() {
                     &mut case,
                     &format!("{step}.actor"),
                     policy.params(),
-                    sac.parts().2.gradient(),
+                    sac.descent.optimiser.gradient(),
                     &SAC_ACTOR,
                 );
                 let (loss, state_loss) = sac.temperature_step(&done);
                 case.check(&format!("{step}.alpha.loss"), &[loss]);
-                case.check(&format!("{step}.alpha.grad.log_alpha"), sac.temperatures().0.gradient());
+                case.check(&format!("{step}.alpha.grad.log_alpha"), sac.alpha.gradient());
                 if let Some(loss) = state_loss {
                     case.check(&format!("{step}.alpha_hidden.loss"), &[loss]);
-                    let gradient = sac.temperatures().1.unwrap().gradient();
+                    let gradient = sac.state_alpha.as_ref().unwrap().gradient();
                     case.check(&format!("{step}.alpha_hidden.grad.log_alpha_hidden"), gradient);
                 }
                 drawn = Some(done);
@@ -361,9 +364,8 @@ fn golden_sac_updates() {
             let y = sac.target(&data, &rows, &noise);
             check_targets(&mut case, &step, &data, &rows, &y);
             let losses = sac.critic_step(&data, &rows, &y);
-            let (critics, _, _, optimisers) = sac.parts();
-            let gradients: Vec<&[f32]> = optimisers.iter().map(|o| o.gradient()).collect();
-            check_critics(&mut case, &step, critics, &gradients, &losses, stochastic);
+            let gradients: Vec<&[f32]> = sac.critics.optimisers.iter().map(|o| o.gradient()).collect();
+            check_critics(&mut case, &step, &sac.critics.online, &gradients, &losses, stochastic);
             sac.follow();
             if let Some(done) = drawn.filter(|_| stochastic) {
                 data.refresh(&rows, &done.z, case.number("new_state_update_tau"));
@@ -371,10 +373,9 @@ fn golden_sac_updates() {
             if stochastic {
                 check_refreshed(&mut case, &step, &data);
             }
-            let (critics, targets, _, _) = sac.parts();
-            let policy = sac.policy();
-            check_networks(&mut case, it, policy, (critics, targets), &SAC_ACTOR, stochastic);
-            for (temperature, name) in [(Some(sac.temperatures().0), "alpha"), (sac.temperatures().1, "alpha_hidden")] {
+            let networks = (&sac.critics.online[..], &sac.critics.targets[..]);
+            check_networks(&mut case, it, sac.policy(), networks, &SAC_ACTOR, stochastic);
+            for (temperature, name) in [(Some(&sac.alpha), "alpha"), (sac.state_alpha.as_ref(), "alpha_hidden")] {
                 let Some(temperature) = temperature else { continue };
                 let gradients: Vec<String> =
                     (0..=it).map(|i| format!("it{i}.{name}.grad.log_{name}")).filter(|g| case.has(g)).collect();
@@ -413,13 +414,12 @@ fn golden_td3_updates() {
             state_smoothing: Some(state_std),
             state_smoothing_clip: Some(if stochastic { case.number("noise_hidden_clip") } else { 1.0 }),
             actor_mean_q: true,
-            target_mean_q: !stochastic,
+            mean_target: !stochastic,
             ..td3::Settings::default()
         };
         let mut td3 = Td3::new(policy, critics.into(), settings, 1);
-        let (policy_target, targets) = td3.targets_mut();
-        case.load(policy_target.params_mut(), "target_actor.", &TD3_ACTOR);
-        for (i, target) in targets.iter_mut().enumerate() {
+        case.load(td3.policy_target.params_mut(), "target_actor.", &TD3_ACTOR);
+        for (i, target) in td3.critics.targets.iter_mut().enumerate() {
             case.load(target.params_mut(), &format!("target{i}."), critic_names(stochastic));
         }
         let all = data.rows();
@@ -434,7 +434,7 @@ fn golden_td3_updates() {
             let a = scaled(&format!("{step}.noise.action"), std);
             let z = if stochastic { scaled(&format!("{step}.noise.hidden"), state_std) } else { Vec::new() };
             let noise = Noise::new(n, &a, &z);
-            let dist = td3.targets_mut().0.dist(&data.next_context(&rows));
+            let dist = td3.policy_target.dist(&data.next_context(&rows));
             case.check(&format!("{step}.target.action_raw"), dist.mean().a.data());
             let u = td3.smoothed(&dist, &noise.of(0..n));
             case.check(&format!("{step}.target.action"), u.a.data());
@@ -445,9 +445,8 @@ fn golden_td3_updates() {
             let y = td3.target(&data, &rows, &noise);
             check_targets(&mut case, &step, &data, &rows, &y);
             let losses = td3.critic_step(&data, &rows, &y);
-            let (critics, _, _, optimisers) = td3.parts();
-            let gradients: Vec<&[f32]> = optimisers.iter().map(|o| o.gradient()).collect();
-            check_critics(&mut case, &step, critics, &gradients, &losses, stochastic);
+            let gradients: Vec<&[f32]> = td3.critics.optimisers.iter().map(|o| o.gradient()).collect();
+            check_critics(&mut case, &step, &td3.critics.online, &gradients, &losses, stochastic);
             if case.has(&format!("{step}.actor.loss")) {
                 let done = td3.policy_step(&data, &rows);
                 case.check(&format!("{step}.actor.loss"), &[done.loss]);
@@ -457,7 +456,7 @@ fn golden_td3_updates() {
                     &mut case,
                     &format!("{step}.actor"),
                     policy.params(),
-                    td3.parts().2.gradient(),
+                    td3.descent.optimiser.gradient(),
                     &TD3_ACTOR,
                 );
                 if stochastic {
@@ -467,12 +466,11 @@ fn golden_td3_updates() {
                 }
             }
             td3.follow();
-            let target = td3.targets_mut().0.clone();
+            let target = td3.policy_target.clone();
             let lr = case.number("lr_a");
             check_after(&mut case, it, ("target_actor", "actor"), target.params(), lr, &TD3_ACTOR);
-            let (critics, targets, _, _) = td3.parts();
-            let policy = td3.policy();
-            check_networks(&mut case, it, policy, (critics, targets), &TD3_ACTOR, stochastic);
+            let networks = (&td3.critics.online[..], &td3.critics.targets[..]);
+            check_networks(&mut case, it, td3.policy(), networks, &TD3_ACTOR, stochastic);
         }
     }
 }
@@ -607,7 +605,7 @@ fn golden_acting_off_policy() {
                 // The published SAC draws in its deterministic evaluation too (D19): nothing is recorded.
                 continue;
             }
-            let mut recall = Recall::new(1, memory, case.size("obs"), n_a, !is_sac);
+            let mut recall = Recall::new(1, memory, case.size("obs"), n_a, is_sac);
             let (mut actions, mut memories, mut states) = (Vec::new(), Vec::new(), Vec::new());
             for t in 0..steps {
                 if reset[t] {
@@ -632,7 +630,7 @@ fn golden_acting_off_policy() {
                     drawn = dist.draw_from(&Extended { a: noise(n_a, of_a, std), z });
                 }
                 let u = dist.clip(&drawn);
-                recall.remember(&dist, &u, &drawn.a, |_| false);
+                recall.remember(&dist, &u, &drawn.a);
                 actions.extend_from_slice(u.a.data());
                 memories.extend_from_slice(drawn.a.data());
                 states.extend_from_slice(if recall.z().is_empty() { recall.h() } else { recall.z() });
@@ -654,14 +652,13 @@ fn recorded(case: &Case, memory: Memory, steps: usize) -> Replay {
     let (a, r) = (case.f32("data.action"), case.get("data.reward").to_vec());
     let (absorbing, last) = (case.bools("data.absorbing"), case.bools("data.last"));
     let z = matches!(memory, Memory::Stochastic { .. });
-    let shape = ReplayShape { size: 100, envs: 1, o: n_s, s: n_s, a: n_a, memory, align_next_windows: false };
+    let shape = ReplayShape { size: 100, envs: 1, o: n_s, s: n_s, a: n_a, memory, misalign_next_windows: true };
     let mut data = Replay::new(shape);
     for t in 0..steps {
         let (row, next) = (&x[t * width..][..width], &next_x[t * width..][..width]);
         data.push(&Transition {
             o: &row[..n_s],
             s: &row[..n_s],
-            a_prev: &[],
             z: if z { &row[n_s..] } else { &[] },
             h: if z { &[] } else { &row[n_s..] },
             a: &a[t * n_a..][..n_a],
@@ -673,6 +670,7 @@ fn recorded(case: &Case, memory: Memory, steps: usize) -> Replay {
             dropped: &[false],
             next_o: &next[..n_s],
             next_s: &next[..n_s],
+            ..Transition::default()
         });
         if t == CUT {
             data.cut();

@@ -6,11 +6,11 @@ mod common;
 
 use common::Case;
 use s2pg::Rng;
-use s2pg::algo::reinforce::{Network, Optimiser, Settings, baseline};
+use s2pg::algo::reinforce::{Optimiser, Settings, baseline};
 use s2pg::algo::{Algorithm, Reinforce};
 use s2pg::data::{Buffer, Episodes, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Tensor};
-use s2pg::policy::{Memory, SimpleActor, SimpleShape, StatefulPolicy};
+use s2pg::policy::{Actor, ActorShape, Head, Memory, PolicyKind, StatefulPolicy};
 
 /// Our parameters in the order of the recorded vectors, and the recorded ones.
 const PARAMETERS: [(&str, &str); 8] = [
@@ -24,32 +24,32 @@ const PARAMETERS: [(&str, &str); 8] = [
     ("head.bias", "h3.bias"),
 ];
 
-/// The places of our parameters in the recorded order: the network's, then the log-stds of action and state.
-fn places(policy: &SimpleActor) -> Vec<usize> {
+/// The places of our parameters in the recorded order: the network's, then the log-stds of action and next state.
+fn places(policy: &Actor) -> Vec<usize> {
     let slots = policy.params().slots();
-    let names = PARAMETERS.iter().map(|p| p.0).chain(["log_std", "state_log_std"]);
+    let names = PARAMETERS.iter().map(|p| p.0).chain(["log_std"]);
     let order: Vec<usize> =
         names.filter_map(|name| slots.iter().find(|s| s.name == name)).flat_map(|s| s.range()).collect();
     assert_eq!(order.len(), policy.params().data().len(), "every parameter has a place");
     order
 }
 
-fn in_order(policy: &SimpleActor, x: &[f64]) -> Vec<f64> {
+fn in_order(policy: &Actor, x: &[f64]) -> Vec<f64> {
     places(policy).into_iter().map(|i| x[i]).collect()
 }
 
-fn policy(case: &Case, memory: Memory, a_prev: bool, net: &str, log_std: &str) -> SimpleActor {
-    let shape = SimpleShape {
+fn policy(case: &Case, memory: Memory, a_prev: bool, net: &str, log_std: &str) -> Actor {
+    let shape = ActorShape {
         o: case.size("obs"),
         a: case.size("A"),
+        a_prev: if a_prev { case.size("A") } else { 0 },
         features: case.size("n_features"),
         hidden: case.size("H"),
         cell: CellKind::ElmanRelu,
-        a_prev,
-        std: 1.0,
-        state_std: 1.0,
+        kind: PolicyKind::Simple,
+        head: Head::Gaussian { std: 1.0, state_std: 1.0 },
     };
-    let mut policy = SimpleActor::new(memory, &shape, &mut Rng::new(0, "golden"));
+    let mut policy = Actor::new(memory, &shape, &mut Rng::new(0, "golden"));
     let recorded = PARAMETERS.iter().flat_map(|(_, name)| case.f32(&format!("{net}.net.{name}")));
     let recorded: Vec<f32> = recorded.chain(case.f32(log_std)).collect();
     let places = places(&policy);
@@ -68,17 +68,7 @@ fn episodes(case: &Case, memory: Memory) -> Episodes {
     let count = last.iter().filter(|&&last| last).count();
     let mut episodes = Episodes::new(
         count,
-        RolloutShape {
-            steps: n,
-            envs: 1,
-            o: n_o,
-            s: 0,
-            a: n_a,
-            memory,
-            a_prev: true,
-            align_next_windows: true,
-            split_first_windows: true,
-        },
+        RolloutShape { steps: n, envs: 1, o: n_o, s: 0, a: n_a, memory, a_prev: true, ..RolloutShape::default() },
     );
     let mut a_prev = vec![0.0; n_a];
     for t in 0..n {
@@ -87,7 +77,6 @@ fn episodes(case: &Case, memory: Memory) -> Episodes {
         let (state, next_state) = (&row[n_o..], &next[n_o..]);
         episodes.push(&Transition {
             o: &row[..n_o],
-            s: &[],
             a_prev: &a_prev,
             z: if stochastic { state } else { &[] },
             h: if stochastic { &[] } else { state },
@@ -99,7 +88,7 @@ fn episodes(case: &Case, memory: Memory) -> Episodes {
             truncated: &[last[t] && !absorbing[t]],
             dropped: &[false],
             next_o: &next[..n_o],
-            next_s: &[],
+            ..Transition::default()
         });
         a_prev.copy_from_slice(&a[t * n_a..][..n_a]);
         if last[t] {
@@ -117,14 +106,13 @@ fn settings(case: &Case, per_step: bool, log_std_bug: bool) -> Settings {
         lr,
         gamma: case.number("gamma"),
         optimiser: Optimiser::Ascent,
-        network: Network::Simple,
         per_step,
         log_std_bug,
         ..Settings::default()
     }
 }
 
-fn means(policy: &SimpleActor, data: &Episodes) -> Vec<f32> {
+fn means(policy: &Actor, data: &Episodes) -> Vec<f32> {
     let mut means = Vec::new();
     for (data, rows) in data.episodes() {
         let dist = policy.dist(&data.context(&rows));
@@ -135,7 +123,7 @@ fn means(policy: &SimpleActor, data: &Episodes) -> Vec<f32> {
 }
 
 /// An update of REINFORCE: returns, scores, baselines, gradient, and the parameters after it.
-fn check_reinforce(case: &mut Case, name: &str, policy: SimpleActor, data: &mut Episodes) {
+fn check_reinforce(case: &mut Case, name: &str, policy: Actor, data: &mut Episodes) {
     case.check(&format!("{name}.mean"), &means(&policy, data));
     let settings = settings(case, false, true);
     let mut reinforce = Reinforce::new(policy, settings);

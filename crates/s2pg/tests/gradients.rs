@@ -5,8 +5,8 @@ use s2pg::algo::ppo::surrogate;
 use s2pg::nn::{Activation, Linear};
 use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Tensor, gradient};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Critic, Extended, Head, Memory, Q, QKind, QShape, StatefulPolicy, Value, ValueShape,
-    View,
+    Actor, ActorShape, Context, Critic, Extended, Head, Memory, PolicyKind, Q, QKind, QShape, StatefulPolicy, Value,
+    ValueShape, View,
 };
 
 type F = Tensor<f64>;
@@ -338,8 +338,16 @@ fn ppo_losses() {
     for (seed, kind) in kinds.into_iter().enumerate() {
         let mut rng = Rng::new(seed as u64, "ppo");
         let cell = kind.unwrap_or(CellKind::Gru);
-        let shape =
-            ActorShape { o, a, features: 5, hidden: 4, cell, head: Head::Gaussian { std: 0.6, state_std: 0.4 } };
+        let shape = ActorShape {
+            o,
+            a,
+            a_prev: a,
+            features: 5,
+            hidden: 4,
+            cell,
+            kind: PolicyKind::Shortcut,
+            head: Head::Gaussian { std: 0.6, state_std: 0.4 },
+        };
         let memory = kind.map_or(Memory::None, |kind| Memory::Stochastic { z: kind.state_size(4) });
         let mut actor: Actor<f64> = Actor::new(memory, &shape, &mut rng);
         let z = actor.state_size();
@@ -434,7 +442,8 @@ fn off_policy_losses() {
                         Head::Deterministic { low, high, scale: None, std: 0.1, state_std: 0.1 }
                     }
                 };
-                let shape = ActorShape { o, a, features: 5, hidden: 4, cell, head };
+                let shape =
+                    ActorShape { o, a, a_prev: a, features: 5, hidden: 4, cell, kind: PolicyKind::Shortcut, head };
                 let mut actor: Actor<f64> = Actor::new(memory, &shape, &mut rng);
                 actor.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.2 * rng.normal());
                 check(&format!("policy {name} {is_sac}"), &actor, |actor| {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use s2pg::env::Registry;
-use s2pg::train::{Experiment, build};
+use s2pg::experiment::{Experiment, build};
 
 const SEEDS: [u64; 3] = [0, 1, 2];
 /// Off-policy runs are short.

@@ -8,7 +8,9 @@ use s2pg::algo::gae::{explained_variance, gae, normalise};
 use s2pg::algo::ppo::Settings;
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{Builder, CellKind, Init, Parameters, Standardiser, Tensor};
-use s2pg::policy::{Actor, ActorShape, Critic, Dist, Extended, Gaussian, Head, Memory, Value, ValueShape, View};
+use s2pg::policy::{
+    Actor, ActorShape, Critic, Dist, Extended, Gaussian, Head, Memory, PolicyKind, Value, ValueShape, View,
+};
 
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").map_or(1000, |text| text.parse().expect("PROPTEST_CASES is a number"));
@@ -39,8 +41,7 @@ fn episodes(steps: usize, envs: usize, ends: f64, seed: u64) -> Episodes {
         a: A,
         memory: Memory::Stochastic { z: Z },
         a_prev: true,
-        align_next_windows: true,
-        split_first_windows: true,
+        ..RolloutShape::default()
     });
     let random = |rng: &mut Rng, n: usize| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
     let mut o = random(&mut rng, envs * O);
@@ -63,19 +64,16 @@ fn episodes(steps: usize, envs: usize, ends: f64, seed: u64) -> Episodes {
         }
         data.push(&Transition {
             o: &o,
-            s: &[],
             a_prev: &a_prev,
             z: &z,
             a: &a,
-            h: &[],
-            h_next: &[],
             z_next: &z_next,
             r: &r,
             terminated: &flags(1),
             truncated: &kinds.iter().map(|&k| k >= 2).collect::<Vec<bool>>(),
             dropped: &dropped,
             next_o: &next_o,
-            next_s: &[],
+            ..Transition::default()
         });
         (o, a_prev, z) = (next_o, a, z_next);
         for e in (0..envs).filter(|&e| kinds[e] > 0) {
@@ -242,7 +240,7 @@ proptest! {
         (steps, envs, ends, seed) in (1..20usize, 1..4usize, 0.0..0.7f64, any::<u64>()),
     ) {
         let e = episodes(steps, envs, ends, seed);
-        let shape = ActorShape { o: O, a: A, features: 4, hidden: Z, cell: CellKind::Gru, head: Head::Gaussian { std: 0.5, state_std: 0.5 } };
+        let shape = ActorShape { o: O, a: A, a_prev: A, features: 4, hidden: Z, cell: CellKind::Gru, kind: PolicyKind::Shortcut, head: Head::Gaussian { std: 0.5, state_std: 0.5 } };
         let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: 4, cell: None };
         let mut rng = Rng::new(seed, "networks");
         let ppo = Ppo::new(

@@ -3,8 +3,8 @@
 mod runs;
 
 use runs::{experiment, is_episodic, pairs, registry, training};
+use s2pg::run::Run;
 use s2pg::state::digest;
-use s2pg::train::Run;
 
 /// After several updates with four environments, the whole state has one digest on 1, 2, 3, 4 and 8 threads.
 #[test]

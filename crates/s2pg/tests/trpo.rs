@@ -8,7 +8,9 @@ use s2pg::algo::trpo::{Settings, surrogate};
 use s2pg::algo::{Algorithm, Trpo};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Real, Tensor, gradient};
-use s2pg::policy::{Actor, ActorShape, Context, Head, Memory, StatefulPolicy, Value, ValueShape, View, WHOLE};
+use s2pg::policy::{
+    Actor, ActorShape, Context, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View, WHOLE,
+};
 
 const O: usize = 3;
 const A: usize = 2;
@@ -29,7 +31,11 @@ fn memories(hidden: usize) -> Vec<(Memory, CellKind)> {
 /// A policy whose every layer matters: initial weights are tiny.
 fn actor<T: Real>(memory: Memory, cell: CellKind, (features, hidden): (usize, usize), rng: &mut Rng) -> Actor<T> {
     let head = Head::Gaussian { std: 0.6, state_std: 0.4 };
-    let mut actor = Actor::new(memory, &ActorShape { o: O, a: A, features, hidden, cell, head }, rng);
+    let mut actor = Actor::new(
+        memory,
+        &ActorShape { o: O, a: A, a_prev: A, features, hidden, cell, kind: PolicyKind::Shortcut, head },
+        rng,
+    );
     actor.params_mut().data_mut().iter_mut().for_each(|x| *x += T::of(0.3 * rng.normal()));
     actor
 }
@@ -118,7 +124,8 @@ fn a_product_is_accurate_in_f32() {
     for (memory, cell) in memories(64).into_iter().filter(|(_, cell)| *cell == CellKind::Gru) {
         let mut rng = Rng::new(1, "f32");
         let head = Head::Gaussian { std: 0.5, state_std: 0.5 };
-        let shape = ActorShape { o: O, a: A, features: 128, hidden: 64, cell, head };
+        let shape =
+            ActorShape { o: O, a: A, a_prev: A, features: 128, hidden: 64, cell, kind: PolicyKind::Shortcut, head };
         let policy: Actor<f32> = Actor::new(memory, &shape, &mut rng);
         let mut exact: Actor<f64> = Actor::new(memory, &shape, &mut rng);
         for (exact, x) in exact.params_mut().data_mut().iter_mut().zip(policy.params().data()) {
@@ -172,10 +179,9 @@ fn rollout(policy: &Actor, steps: usize, rng: &mut Rng) -> Rollout {
         a: A,
         memory,
         a_prev: policy.state_size() > 0,
-        align_next_windows: true,
-        split_first_windows: true,
+        ..RolloutShape::default()
     });
-    let mut recall = s2pg::train::Recall::new(envs, memory, O, A, true);
+    let mut recall = s2pg::train::Recall::new(envs, memory, O, A, false);
     for t in 0..steps {
         let o: Tensor = random(envs, O, rng);
         let next_o: Tensor = random(envs, O, rng);
@@ -185,7 +191,6 @@ fn rollout(policy: &Actor, steps: usize, rng: &mut Rng) -> Rollout {
         let truncated = [t % 7 == 6, t % 5 == 4];
         data.push(&Transition {
             o: o.data(),
-            s: &[],
             a_prev: recall.a_prev(),
             z: recall.z(),
             h: recall.h(),
@@ -197,9 +202,10 @@ fn rollout(policy: &Actor, steps: usize, rng: &mut Rng) -> Rollout {
             truncated: &truncated,
             dropped: &[false; 2],
             next_o: next_o.data(),
-            next_s: &[],
+            ..Transition::default()
         });
-        recall.remember(&dist, &u, &u.a, |e| truncated[e]);
+        recall.remember(&dist, &u, &u.a);
+        (0..envs).filter(|&e| truncated[e]).for_each(|e| recall.reset(e));
     }
     data
 }

@@ -4,7 +4,7 @@ use s2pg::Rng;
 use s2pg::algo::{Algorithm, Reinforce, reinforce};
 use s2pg::data::{Buffer, Episodes, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params};
-use s2pg::policy::{Actor, ActorShape, Head, Memory, WHOLE};
+use s2pg::policy::{Actor, ActorShape, Head, Memory, PolicyKind, WHOLE};
 
 const LONGEST: usize = 6;
 
@@ -17,8 +17,7 @@ fn shape(envs: usize, memory: Memory) -> RolloutShape {
         a: 1,
         memory,
         a_prev: memory != Memory::None,
-        align_next_windows: true,
-        split_first_windows: true,
+        ..RolloutShape::default()
     }
 }
 
@@ -50,19 +49,16 @@ impl World {
         let a: Vec<f32> = (0..n).map(|_| rng.normal() as f32).collect();
         data.push(&Transition {
             o: &o,
-            s: &[],
             a_prev: &o,
-            z: &[],
             h,
             a: &a,
-            z_next: &[],
             h_next: h,
             r: &o.iter().map(|&o| f64::from(o)).collect::<Vec<f64>>(),
             terminated: &terminated,
             truncated: &truncated,
             dropped: &dropped,
             next_o: &o,
-            next_s: &[],
+            ..Transition::default()
         });
         for e in 0..n {
             if self.now[e].1 == 0 {
@@ -167,7 +163,16 @@ fn scores_add_up() {
     for memory in kinds {
         let mut rng = Rng::new(2, "scores");
         let head = Head::Gaussian { std: 0.5, state_std: 0.5 };
-        let shape = ActorShape { o: 1, a: 1, features: 5, hidden: 4, cell: CellKind::Gru, head };
+        let shape = ActorShape {
+            o: 1,
+            a: 1,
+            a_prev: 1,
+            features: 5,
+            hidden: 4,
+            cell: CellKind::Gru,
+            kind: PolicyKind::Shortcut,
+            head,
+        };
         let mut policy = Actor::new(memory, &shape, &mut rng);
         policy.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.3 * rng.normal() as f32);
         let mut data = Episodes::new(2, self::shape(1, memory));
@@ -183,7 +188,6 @@ fn scores_add_up() {
             let (a, o) = (rng.normal() as f32, rng.normal() as f32);
             data.push(&Transition {
                 o: &[o],
-                s: &[],
                 a_prev: &[a_prev],
                 z,
                 h,
@@ -195,7 +199,7 @@ fn scores_add_up() {
                 truncated: &[t % 6 == 5],
                 dropped: &[false],
                 next_o: &[0.0],
-                next_s: &[],
+                ..Transition::default()
             });
             (a_prev, state) = if t % 6 == 5 { (0.0, vec![0.0; 4]) } else { (a, next) };
         }

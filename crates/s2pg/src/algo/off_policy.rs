@@ -22,7 +22,8 @@ impl Noise {
     /// For `rows` samples of (a, z').
     pub fn draw(data: &Replay, rows: usize, rng: &mut Rng) -> Self {
         let mut numbers = |n: usize| (0..rows * n).map(|_| rng.normal() as f32).collect();
-        Self { a: numbers(data.shape().a), z: numbers(data.z_size()), rows }
+        let (a, z) = data.drawn();
+        Self { a: numbers(a), z: numbers(z), rows }
     }
 
     /// Given numbers: [rows, n_a] and [rows, n_z], the latter empty without z.

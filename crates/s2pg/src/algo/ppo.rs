@@ -8,7 +8,7 @@ use super::settings::settings;
 use super::{Algorithm, Metrics, Schedule};
 use crate::data::Rollout;
 use crate::nn::{Adam, Real, Tensor};
-use crate::plan::{Plan, PlanError, Published, When};
+use crate::plan::{Plan, PlanError, Published};
 use crate::policy::{Actor, Critic, StatefulPolicy, Value};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -54,7 +54,7 @@ impl Recipe for Settings {
         name: "ppo",
         about: "proximal policy optimisation, on-policy",
         base: |_| String::new(),
-        published: Published { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless },
+        published: Published::ON_POLICY,
     }];
     type Algorithm = Ppo<Actor, Value>;
 

@@ -8,7 +8,7 @@ use super::settings::{Value, settings};
 use super::{Algorithm, Metrics, Schedule};
 use crate::data::{Episodes, Rollout};
 use crate::nn::{Adam, Tensor, gradient};
-use crate::plan::{Plan, PlanError, Published, When};
+use crate::plan::{Plan, PlanError, Published};
 use crate::policy::{Actor, Gaussian, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -46,8 +46,6 @@ settings! {
     }
 }
 
-const PUBLISHED: Published = Published { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless };
-
 impl Value for Optimiser {}
 
 impl Recipe for Settings {
@@ -56,13 +54,13 @@ impl Recipe for Settings {
             name: "reinforce",
             about: "Monte-Carlo policy gradient of whole episodes",
             base: |_| String::new(),
-            published: PUBLISHED,
+            published: Published::ON_POLICY,
         },
         Row {
             name: "gpomdp",
             about: "REINFORCE in which each reward counts for the steps up to it alone",
             base: |_| String::new(),
-            published: PUBLISHED,
+            published: Published::ON_POLICY,
         },
     ];
     type Algorithm = Reinforce<Actor>;

@@ -6,7 +6,7 @@ use super::recipe::{Recipe, Row, filling};
 use super::settings::settings;
 use super::{Algorithm, Critics, Metrics, Noise, Schedule, Temperature};
 use crate::data::{Buffer, Replay};
-use crate::plan::{Plan, PlanError, Published, When};
+use crate::plan::{Plan, PlanError, Published};
 use crate::policy::{Actor, Critic, Q, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -69,7 +69,7 @@ impl Recipe for Settings {
         name: "sac",
         about: "soft actor-critic, off-policy",
         base: |_| BASE.into(),
-        published: Published { keeps_prev_action: When::Always, samples_in_evaluation: When::Always },
+        published: Published::SAC,
     }];
     type Algorithm = Sac<Actor, Q>;
 
@@ -189,6 +189,11 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
     pub fn critic_step(&mut self, data: &Replay, rows: &[usize], y: &[f32]) -> Vec<(f64, f64)> {
         self.critics.fit(data, rows, y, &self.workers)
     }
+
+    /// The target networks follow the critics.
+    pub fn follow(&mut self) {
+        self.critics.follow(&self.workers);
+    }
 }
 
 impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
@@ -270,7 +275,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
         metrics.push(("train/critic_loss", average(fits.iter().map(|f| f.0))));
         metrics.push(("train/critic_grad_norm", average(fits.iter().map(|f| f.1))));
         // 6. Let the target networks follow.
-        self.critics.follow(&self.workers);
+        self.follow();
         // 7. Put the drawn z' in place of the stored ones.
         let staleness = drawn.and_then(|z| data.refresh(&rows, &z, self.settings.refresh));
         metrics.extend(staleness.map(|x| ("state/staleness", x)));

@@ -8,7 +8,7 @@ use super::settings::settings;
 use super::{Algorithm, Critics, Metrics, Noise, Schedule};
 use crate::data::{Buffer, Replay};
 use crate::nn::Tensor;
-use crate::plan::{Plan, PlanError, Published, When};
+use crate::plan::{Plan, PlanError, Published};
 use crate::policy::{Actor, Critic, Dist, Extended, Q, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -72,21 +72,19 @@ fn base(recurrent: bool) -> String {
 
 /// What DDPG leaves out of TD3.
 const PLAIN: &str = "td3 = { delay = 1, smoothing = 0.0, state_smoothing = 0.0 }";
-const PUBLISHED: Published = Published { keeps_prev_action: When::Never, samples_in_evaluation: When::Memoryless };
-
 impl Recipe for Settings {
     const ROWS: &'static [Row] = &[
         Row {
             name: "td3",
             about: "twin delayed deep deterministic policy gradient, off-policy",
             base,
-            published: PUBLISHED,
+            published: Published::TD3,
         },
         Row {
             name: "ddpg",
             about: "TD3 with one critic, without delay and smoothing",
             base: |recurrent| base(recurrent) + PLAIN,
-            published: PUBLISHED,
+            published: Published::TD3,
         },
     ];
     type Algorithm = Td3<Actor, Q>;
@@ -204,7 +202,7 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
     }
 
     /// All target networks follow.
-    fn follow(&mut self) {
+    pub fn follow(&mut self) {
         self.policy_target.params_mut().follow(self.policy.params(), self.settings.tau);
         self.critics.follow(&self.workers);
     }

@@ -9,7 +9,7 @@ use super::settings::settings;
 use super::{Algorithm, Metrics, Schedule};
 use crate::data::Rollout;
 use crate::nn::{Adam, Real, Tensor, gradient};
-use crate::plan::{Plan, PlanError, Published, When};
+use crate::plan::{Plan, PlanError, Published};
 use crate::policy::{Actor, Context, Critic, Dist, Extended, StatefulPolicy, Value};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -51,7 +51,7 @@ impl Recipe for Settings {
         name: "trpo",
         about: "trust-region policy optimisation, on-policy",
         base: |_| String::new(),
-        published: Published { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless },
+        published: Published::ON_POLICY,
     }];
     type Algorithm = Trpo<Actor, Value>;
 

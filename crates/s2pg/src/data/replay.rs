@@ -100,9 +100,9 @@ impl Replay {
         self.shape
     }
 
-    /// Entries of z; 0 where the policy has none.
-    pub fn z_size(&self) -> usize {
-        self.shape.memory.z()
+    /// Entries of a and of z', the parts of u; those of z' are 0 where the policy draws none.
+    pub fn drawn(&self) -> (usize, usize) {
+        (self.shape.a, self.shape.memory.z())
     }
 
     /// Every row that can be drawn, environment after environment, in the order of time.
@@ -157,7 +157,7 @@ impl Replay {
     /// root mean square of z - z', which tells how stale they were. None where there is nothing to do: the policy has no
     /// random state, or `tau` is 0.
     pub fn refresh(&mut self, rows: &[usize], z: &[f32], tau: f64) -> Option<f64> {
-        let n = self.z_size();
+        let n = self.shape.memory.z();
         if n == 0 || tau == 0.0 {
             return None;
         }
@@ -303,7 +303,7 @@ impl Rows for Replay {
 impl Buffer for Replay {
     fn push(&mut self, t: &Transition<'_>) {
         let shape = self.shape;
-        let states = if self.z_size() > 0 { (t.z, t.z_next) } else { (t.h, t.h_next) };
+        let states = if self.shape.memory.z() > 0 { (t.z, t.z_next) } else { (t.h, t.h_next) };
         for e in 0..shape.envs {
             if t.dropped[e] {
                 self.end(e);

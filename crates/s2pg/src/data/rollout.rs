@@ -335,8 +335,8 @@ impl Buffer for Rollout {
 impl State for Rollout {
     fn visit(&mut self, v: &mut dyn Visitor) {
         let Self { shape: _, columns, r, terminated, truncated, dropped, filled } = self;
-        for (column, Column { name, .. }) in columns.iter_mut().zip(&COLUMNS) {
-            v.item(name, Data::F32(column));
+        for (numbers, column) in columns.iter_mut().zip(&COLUMNS) {
+            v.item(column.name, Data::F32(numbers));
         }
         v.item("r", Data::F64(r));
         v.flags("terminated", terminated);

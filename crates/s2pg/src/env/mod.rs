@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::rng::Rng;
 
 mod check;
+mod options;
 mod pendulum;
 mod registry;
 mod sensors;
@@ -13,8 +14,9 @@ mod vec;
 mod wrappers;
 
 pub use check::{Check, check_env};
+pub use options::{Options, check_options};
 pub use pendulum::Pendulum;
-pub use registry::{Entry, Options, Registry, check_options};
+pub use registry::{Entry, Registry};
 pub use sensors::Sensors;
 pub use t_maze::TMaze;
 pub use vec::{Episode, Step, VecEnv};

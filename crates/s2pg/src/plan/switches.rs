@@ -54,6 +54,15 @@ pub struct Published {
     pub samples_in_evaluation: When,
 }
 
+impl Published {
+    /// What it does around PPO, TRPO, REINFORCE and GPOMDP.
+    pub const ON_POLICY: Self = Self { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless };
+    /// What it does around SAC.
+    pub const SAC: Self = Self { keeps_prev_action: When::Always, samples_in_evaluation: When::Always };
+    /// What it does around TD3 and DDPG.
+    pub const TD3: Self = Self { keeps_prev_action: When::Never, samples_in_evaluation: When::Memoryless };
+}
+
 macro_rules! switches {
     ($($(#[$doc:meta])* $name:ident: $when:expr,)+) => {
         /// The table `[switches]` of an experiment: single deviations of the published code. True repeats the deviation,

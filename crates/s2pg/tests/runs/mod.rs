@@ -2,15 +2,17 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::path::Path;
 use std::sync::Arc;
 
 use s2pg::env::Registry;
-use s2pg::train::{AlgorithmName, Estimator, Experiment, Span, Training, build};
+use s2pg::experiment::{AlgorithmName, Estimator, Experiment, Span, build};
+use s2pg::train::Training;
 
 /// Every algorithm with every estimator, and with every recurrent cell where there is one.
 pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
     let mut pairs = Vec::new();
-    for &algorithm in AlgorithmName::ALL {
+    for algorithm in AlgorithmName::all() {
         for &estimator in Estimator::ALL {
             // A new estimator does not compile until it is decided here whether it has a recurrent cell.
             let cells: &[&str] = match estimator {
@@ -23,27 +25,27 @@ pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
     pairs
 }
 
-/// The lists of names are complete: a new variant does not compile until it is here, and fails until it is there.
+/// The list of estimators is complete: a new one does not compile until it is here, and fails until it is there.
 pub fn assert_lists_are_complete() {
-    for algorithm in AlgorithmName::ALL {
-        match algorithm {
-            AlgorithmName::Ppo | AlgorithmName::Trpo => {}
-            AlgorithmName::Reinforce | AlgorithmName::Gpomdp => {}
-            AlgorithmName::Sac | AlgorithmName::Td3 | AlgorithmName::Ddpg => {}
-        }
-    }
     for estimator in Estimator::ALL {
         match estimator {
             Estimator::Rs | Estimator::Bptt(Span::Steps(_)) | Estimator::Bptt(Span::Full) => {}
             Estimator::Window(_) | Estimator::Vanilla | Estimator::Oracle => {}
         }
     }
-    assert_eq!((AlgorithmName::ALL.len(), Estimator::ALL.len()), (7, 6));
+    assert_eq!(Estimator::ALL.len(), 6);
 }
 
-/// Whether it learns from whole episodes: once in 200 steps of the pendulum.
+/// Whether an algorithm learns from whole episodes: once in 200 steps of the pendulum.
 pub fn is_episodic(algorithm: AlgorithmName) -> bool {
-    matches!(algorithm, AlgorithmName::Reinforce | AlgorithmName::Gpomdp)
+    small(algorithm).contains("episodes")
+}
+
+/// Settings with which an algorithm is quick: a table of TOML, in a file that is named after the algorithm. A new algorithm
+/// joins every test about whole runs with a file of its own.
+pub fn small(algorithm: AlgorithmName) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/small").join(algorithm.name()).with_extension("toml");
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// A small experiment on environment `env`: eight units wide, an update every 24 transitions or two episodes (one of each
@@ -55,25 +57,18 @@ pub fn experiment(
     steps: usize,
     more: &str,
 ) -> Experiment {
-    let settings = match algorithm {
-        AlgorithmName::Ppo => {
-            "[ppo]\nsteps = 24\nepochs = 2\nvalue_epochs = 2\nminibatch = 7\nlr = 1e-3\nvalue_lr = 1e-3\nentropy = 0.01\n"
-                .into()
-        }
-        AlgorithmName::Trpo => "[trpo]\nsteps = 24\nvalue_epochs = 2\nminibatch = 7\nvalue_lr = 1e-3\n".into(),
-        AlgorithmName::Reinforce | AlgorithmName::Gpomdp => format!("[reinforce]\nepisodes = {}\n", parallel.max(2)),
-        AlgorithmName::Sac => "[sac]\nreplay = 500\nbatch = 8\ninitial = 20\nwarmup = 30\n".into(),
-        AlgorithmName::Td3 | AlgorithmName::Ddpg => "[td3]\nreplay = 500\nbatch = 8\ninitial = 20\nwarmup = 30\n".into(),
-    };
-    let algorithm = toml::Value::try_from(algorithm).unwrap();
+    let settings = small(algorithm);
     let text = format!(
-        "algorithm = {algorithm}\nestimator = \"{estimator}\"\nsteps = {steps}\n{more}\n\
+        "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = {steps}\n{more}\n\
          [env]\nname = \"{env}\"\nparallel = {parallel}\n\
          [network]\nfeatures = 8\ncritic_features = 8\nhidden = 6\ncell = \"{cell}\"\n\
          {settings}\
          [evaluation]\nevery = 60\nepisodes = 2\n[checkpoint]\nevery = 0\n"
     );
-    Experiment::parse("test.toml", &text, &[]).unwrap_or_else(|e| panic!("{e}\n{text}"))
+    // Whole episodes are shared by the environments: at least one each.
+    let episodes = format!("{}.episodes={}", algorithm.table(), parallel.max(2));
+    let shared = if is_episodic(algorithm) { vec![episodes] } else { Vec::new() };
+    Experiment::parse("test.toml", &text, &shared).unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
 /// The training of an experiment on this library's environments.
