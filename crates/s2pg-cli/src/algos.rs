@@ -46,9 +46,7 @@ fn list() -> anyhow::Result<ExitCode> {
     for preset in presets::all() {
         print(format_args!("{:<32} {}", preset.name, preset.about()))?;
     }
-    print(
-        "\nAny preset takes overrides: `s2pg train ppo-rs/half-cheetah estimator=vanilla seed=1`.\n\
-         `s2pg algos --show ppo-rs/half-cheetah` prints the whole experiment, every key with its value.",
-    )?;
+    print("\nAny preset takes overrides: `s2pg train ppo-rs/half-cheetah estimator=vanilla seed=1`.")?;
+    print("`s2pg algos --show ppo-rs/half-cheetah` prints the whole experiment, every key with its value.")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -66,10 +66,9 @@
 //! `build.rs` in the program's package passes that place on, so that the program finds the library when it starts:
 //!
 //! ```no_run
-//! fn main() {
-//!     if let Ok(dir) = std::env::var("DEP_S2PG_MUJOCO_DIR") {
-//!         println!("cargo::rustc-link-arg=-Wl,-rpath,{dir}");
-//!     }
+//! // The body of `main` in build.rs.
+//! if let Ok(dir) = std::env::var("DEP_S2PG_MUJOCO_DIR") {
+//!     println!("cargo::rustc-link-arg=-Wl,-rpath,{dir}");
 //! }
 //! ```
 //!
@@ -107,19 +106,20 @@ struct Cli {
     command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  s2pg train ppo-rs/half-cheetah-fast             train a preset; `s2pg algos` lists them
-  s2pg train ppo-rs/half-cheetah ppo.clip=0.1     change any key of the experiment
-  s2pg train ppo-rs/half-cheetah estimator=vanilla seed=3 --dir runs/memoryless
-  s2pg train runs/memoryless                      go on where the run was stopped
-  s2pg eval runs/memoryless                       evaluate its best policy
-  s2pg play runs/memoryless                       draw an episode as an animated GIF
-  s2pg report runs/a runs/b runs/c                compare runs in one figure and one table
-  s2pg algos --show ppo-rs/half-cheetah           print every key of an experiment
-
-Exit codes: 0 success, 64 wrong use, 65 bad data, 70 diverged, 74 cannot read or write, 75 the environment failed too
-often, 130 and 143 stopped by a signal with a checkpoint.";
+const EXAMPLES: &str = concat!(
+    "Examples:\n",
+    "  s2pg train ppo-rs/half-cheetah-fast             train a preset; `s2pg algos` lists them\n",
+    "  s2pg train ppo-rs/half-cheetah ppo.clip=0.1     change any key of the experiment\n",
+    "  s2pg train ppo-rs/half-cheetah estimator=vanilla seed=3 --dir runs/memoryless\n",
+    "  s2pg train runs/memoryless                      go on where the run was stopped\n",
+    "  s2pg eval runs/memoryless                       evaluate its best policy\n",
+    "  s2pg play runs/memoryless                       draw an episode as an animated GIF\n",
+    "  s2pg report runs/a runs/b runs/c                compare runs in one figure and one table\n",
+    "  s2pg algos --show ppo-rs/half-cheetah           print every key of an experiment\n",
+    "\n",
+    "Exit codes: 0 success, 64 wrong use, 65 bad data, 70 diverged, 74 cannot read or write, 75 the environment failed too\n",
+    "often, 130 and 143 stopped by a signal with a checkpoint.",
+);
 
 #[derive(Subcommand)]
 enum Command {
