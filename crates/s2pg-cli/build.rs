@@ -1,35 +1,9 @@
-//! Tells the binary and its tests where MuJoCo's library is, and compiles the presets in.
-
-use std::path::{Path, PathBuf};
+//! Tells the binary and the tests of this crate where MuJoCo's library is.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Absent where the library was not found, which is then that build script's error.
+    // Absent where the library was not found, which is then the error of the build script of s2pg-mujoco.
     if let Ok(dir) = std::env::var("DEP_S2PG_MUJOCO_DIR") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{dir}");
     }
-
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets");
-    let mut presets = Vec::new();
-    for group in entries(&root) {
-        presets.extend(entries(&group));
-    }
-    let mut code = String::from("/// Name and text of every preset.\nconst PRESETS: &[(&str, &str)] = &[\n");
-    for path in presets {
-        let name = path.strip_prefix(&root).expect("a preset is inside").with_extension("");
-        let name = name.to_string_lossy().replace('\\', "/");
-        code += &format!("    ({name:?}, include_str!({:?})),\n", path.canonicalize().expect("a preset exists"));
-    }
-    code += "];\n";
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("presets.rs");
-    std::fs::write(out, code).expect("OUT_DIR can be written");
-}
-
-/// What a directory holds, in order; a change of it runs this script again.
-fn entries(dir: &Path) -> Vec<PathBuf> {
-    println!("cargo::rerun-if-changed={}", dir.display());
-    let found = std::fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
-    let mut found: Vec<PathBuf> = found.map(|entry| entry.expect("a readable entry").path()).collect();
-    found.sort();
-    found
 }

@@ -3,22 +3,22 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use s2pg::env::{Options, check_env};
+use s2pg::env::{Options, Registry, check_env};
 
-use crate::{Usage, print, registry};
+use crate::exit::{DATA, Usage};
+use crate::terminal::print;
 
 /// Arguments of `s2pg check-env`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Its name, or `all`.
+    /// The name of an environment (`s2pg envs` lists them), or `all`.
     environment: String,
-    /// Its options, such as `corridor=20`.
+    /// Options of the environment, such as `corridor=20`.
     options: Vec<String>,
 }
 
-/// Prints a line for each requirement; exit code 65 where one is not kept.
-pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let registry = registry();
+/// Prints a line for each requirement; exit code 65 where a requirement is not kept.
+pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
     let options: Options =
         arguments.options.join("\n").parse().map_err(|_| {
             Usage(format!("the options `{}` are not TOML; write key=value", arguments.options.join(" ")))
@@ -40,5 +40,5 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::from(65) })
+    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::from(DATA) })
 }

@@ -1,12 +1,17 @@
 //! `s2pg eval`: how good is a policy?
 
-use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
-use s2pg::train::{Experiment, Training, build, load_model};
+use s2pg::Rng;
+use s2pg::env::Registry;
+use s2pg::run::RunError;
+use s2pg::train::evaluate;
+use s2pg_lab::policy;
 
-use crate::{Chosen, preset, print, registry};
+use crate::Chosen;
+use crate::terminal::print;
 
 /// Arguments of `s2pg eval`.
 #[derive(Args)]
@@ -16,24 +21,28 @@ pub struct Arguments {
     /// Episodes of each kind.
     #[arg(long, default_value_t = 10)]
     episodes: usize,
-    /// Seed of the evaluation's own random numbers.
+    /// Seed of the random numbers of this evaluation.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
-/// Prints returns and lengths, with the means and with samples of the policy.
-pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (mut training, experiment) = load(&arguments.chosen)?;
-    let training = &mut *training;
-    print(format_args!("{} {} on {}", experiment.estimator, arguments.chosen.run.display(), experiment.env.name))?;
+/// Prints returns and lengths of episodes in which the actions are the means of the policy, and of episodes in which they
+/// are drawn.
+pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<ExitCode> {
+    let Arguments { chosen, episodes, seed } = arguments;
+    let (player, make_env, experiment) = policy::load(&chosen.run, chosen.which(), registry)?;
+    let episodes = (*episodes).max(1);
+    print(format_args!("{} {} on {}", experiment.estimator, chosen.run.display(), experiment.env.name))?;
     print(format_args!(
         "{:<14} {:>10} {:>8} {:>10} {:>10} {:>8}",
         "actions", "return", "± std", "lowest", "highest", "steps"
     ))?;
     let mut notes = Vec::new();
-    for (kind, means) in [("deterministic", true), ("stochastic", false)] {
-        let stream = format!("eval/{kind}/{}", arguments.seed);
-        let e = training.evaluate(arguments.episodes.max(1), means, &stream)?;
+    for kind in ["deterministic", "stochastic"] {
+        // The published code draws samples in some deterministic evaluations (D19), and so does a run that repeats it.
+        let means = kind == "deterministic" && !experiment.deviations().sample_in_evaluation;
+        let mut rng = Rng::new(experiment.seed, &format!("eval/{kind}/{seed}"));
+        let e = evaluate(&player, &make_env, (episodes, 1), means, &mut rng).map_err(RunError::from)?;
         let returns = || e.episodes.iter().map(|e| e.r);
         print(format_args!(
             "{kind:<14} {:>10.1} {:>8.1} {:>10.1} {:>10.1} {:>8.0}",
@@ -49,21 +58,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             notes.push(format!("{unstable} {kind} episodes ended because the simulation became unstable"));
         }
     }
-    print(format_args!("over {} episodes each; {}", arguments.episodes.max(1), notes.join(", ")))?;
+    print(format_args!("over {episodes} episodes each; {}", notes.join(", ")))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The training of a run with the chosen policy in it.
-pub fn load(chosen: &Chosen) -> anyhow::Result<(Box<dyn Training>, Experiment)> {
-    let what = chosen.run.to_string_lossy();
-    let mut found = preset::find(&what, &[], None)?;
-    // The policy acts in environments of its own: one is enough to build around it.
-    found.experiment.env.parallel = 1;
-    // Nor does it need a replay buffer.
-    (found.experiment.sac.replay, found.experiment.td3.replay) = (3, 3);
-    let mut training = build(&found.experiment, registry(), 1)?;
-    let best = chosen.run.join("checkpoints/best.safetensors");
-    let path = if !chosen.latest && Path::exists(&best) { best } else { chosen.run.join("policy.safetensors") };
-    load_model(&path, training.model())?;
-    Ok((training, found.experiment))
 }

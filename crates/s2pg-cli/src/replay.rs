@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use s2pg::train::divergence::replay;
+use s2pg::env::Registry;
+use s2pg::run::rerun::replay;
+use s2pg_lab::presets;
 
-use crate::{preset, print, registry};
+use crate::exit::DATA;
+use crate::terminal::print;
 
 /// Arguments of `s2pg replay`.
 #[derive(Args)]
@@ -16,12 +20,13 @@ pub struct Arguments {
     run: PathBuf,
 }
 
-/// Resumes the last checkpoint, goes on until the run diverges again, and compares batch and figure with the report.
-pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let found = preset::find(&arguments.run.to_string_lossy(), &[], None)?;
+/// Resumes the last checkpoint, goes on until the run diverges again, and compares batch and figure with the report that
+/// the run left behind.
+pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<ExitCode> {
+    let experiment = presets::of_run(&arguments.run, &[])?;
     let bar = ProgressBar::no_length();
     bar.set_style(ProgressStyle::with_template("{elapsed_precise} step {pos}").expect("a template"));
-    let replayed = replay(&arguments.run, &found.experiment, registry(), 1, |step| bar.set_position(step as u64))?;
+    let replayed = replay(&arguments.run, &experiment, registry, 1, |step| bar.set_position(step as u64))?;
     bar.finish_and_clear();
     let [then, now] = &replayed.what;
     print(format_args!("from the checkpoint of step {} to step {}: {now}", replayed.from, replayed.step))?;
@@ -32,5 +37,5 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         print(format_args!("then it was: {then}"))?;
         replayed.differences.iter().try_for_each(|line| print(format_args!("the batch differs: {line}")))?;
     }
-    Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(65) })
+    Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(DATA) })
 }

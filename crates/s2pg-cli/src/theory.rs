@@ -8,30 +8,31 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use s2pg::theory::checks::{Check, Effort, Rule, SECTIONS, Section};
 
-use crate::Usage;
-use crate::train::{duration, threads};
+use crate::exit::{DATA, Usage};
+use crate::terminal::{duration, note, print, threads};
 
 /// Arguments of `s2pg theory`.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
-    /// Only the statements whose name contains this, such as `2.2` or `lemma`.
+    /// Only the statements whose name contains this text, such as `2.2` or `lemma`.
     filter: Option<String>,
-    /// Trajectories of each sampled statement; the costly ones take a twentieth.
+    /// Trajectories of each sampled statement; costly statements take a twentieth of them.
     #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(1000..=1_000_000_000))]
     trajectories: u64,
-    /// Of the random streams.
+    /// Seed of every random stream.
     #[arg(long, default_value_t = 2024)]
     seed: u64,
-    /// Threads; the numbers are the same on any number [default: all cores, at most 8].
+    /// Number of threads, on which the results do not depend [default: all cores, at most 8].
     #[arg(long)]
     threads: Option<usize>,
 }
 
 const HELP: &str = "\
-A sampled number holds within 4 standard errors of the exact one. A mutant is an estimator with a mistake in it: it must
-lie beyond 6, which the default number of trajectories is made for; with fewer, mutants may stay unseen. Exit code 65
-where anything fails.";
+A statement that is sampled holds where the sampled number is within 4 standard errors of the exact number. A mutant is
+an estimator with a mistake in it, and must be seen: its number must lie more than 6 standard errors from the exact
+number. The default number of trajectories is made for that; with fewer trajectories, mutants may stay unseen. The exit
+code is 65 where anything fails.";
 
 /// Measures and prints every statement.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -60,17 +61,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let spent = clock.elapsed().as_secs_f64();
             let left =
                 if i > 0 { duration(spent / i as f64 * (chosen.len() - i) as f64) } else { "unknown time".into() };
-            eprintln!("{} of {}: {}, {left} left", i + 1, chosen.len(), section.name);
+            note(format_args!("{} of {}: {}, {left} left", i + 1, chosen.len(), section.name));
         }
         let checks = (section.check)(&effort);
         held += checks.iter().filter(|check| check.holds()).count();
         all += checks.len();
-        bar.suspend(|| print!("{}", table(section, &checks)));
+        bar.suspend(|| print(table(section, &checks)))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    println!("{held} of {all} hold, with {} trajectories", effort.trajectories);
-    Ok(if held == all { ExitCode::SUCCESS } else { ExitCode::from(65) })
+    print(format_args!("{held} of {all} hold, with {} trajectories", effort.trajectories))?;
+    Ok(if held == all { ExitCode::SUCCESS } else { ExitCode::from(DATA) })
 }
 
 /// A section for people.
@@ -89,7 +90,7 @@ fn table(section: &Section, checks: &[Check]) -> String {
             verdict(check)
         );
     }
-    text + "\n"
+    text
 }
 
 fn number(x: f64) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +10,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use s2pg::train::{Run, RunError};
+use s2pg::Rng;
+use s2pg::env::Registry;
+use s2pg::results::best_evaluation;
+use s2pg::run::{Progress, Run};
+use s2pg_lab::curve::learning_curve;
+use s2pg_lab::policy::{self, Which};
+use s2pg_lab::{play, presets};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::{note, play, preset, print, registry, report};
+use crate::terminal::{duration, note, print, threads};
 
 /// Arguments of `s2pg train`.
 #[derive(Args)]
@@ -22,10 +28,10 @@ pub struct Arguments {
     experiment: String,
     /// Changes to the experiment, such as `ppo.clip=0.1 estimator=vanilla seed=3`.
     overrides: Vec<String>,
-    /// Directory of the run [default: runs/<experiment>-<seed>].
+    /// The directory of the run [default: runs/<experiment>-<seed>].
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Threads; the results are the same on any number [default: all cores, at most 8].
+    /// Number of threads, on which the results do not depend [default: all cores, at most 8].
     #[arg(long)]
     threads: Option<usize>,
     /// Print a line for each evaluation in place of the progress bar.
@@ -33,9 +39,9 @@ pub struct Arguments {
     plain: bool,
 }
 
-/// Trains until all steps are done or a signal comes.
-pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let found = preset::find(&arguments.experiment, &arguments.overrides, arguments.dir.as_deref())?;
+/// Trains until all steps are taken or a signal comes.
+pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<ExitCode> {
+    let found = presets::find(&arguments.experiment, &arguments.overrides, arguments.dir.as_deref())?;
     let threads = arguments.threads.unwrap_or_else(threads).max(1);
     let signal = Arc::new(AtomicUsize::new(0));
     for s in [SIGINT, SIGTERM] {
@@ -45,7 +51,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         signal_hook::flag::register(s, second)?;
         signal_hook::flag::register_usize(s, Arc::clone(&signal), s as usize)?;
     }
-    let (mut run, warning) = Run::open(&found.dir, &found.experiment, registry(), threads, wall_time())?;
+    let (mut run, warning) = Run::open(&found.dir, &found.experiment, Arc::clone(&registry), threads, wall_time())?;
     let total = run.experiment().steps;
     let bar = bar(total, arguments.plain);
     let say = |line: String| if bar.is_hidden() { note(line) } else { bar.println(line) };
@@ -59,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     let clock = Instant::now();
     let start = run.steps();
-    let mut progress = s2pg::train::Progress { finished: start >= total, ..Default::default() };
+    let mut progress = Progress { finished: start >= total, ..Default::default() };
     while !progress.finished {
         progress = run.advance(clock.elapsed().as_secs_f64(), wall_time())?;
         if let Some(w) = &progress.warning {
@@ -86,14 +92,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     bar.finish_and_clear();
-    finish(&mut run, &clock)?;
+    finish(&mut run, registry, &clock)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Pictures and the last words.
-fn finish(run: &mut Run, clock: &Instant) -> anyhow::Result<()> {
+fn finish(run: &mut Run, registry: Arc<Registry>, clock: &Instant) -> anyhow::Result<()> {
     let dir = run.dir().to_path_buf();
-    let curve = report::learning_curve(&dir)?;
+    let curve = learning_curve(&dir)?;
     std::fs::write(dir.join("curve.svg"), curve.svg())?;
     std::fs::write(dir.join("curve.png"), curve.png())?;
     let seconds = run.seconds_before() + clock.elapsed().as_secs_f64();
@@ -101,39 +107,31 @@ fn finish(run: &mut Run, clock: &Instant) -> anyhow::Result<()> {
     if let Some(r) = run.training().episodes().mean_return() {
         text += &format!("training return  {r:.1} (mean of the last 100 episodes, stochastic)\n");
     }
-    if let Some(best) = report::best_evaluation(&dir)? {
+    if let Some(best) = best_evaluation(&dir)? {
         text += &format!("best evaluation  {best:.1} (deterministic)\n");
     }
     text += &format!("curve            {}\n", dir.join("curve.png").display());
-    if let Some(gif) = draw(run, &dir)? {
+    let (player, make_env, experiment) = policy::load(&dir, Which::Best, registry)?;
+    let gif = dir.join("episode.gif");
+    if play::draw(&player, &make_env, Rng::new(experiment.seed, "play"), &gif)? {
         text += &format!("episode          {}\n", gif.display());
     }
-    // The run is done and saved, whether or not somebody reads this.
+    // The run is finished and saved, whether or not somebody reads this.
     let _ = print(text + &format!("evaluate it with: s2pg eval {}", dir.display()));
     Ok(())
-}
-
-/// Draws an episode of the best policy, where there is something to see.
-fn draw(run: &mut Run, dir: &Path) -> anyhow::Result<Option<PathBuf>> {
-    let best = dir.join("checkpoints/best.safetensors");
-    if best.exists() {
-        s2pg::train::load_model(&best, run.training().model()).map_err(RunError::from)?;
-    }
-    let path = dir.join("episode.gif");
-    Ok(play::draw(run.training(), "play", &path)?.then_some(path))
 }
 
 fn heading(run: &Run) -> String {
     let e = run.experiment();
     let at = if run.steps() > 0 { format!(", going on at step {}", run.steps()) } else { String::new() };
     let many = if e.env.parallel > 1 { format!(" x {}", e.env.parallel) } else { String::new() };
-    let algorithm = format!("{:?}", e.algorithm).to_lowercase();
-    format!("{algorithm} {} on {}{many}, seed {}, in {}{at}", e.estimator, e.env.name, e.seed, run.dir().display())
+    format!("{} {} on {}{many}, seed {}, in {}{at}", e.algorithm, e.estimator, e.env.name, e.seed, run.dir().display())
 }
 
-fn line(progress: &s2pg::train::Progress, total: usize, speed: f64) -> String {
+fn line(progress: &Progress, total: usize, speed: f64) -> String {
     let number = |x: Option<f64>| x.map_or("     -".into(), |x| format!("{x:8.1}"));
-    let left = (total - progress.steps) as f64 / speed;
+    // A step of several environments may end behind the last one that was asked for.
+    let left = total.saturating_sub(progress.steps) as f64 / speed;
     format!(
         "step {:>9} / {total}  return {}  evaluation {}  {speed:6.0} steps/s  {} left",
         progress.steps,
@@ -157,21 +155,19 @@ fn bar(total: usize, plain: bool) -> ProgressBar {
     bar
 }
 
-/// Minutes and seconds, or hours and minutes.
-pub fn duration(seconds: f64) -> String {
-    let s = seconds.max(0.0).round() as u64;
-    match s {
-        0..60 => format!("{s} s"),
-        60..3600 => format!("{} min {:02} s", s / 60, s % 60),
-        _ => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
-    }
-}
-
-/// All cores, at most 8.
-pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(8)
-}
-
 fn wall_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |t| t.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run whose last step of several environments goes beyond its total has no time left.
+    #[test]
+    fn no_time_is_left_behind_the_total() {
+        let progress = Progress { steps: 1504, ..Progress::default() };
+        let line = line(&progress, 1500, 100.0);
+        assert!(line.ends_with("    100 steps/s  0 s left"), "{line}");
+    }
 }

@@ -1,6 +1,5 @@
 //! `s2pg variance`: bias and variance of gradient estimators against the horizon.
 
-use std::fmt::Write;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,27 +8,27 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use s2pg::env::{EnvError, Options};
+use s2pg::env::{EnvError, Options, Registry};
+use s2pg::run::RunError;
 use s2pg::theory::LinearGaussian;
-use s2pg::theory::bounds::Constants;
-use s2pg::theory::estimators::{Estimator, Kernel, Measured, Plan};
+use s2pg::theory::estimators::Plan;
 use s2pg::theory::study::Study;
 use s2pg::theory::subject::{Kind, SubjectShape};
 use s2pg::theory::world::{BoundedWorld, EnvWorld, LinearWorld, World};
-use s2pg::train::RunError;
+use s2pg_lab::variance::{Axes, Row, compare, csv, figure, short};
 
-use crate::picture::{Curve, Small, small_multiples};
-use crate::train::{duration, threads};
-use crate::{Usage, registry};
+use crate::exit::Usage;
+use crate::terminal::{duration, note, print, threads};
 
 /// Arguments of `s2pg variance`.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
-    /// A registered environment (`s2pg envs` lists them), or built in: bounded, linear-gaussian.
+    /// An environment (`s2pg envs` lists them), or one of the built-in tasks `bounded` and `linear-gaussian`.
     #[arg(long, default_value = BOUNDED)]
     task: String,
-    /// Policies: linear, its saturating twin tanh, or the paper's network with a cell: elman, gru, lstm.
+    /// Policies: `linear`, `tanh` (the linear policy with a memory that saturates), or the paper's network with a cell:
+    /// `elman`, `gru`, `lstm`.
     #[arg(long, value_delimiter = ',', default_value = "linear", value_parser = kind)]
     policy: Vec<(&'static str, Kind)>,
     /// Strengths of the recurrence: the norm of its Jacobian at the start.
@@ -59,13 +58,13 @@ pub struct Arguments {
     /// The discount factor [default: 0.95 on linear-gaussian, 0.99 elsewhere].
     #[arg(long, value_parser = share)]
     gamma: Option<f64>,
-    /// Of the policy and of all random streams.
+    /// Seed of the policy and of every random stream.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Threads; the numbers are the same on any number [default: all cores, at most 8].
+    /// Number of threads, on which the results do not depend [default: all cores, at most 8].
     #[arg(long)]
     threads: Option<usize>,
-    /// Where variance.csv, variance.svg and variance.png go.
+    /// The directory for variance.csv, variance.svg and variance.png.
     #[arg(long, default_value = "variance")]
     out: PathBuf,
 }
@@ -75,14 +74,21 @@ const BOUNDED: &str = "bounded";
 const CELL_UNITS: usize = 8;
 
 const HELP: &str = "\
-Each comparison rolls one policy out twice, with the same noise of the world and of the action: with a drawn memory (for
-s2pg) and with z' = eta (for bptt). Columns: `bias` is the distance of the mean estimate from the reference, over the
-reference's length, and `chance` the size that it would have by chance; the reference is the exact gradient of the same
-objective where one linear unit acts on linear-gaussian, elsewhere the mean of full BPTT on the same trajectories (for
-s2pg with the drawn noise of the memory held, which has the same objective: that row is called bptt-held). `variance` is
-the trace of the covariance of one trajectory's estimate over E[G^2], `snr` the reference's length over the square root
-of the trace. F, H, K, Z and R are the constants of the paper's assumptions as met, and `bound` is Theorem 3.4 or 3.5 with
-them, over E[G^2]. Where `chance` is above 1 the reference is itself noise, and bias, cosine and snr say nothing.";
+Each comparison rolls one policy out twice, with the same noise of the world and of the action: once with a memory that is
+drawn (for s2pg), once with the memory z' = eta (for bptt). The reference is the exact gradient of the same objective where
+one linear unit acts on linear-gaussian. Elsewhere the reference is the mean of full BPTT on the same trajectories; for
+s2pg that is full BPTT with the drawn noise of the memory held, which has the same objective, and whose row is called
+bptt-held. The columns:
+  policy, Z, T, estimator   what is measured: kind of policy, strength of its recurrence, horizon, estimator
+  bias      distance of the mean estimate from the reference, over the length of the reference
+  chance    the bias that the estimate would have by chance
+  cosine    of the angle between the mean estimate and the reference
+  variance  trace of the covariance of one trajectory's estimate, over E[G^2]
+  snr       length of the reference over the square root of that trace
+  s         seconds of work
+  bound     Theorem 3.4 or 3.5 with the constants as met, over E[G^2]
+  F, H, K, Z (the last four columns)   constants of the paper's assumptions, as met
+Where `chance` is above 1 the reference is itself noise, and bias, cosine and snr say nothing.";
 
 fn kind(name: &str) -> Result<(&'static str, Kind), String> {
     let names: Vec<&str> = Kind::ALL.iter().map(|(n, _)| *n).collect();
@@ -108,24 +114,8 @@ fn whole(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "it must be a whole number from 1 to 10000".into())
 }
 
-/// One line of the table.
-struct Row {
-    policy: &'static str,
-    z: f64,
-    strength: f64,
-    horizon: usize,
-    estimator: String,
-    reference: &'static str,
-    measured: Measured,
-    seconds: f64,
-    constants: Constants,
-    /// Over E[G^2], like the measured variance.
-    bound: Option<f64>,
-}
-
 /// Compares, and writes table and figure.
-pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let registry = registry();
+pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
     let linear = (arguments.task == LINEAR).then(|| LinearGaussian { v: 0.0, ..Default::default() });
     let make = || -> Result<Box<dyn World>, EnvError> {
         Ok(match &linear {
@@ -151,17 +141,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     bar.set_style(ProgressStyle::with_template("{bar:24} {elapsed}, {eta} left  {msg}").expect("a template"));
     bar.enable_steady_tick(Duration::from_millis(500));
     let clock = Instant::now();
-    let (mut rows, mut done) = (Vec::new(), 0);
-    println!("{}", heading());
+    let (mut rows, mut spent) = (Vec::new(), 0);
+    print(heading())?;
     for (policy, z, horizon) in cells {
         let what = format!("{} Z = {z} T = {horizon}", policy.0);
         if !shown {
-            let left = if done > 0 {
-                duration(clock.elapsed().as_secs_f64() / done as f64 * (total - done) as f64)
+            let left = if spent > 0 {
+                duration(clock.elapsed().as_secs_f64() / spent as f64 * (total - spent) as f64)
             } else {
                 "unknown time".into()
             };
-            eprintln!("{what}, {left} left");
+            note(format_args!("{what}, {left} left"));
         }
         bar.set_message(what.clone());
         let (gamma, std, state_std, f_o) =
@@ -185,16 +175,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             state_std: arguments.state_std.unwrap_or(state_std),
         };
         let study = Study::new(&shape, &make, linear.as_ref(), plan).map_err(RunError::from)?;
-        let new = compare(&study, &arguments.bptt, (policy.0, z, horizon));
+        let new = compare(&study, &arguments.bptt, (policy.0, z, horizon), &|| clock.elapsed().as_secs_f64());
         // Squares of the estimates leave the finite numbers long before the trajectories do.
         let finite = new.iter().all(|row| row.measured.trace_error.is_finite());
         bar.suspend(|| match finite {
-            true => new.iter().for_each(|row| println!("{}", line(row))),
-            false => eprintln!("{what}: left out, its numbers are too large; take a smaller Z or a shorter horizon"),
-        });
+            true => new.iter().try_for_each(|row| print(line(row))),
+            false => {
+                note(format_args!(
+                    "{what}: left out, its numbers are too large; take a smaller Z or a shorter horizon"
+                ));
+                Ok(())
+            }
+        })?;
         rows.extend(new.into_iter().filter(|_| finite));
-        done += cost(horizon);
-        bar.set_position(done as u64);
+        spent += cost(horizon);
+        bar.set_position(spent as u64);
     }
     bar.finish_and_clear();
     if rows.is_empty() {
@@ -204,64 +199,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let write = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
         let path = arguments.out.join(name);
         std::fs::write(&path, bytes).with_context(|| path.display().to_string())?;
-        println!("{}", path.display());
-        Ok(())
+        print(path.display())
     };
-    let figure = small_multiples(
-        &format!("Variance of the gradient estimate from one trajectory (task: {})", arguments.task),
-        "trace of covariance / E[G²]",
-        "horizon T, steps",
-        &panels(&rows, arguments),
-    );
+    let axes = Axes {
+        policies: arguments.policy.clone(),
+        strengths: arguments.z.clone(),
+        units: arguments.hidden.unwrap_or(CELL_UNITS),
+    };
+    let figure = figure(&arguments.task, &rows, &axes);
     write("variance.csv", csv(&arguments.task, &rows).as_bytes())?;
     write("variance.svg", figure.svg().as_bytes())?;
     write("variance.png", &figure.png())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// All estimators on one policy's trajectories.
-fn compare(study: &Study, lengths: &[usize], (policy, z, horizon): (&'static str, f64, usize)) -> Vec<Row> {
-    let timed = |kernel, estimator| {
-        let start = Instant::now();
-        let estimates = study.estimate(kernel, estimator);
-        (estimates, start.elapsed().as_secs_f64())
-    };
-    let mut rows = Vec::new();
-    for kernel in [Kernel::Stochastic, Kernel::Deterministic] {
-        let (full, seconds) = timed(kernel, Estimator::FULL);
-        let drawn = kernel == Kernel::Stochastic;
-        let c = *study.constants(kernel);
-        let over = study.squared_return(kernel);
-        let mut push = |estimator: String, measured, seconds, bound: Option<f64>| {
-            let reference = if study.is_exact(kernel) { "exact" } else { "full" };
-            let bound = bound.map(|b| b / over);
-            let strength = study.strength();
-            rows.push(Row {
-                policy,
-                z,
-                strength,
-                horizon,
-                estimator,
-                reference,
-                measured,
-                seconds,
-                constants: c,
-                bound,
-            });
-        };
-        if drawn {
-            let (estimates, seconds) = timed(kernel, Estimator::S2pg);
-            push("s2pg".into(), study.measure(kernel, &estimates, &full), seconds, Some(c.s2pg(horizon, 1)));
-        } else {
-            for &len in lengths.iter().filter(|len| **len < horizon) {
-                let (estimates, seconds) = timed(kernel, Estimator::Bptt(len));
-                push(format!("bptt-{len}"), study.measure(kernel, &estimates, &full), seconds, None);
-            }
-        }
-        let name = if drawn { "bptt-held" } else { "bptt" };
-        push(name.into(), study.measure(kernel, &full, &full), seconds, Some(c.bptt(horizon, 1)));
-    }
-    rows
 }
 
 fn heading() -> String {
@@ -307,93 +256,6 @@ fn line(row: &Row) -> String {
     )
 }
 
-/// Three digits.
-fn short(x: f64) -> String {
-    match x.abs() {
-        size if size >= 1e4 => format!("{x:.1e}"),
-        size if size >= 100.0 => format!("{x:.0}"),
-        size if size >= 10.0 => format!("{x:.1}"),
-        _ => format!("{x:.2}"),
-    }
-}
-
-fn csv(task: &str, rows: &[Row]) -> String {
-    let mut text =
-        "task,policy,z,strength,horizon,estimator,reference,bias,chance,cosine,trace,trace_error,variance,snr,\
-                    seconds,R,F,H,K,Z,bound\n"
-            .to_string();
-    for row in rows {
-        let (m, c) = (&row.measured, &row.constants);
-        let bound = row.bound.map_or(String::new(), |x| x.to_string());
-        let _ = writeln!(
-            text,
-            "{task},{},{},{},{},{},{},{},{},{},{},{},{},{},{:.4},{},{},{},{},{},{bound}",
-            row.policy,
-            row.z,
-            row.strength,
-            row.horizon,
-            row.estimator,
-            row.reference,
-            m.bias,
-            m.chance,
-            m.cosine,
-            m.trace,
-            m.trace_error,
-            m.normalised,
-            m.snr,
-            row.seconds,
-            c.r,
-            c.f,
-            c.h,
-            c.k,
-            c.z
-        );
-    }
-    text
-}
-
-/// The variance of BPTT over that of S2PG at the longest horizon, in words.
-fn ratio(bptt: &[(f64, f64)], s2pg: &[(f64, f64)]) -> String {
-    let last = |points: &[(f64, f64)]| points.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0));
-    match (last(bptt), last(s2pg)) {
-        (Some((t, b)), Some((_, s))) => format!("BPTT / S2PG at T = {t}: {}", short(b / s)),
-        _ => String::new(),
-    }
-}
-
-/// A row of panels for each policy, a panel for each strength of the recurrence.
-fn panels(rows: &[Row], arguments: &Arguments) -> Vec<Vec<Small>> {
-    let curve = |policy: &str, z: f64, estimator: &str, bound: bool| {
-        let of = rows.iter().filter(|r| r.policy == policy && r.z == z && r.estimator == estimator);
-        let y = |r: &Row| if bound { r.bound } else { Some(r.measured.normalised) };
-        of.filter_map(|r| Some((r.horizon as f64, y(r)?))).collect::<Vec<_>>()
-    };
-    let panel = |(name, kind): (&str, Kind), z: f64| {
-        let of = |label: &str, estimator: &str, colour: usize, bound: bool| Curve {
-            name: label.into(),
-            points: curve(name, z, estimator, bound),
-            colour,
-            faint: bound,
-        };
-        let memory = match kind {
-            Kind::Linear => "linear memory".into(),
-            Kind::Tanh => "tanh memory".into(),
-            Kind::Cell(_) => format!("{} of {} units", name.to_uppercase(), arguments.hidden.unwrap_or(CELL_UNITS)),
-        };
-        Small {
-            title: format!("{memory}, Z = {z}"),
-            note: ratio(&curve(name, z, "bptt", false), &curve(name, z, "s2pg", false)),
-            curves: vec![
-                of("BPTT, bound of Theorem 3.4", "bptt", 1, true),
-                of("S2PG, bound of Theorem 3.5", "s2pg", 0, true),
-                of("BPTT, measured", "bptt", 1, false),
-                of("S2PG, measured", "s2pg", 0, false),
-            ],
-        }
-    };
-    arguments.policy.iter().map(|policy| arguments.z.iter().map(|&z| panel(*policy, z)).collect()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,36 +267,5 @@ mod tests {
         assert!(positive("0").is_err() && positive("inf").is_err() && positive("nan").is_err());
         assert!(share("1.01").is_err() && whole("0").is_err() && whole("1.5").is_err());
         assert_eq!((kind("gru").unwrap().0, positive("1.3"), whole("40")), ("gru", Ok(1.3), Ok(40)));
-    }
-
-    /// The note of a panel compares the ends of both curves.
-    #[test]
-    fn notes() {
-        assert_eq!(ratio(&[(5.0, 1.0), (40.0, 3e8)], &[(5.0, 1.0), (40.0, 200.0)]), "BPTT / S2PG at T = 40: 1.5e6");
-        assert_eq!(ratio(&[], &[(5.0, 1.0)]), "");
-    }
-
-    /// The table has a cell for each column, and the comparison all estimators.
-    #[test]
-    fn a_small_comparison() {
-        let shape = SubjectShape {
-            kind: Kind::Linear,
-            sizes: (1, 1),
-            hidden: 1,
-            features: 8,
-            z: 1.0,
-            weights: (0.3, 0.4),
-            std: 0.5,
-            state_std: 0.5,
-        };
-        let plan = Plan { n: 50, horizon: 6, gamma: 0.99, seed: 0, threads: 2 };
-        let make = || -> Result<Box<dyn World>, EnvError> { Ok(Box::new(BoundedWorld::default())) };
-        let study = Study::new(&shape, &make, None, plan).unwrap();
-        let rows = compare(&study, &[1, 5, 9], ("linear", 1.0, 6));
-        let names: Vec<&str> = rows.iter().map(|row| &*row.estimator).collect();
-        assert_eq!(names, ["s2pg", "bptt-held", "bptt-1", "bptt-5", "bptt"]);
-        let table = csv("bounded", &rows);
-        assert!(table.lines().all(|line| line.split(',').count() == 21), "{table}");
-        assert!(rows.iter().all(|row| row.bound.is_none_or(|bound| row.measured.normalised < bound)));
     }
 }

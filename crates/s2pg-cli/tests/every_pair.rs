@@ -1,13 +1,70 @@
-//! Every algorithm runs with every memory in every environment, and resumes to the bit.
+//! Every algorithm learns with every memory in every environment, and resumes to the bit.
+//!
+//! The settings of an algorithm are in the file `crates/s2pg/tests/small/<algorithm>.toml`: a new algorithm joins the test
+//! with such a file.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
-use s2pg::env::Registry;
-use s2pg::train::checkpoint::{differences, load, save};
-use s2pg::train::disk::RealDisk;
-use s2pg::train::{AlgorithmName, Estimator, Experiment, Training, build};
+use s2pg::Rng;
+use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape, TimeLimit};
+use s2pg::experiment::{AlgorithmName, Estimator, Experiment, build};
+use s2pg::run::checkpoint::{differences, load, save};
+use s2pg::run::disk::RealDisk;
+use s2pg::train::Training;
+
+/// Steps of an episode at most: algorithms that learn from whole episodes see the end of some.
+const LONGEST: usize = 12;
+
+/// An environment of which the horizon is near, and in which actions cost something: were all short episodes worth the same,
+/// algorithms that compare whole episodes would have nothing to learn from.
+struct Short {
+    env: Box<dyn Env>,
+    spec: EnvSpec,
+}
+
+impl Env for Short {
+    fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+    fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError> {
+        self.env.reset(rng)
+    }
+    fn step(&mut self, a: &[f32], rng: &mut Rng) -> Result<Outcome, EnvError> {
+        let mut outcome = self.env.step(a, rng)?;
+        outcome.r -= a.iter().map(|a| f64::from(a * a)).sum::<f64>();
+        Ok(outcome)
+    }
+    fn observe(&self, o: &mut [f32], s: &mut [f32]) {
+        self.env.observe(o, s);
+    }
+    fn metrics(&self) -> Vec<(&'static str, f64)> {
+        self.env.metrics()
+    }
+    fn snapshot(&self) -> Vec<f64> {
+        self.env.snapshot()
+    }
+    fn restore(&mut self, state: &[f64]) -> Result<(), EnvError> {
+        self.env.restore(state)
+    }
+    fn shapes(&self) -> Vec<Shape> {
+        self.env.shapes()
+    }
+}
+
+/// The environment that the option `task` names, with short episodes.
+fn short(options: &Options) -> Result<Box<dyn Env>, EnvError> {
+    let task = options["task"].as_str().expect("a name");
+    let env = s2pg_lab::registry().make(task, &Options::new())?;
+    let spec = EnvSpec { horizon: env.spec().horizon.min(LONGEST), ..env.spec().clone() };
+    Ok(Box::new(TimeLimit::new(Short { env, spec })))
+}
+
+/// The table of settings with which an algorithm learns within a few steps.
+fn small(algorithm: AlgorithmName) -> String {
+    let path = format!("{}/../s2pg/tests/small/{algorithm}.toml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}; write the small settings of {algorithm}"))
+}
 
 fn training(experiment: &Experiment, registry: &Arc<Registry>) -> Box<dyn Training> {
     build(experiment, registry.clone(), 1).unwrap_or_else(|e| panic!("{e}"))
@@ -19,48 +76,48 @@ fn steps(training: &mut dyn Training, n: usize) {
     }
 }
 
-/// Two updates and a half at once equal one and a half, a checkpoint, and the rest in a fresh run.
+fn parameters(training: &mut dyn Training) -> Vec<f32> {
+    training.model().parameters.data().to_vec()
+}
+
+/// Updates move the parameters of the policy, and a run of two updates and a half equals one of one and a half, a checkpoint,
+/// and the rest in a fresh run.
 #[test]
-fn every_pair_runs_and_resumes() {
+fn every_pair_learns_and_resumes() {
     let mut registry = Registry::new();
-    registry.extend(s2pg_mujoco::entries());
+    registry.extend([Entry { name: "Short-v0", about: "another environment, with short episodes", make: short }]);
     let registry = Arc::new(registry);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.safetensors");
     let mut pairs = 0;
-    for entry in registry.entries() {
-        for &algorithm in AlgorithmName::ALL {
+    for entry in s2pg_lab::registry().entries() {
+        for algorithm in AlgorithmName::all() {
+            let settings = small(algorithm);
             for &estimator in Estimator::ALL {
-                let settings = match algorithm {
-                    AlgorithmName::Ppo => "[ppo]\nsteps = 24\nepochs = 2\nvalue_epochs = 2\nminibatch = 8",
-                    AlgorithmName::Trpo => "[trpo]\nsteps = 24\nvalue_epochs = 2\nminibatch = 8",
-                    // Most episodes are longer than the test: it stops and resumes within the first.
-                    AlgorithmName::Reinforce | AlgorithmName::Gpomdp => "[reinforce]\nepisodes = 2",
-                    AlgorithmName::Sac => "[sac]\nreplay = 60\nbatch = 8\ninitial = 20\nwarmup = 24",
-                    AlgorithmName::Td3 | AlgorithmName::Ddpg => "[td3]\nreplay = 60\nbatch = 8\ninitial = 20",
-                };
-                let algorithm = toml::Value::try_from(algorithm).unwrap();
                 let text = format!(
-                    "algorithm = {algorithm}\nestimator = \"{estimator}\"\nsteps = 1000\n\
-                     [env]\nname = \"{}\"\nparallel = 2\n[network]\nfeatures = 8\ncritic_features = 8\nhidden = 8\n\
-                     {settings}\n",
+                    "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = 1000\n\
+                     [env]\nname = \"Short-v0\"\ntask = \"{}\"\nparallel = 2\n\
+                     [network]\nfeatures = 8\ncritic_features = 8\nhidden = 8\n{settings}\n",
                     entry.name
                 );
-                let experiment = Experiment::parse("pair.toml", &text, &[]).unwrap();
+                let what = format!("{algorithm} {estimator} on {}", entry.name);
+                let experiment = Experiment::parse(&what, &text, &[]).unwrap_or_else(|e| panic!("{e}"));
                 let mut whole = training(&experiment, &registry);
+                let first = parameters(&mut *whole);
                 steps(&mut *whole, 18);
-                save(&RealDisk, Path::new(&path), &mut *whole, &BTreeMap::new()).unwrap();
+                save(&RealDisk, &path, &mut *whole, &BTreeMap::new()).unwrap();
                 steps(&mut *whole, 12);
+                assert!(parameters(&mut *whole) != first, "{what}: no update has moved the policy");
 
                 let mut resumed = training(&experiment, &registry);
-                load(&RealDisk, Path::new(&path), &mut *resumed).unwrap();
+                load(&RealDisk, &path, &mut *resumed).unwrap();
                 resumed.check().unwrap();
                 steps(&mut *resumed, 12);
                 let differing = differences(&mut *whole, &mut *resumed);
-                assert!(differing.is_empty(), "{} {estimator}: {differing:?}", entry.name);
+                assert!(differing.is_empty(), "{what}: {differing:?}");
                 pairs += 1;
             }
         }
     }
-    println!("{pairs} pairs run and resume to the bit");
+    println!("{pairs} pairs learn, and resume to the bit");
 }

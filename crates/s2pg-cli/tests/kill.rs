@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use binary::{T_MAZE, assert_no_temporary_files, assert_same, finish, kill, number, s2pg, train, write};
 use s2pg::Rng;
-use s2pg::train::checkpoint::{CheckpointError, Checkpoints, LATEST};
+use s2pg::run::checkpoint::{CheckpointError, Checkpoints, LATEST};
 
 /// Steps of the last checkpoint, 0 before the first. While nobody writes, it can always be read.
 fn saved(run: &Path) -> usize {
@@ -24,15 +24,15 @@ fn saved(run: &Path) -> usize {
 /// Kills runs of an experiment until there were `kills`; each of them ends as `reference` did.
 fn torture(experiment: &Path, reference: &Path, kills: usize, longest: u64, rng: &mut Rng) {
     let total = saved(reference);
-    let (mut done, mut rounds, mut advanced) = (0, 0, 0);
-    while done < kills {
+    let (mut killed, mut rounds, mut advanced) = (0, 0, 0);
+    while killed < kills {
         let dir = tempfile::tempdir().unwrap();
         let run = dir.path().join("run");
         let mut steps = 0;
         loop {
             let mut child = train(experiment, &run).spawn().unwrap();
             // Killed once while it draws its pictures is enough.
-            if done >= kills || steps >= total {
+            if killed >= kills || steps >= total {
                 assert!(child.wait().unwrap().success());
                 break;
             }
@@ -42,17 +42,17 @@ fn torture(experiment: &Path, reference: &Path, kills: usize, longest: u64, rng:
                 break;
             }
             kill(child);
-            done += 1;
+            killed += 1;
             let now = saved(&run);
             assert!(now >= steps, "a checkpoint of step {steps} was lost: the last one is of step {now}");
             advanced += usize::from(now > steps);
             steps = now;
         }
-        assert_same(reference, &run, &format!("after {done} kills"));
+        assert_same(reference, &run, &format!("after {killed} kills"));
         assert_no_temporary_files(&run);
         rounds += 1;
     }
-    println!("{done} kills survived, {advanced} of them behind a new checkpoint, {rounds} runs equal to the bit");
+    println!("{killed} kills survived, {advanced} of them behind a new checkpoint, {rounds} runs equal to the bit");
 }
 
 /// A run that is killed at random moments and started again has the checkpoint, the models and the tables of a run that

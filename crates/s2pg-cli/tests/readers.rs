@@ -78,7 +78,7 @@ fn a_training_needs_no_reader() {
 }
 
 /// Where the output cannot be written, a command says so in one sentence, with the exit code of a full disk; a training
-/// is done all the same.
+/// finishes all the same.
 #[test]
 #[cfg(target_os = "linux")]
 fn output_that_cannot_be_written() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use binary::{T_MAZE, assert_no_temporary_files, assert_same, finish, number, train, write};
 use s2pg::Rng;
-use s2pg::train::checkpoint::{Checkpoints, LATEST};
+use s2pg::run::checkpoint::{Checkpoints, LATEST};
 
 /// Starts a run, and waits until it has said so: from then on it listens to signals.
 fn start(experiment: &Path, run: &Path) -> (Child, BufReader<std::process::ChildStderr>) {

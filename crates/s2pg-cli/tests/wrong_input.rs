@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use binary::{T_MAZE, assert_no_temporary_files, assert_same, code, files, finish, s2pg, said, train, write};
-use s2pg::train::checkpoint::{Checkpoints, LATEST, PREVIOUS};
+use s2pg::run::checkpoint::{Checkpoints, LATEST, PREVIOUS};
 
 const USAGE: i32 = 64;
 const DATA: i32 = 65;
@@ -40,8 +40,8 @@ fn short() -> String {
     T_MAZE.replace("steps = 3000", "steps = 400")
 }
 
-/// A run of the short experiment, done; in a directory of its own.
-fn done() -> (tempfile::TempDir, PathBuf, PathBuf) {
+/// A run of the short experiment that has finished, in a directory of its own.
+fn finished() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let experiment = write(dir.path(), &short());
     let run = dir.path().join("run");
@@ -126,7 +126,7 @@ fn nothing_of_that_name() {
 /// A directory belongs to one experiment, of which only the number of steps may change, and to one process.
 #[test]
 fn a_directory_has_one_experiment_and_one_process() {
-    let (_dir, experiment, run) = done();
+    let (_dir, experiment, run) = finished();
     let mut command = train(&experiment, &run);
     command.args(["ppo.lr=0.5"]);
     only_sentence(command, USAGE, &["another experiment", "`ppo.lr` is 0.001 there and 0.5 here", "--dir"]);
@@ -176,7 +176,7 @@ fn damage(path: &Path, cut: bool) {
 /// have; where both are damaged it is an error, and both files stay as they are.
 #[test]
 fn damaged_checkpoints() {
-    let (dir, experiment, reference) = done();
+    let (dir, experiment, reference) = finished();
     for cut in [false, true] {
         let run = dir.path().join(format!("damaged-{cut}"));
         finish(&mut train(&experiment, &run));
@@ -200,7 +200,7 @@ fn damaged_checkpoints() {
 /// A checkpoint that is sound but of another experiment is an error that names what does not fit.
 #[test]
 fn a_foreign_checkpoint() {
-    let (dir, experiment, run) = done();
+    let (dir, experiment, run) = finished();
     let other = dir.path().join("other");
     let mut command = train(&experiment, &other);
     finish(command.arg("network.hidden=9"));
@@ -211,7 +211,7 @@ fn a_foreign_checkpoint() {
 /// Tables that are shorter than at the checkpoint, or lost, are an error: rows cannot be made up.
 #[test]
 fn lost_rows() {
-    let (_dir, experiment, run) = done();
+    let (_dir, experiment, run) = finished();
     for file in ["progress.csv", "eval.csv", "events.out.tfevents.s2pg"] {
         let whole = fs::read(run.join(file)).unwrap();
         fs::write(run.join(file), &whole[..whole.len() - 3]).unwrap();
@@ -230,7 +230,7 @@ fn lost_rows() {
 /// A policy file that is missing, cut, empty, no model, or of another policy is an error that names it.
 #[test]
 fn unreadable_policies() {
-    let (dir, experiment, run) = done();
+    let (dir, experiment, run) = finished();
     let other = dir.path().join("other");
     finish(train(&experiment, &other).arg("network.features=9"));
     let at = run.to_str().unwrap();
@@ -266,7 +266,7 @@ fn unreadable_policies() {
 /// A run without a row yet is reported as such; a table that is no table is named with its line.
 #[test]
 fn nothing_to_draw() {
-    let (dir, _, run) = done();
+    let (dir, _, run) = finished();
     let out = dir.path().join("report");
     let report = || s2pg(["report", run.to_str().unwrap(), "--out", out.to_str().unwrap()]);
     finish(&mut report());

@@ -87,7 +87,7 @@ struct Nominal {
 /// A compiled model with its simulation, and the guard around it.
 ///
 /// Positions and velocities are MuJoCo's `qpos` and `qvel`, in metres, radians and seconds. MuJoCo would put an unstable
-/// simulation back to its start without a word; here that is switched off, and [`Body::step`] is an error in its place.
+/// simulation back to its start without a word. That is switched off: [`Body::step`] returns an error.
 pub struct Body {
     data: MjData<Model>,
     /// Where the masses may be changed.
@@ -95,7 +95,8 @@ pub struct Body {
 }
 
 impl Body {
-    /// Compiles a model from the text of an MJCF file. It may not refer to other files. An error is MuJoCo's sentence.
+    /// Compiles a model from the text of an MJCF file, which may not refer to other files. An error is the sentence with
+    /// which MuJoCo refuses the text.
     pub fn new(xml: &str) -> Result<Self, String> {
         Self::of(Model::Own(Box::new(guarded(xml)?)))
     }
@@ -158,7 +159,7 @@ impl Body {
         self.data.model().opt().timestep
     }
 
-    /// The range of each motor: [low, high].
+    /// The range of the control of each motor: [low, high].
     pub fn control_range(&self) -> &[[f64; 2]] {
         self.data.model().actuator_ctrlrange()
     }
@@ -168,12 +169,12 @@ impl Body {
         self.data.model().qpos0()
     }
 
-    /// Positions.
+    /// The positions of all joints.
     pub fn positions(&self) -> &[f64] {
         self.data.qpos()
     }
 
-    /// Velocities.
+    /// The velocities of all joints.
     pub fn velocities(&self) -> &[f64] {
         self.data.qvel()
     }
@@ -220,8 +221,9 @@ impl Body {
         self.data.cfrc_ext()
     }
 
-    /// Takes `n` simulation steps with the controls `a`, which MuJoCo clamps to their range. Where MuJoCo warned, or a
-    /// number is not finite or too large, the error says so; only a reset or a restore leads out of it.
+    /// Takes `n` simulation steps with the controls `a`, which MuJoCo clamps to their range. It is an error where MuJoCo
+    /// warned, or where a number is not finite or too large; after an error only a reset or a restore makes the body usable
+    /// again.
     pub fn step(&mut self, a: &[f32], n: usize) -> Result<(), String> {
         MESSAGE.with_borrow_mut(String::clear);
         self.advance(a, n);
@@ -249,7 +251,7 @@ impl Body {
         self.data.rne_post_constraint();
     }
 
-    /// Length of a snapshot.
+    /// How many numbers a snapshot has.
     pub fn snapshot_len(&self) -> usize {
         self.data.model().state_size(STATE)
     }
@@ -259,7 +261,7 @@ impl Body {
         self.data.state(STATE).into_vec()
     }
 
-    /// Goes back to a snapshot, of which the length must be right.
+    /// Goes back to a snapshot of a body with the same model.
     pub fn restore(&mut self, state: &[f64]) {
         assert_eq!(
             state.len(),
@@ -274,8 +276,8 @@ impl Body {
         self.data.kinematics();
     }
 
-    /// The capsules and spheres of the body, seen from the side, as of the last simulation step; the part is the number
-    /// of the body in the model, from 1.
+    /// The capsules and spheres of the body, seen from the side, as of the last simulation step. The part of a shape is the
+    /// number of its body in the model, from 1.
     pub fn shapes(&self) -> Vec<Shape> {
         let model = self.data.model();
         let draw = |i: usize| {

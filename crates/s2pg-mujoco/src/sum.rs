@@ -1,4 +1,4 @@
-//! Sums in numpy's order, in which Gymnasium computes rewards: another order is another last bit.
+//! Sums in the order in which numpy takes them, as Gymnasium computes rewards: another order would be another last bit.
 
 use std::ops::Add;
 

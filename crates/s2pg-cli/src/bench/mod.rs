@@ -1,7 +1,9 @@
 //! `s2pg bench`: what training costs, beside what it may cost.
 //!
-//! Every figure is CPU time of one thread, but those of `parallel`: they are wall clock. The rows take turns, round after round, so that a busy machine troubles all of
-//! them alike; a figure is the least of all rounds, a ratio of two measured figures is the median of their pairs.
+//! Every figure is CPU time of one thread, except in the rows of `parallel.rs`, which are wall clock. The rows take turns,
+//! round after round, so that a busy machine troubles all rows alike. A figure is the least of all rounds; a ratio of two
+//! measured figures is the median of their pairs. The rows measure the environments and presets of this project, whatever
+//! environments a program adds.
 
 mod flops;
 mod parallel;
@@ -15,32 +17,36 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{Usage, print};
+use crate::exit::Usage;
+use crate::terminal::print;
 
 /// Arguments of `s2pg bench`.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
-    /// Only the rows whose name contains this, such as `step` or `update/ppo`.
+    /// Only the rows whose name contains this text, such as `step` or `update/ppo`.
     filter: Option<String>,
     /// Print a JSON array in place of the table.
     #[arg(long)]
     json: bool,
-    /// Rounds of all rows.
+    /// Number of rounds; each round measures every row.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     repeat: u16,
 }
 
 const HELP: &str = "\
-Figures are CPU milliseconds of one thread, the least of all rounds. `ratio` is the figure over its baseline: the
-published implementation for step/, its tensor library for update/ and act/ (both as measured once, on another machine
-of two cores with AVX-512), and the bare simulation for env/ (there, the median of at least 20 interleaved pairs). `share` is the part of the machine's peak that the networks' own products
-reach; the peak is the best matrix product of 256 to 2048 squares in the same run. step/ is everything of a training
-step but evaluation and checkpoints, with the settings of the preset; its second row is without the simulation.
+A figure is CPU milliseconds of one thread, the least of all rounds. `ratio` is the figure over its baseline. The baseline
+of step/ is the published implementation, and the baseline of update/ and act/ is the published implementation's tensor
+library, all measured once on another machine of two cores with AVX-512. The baseline of env/ is the bare simulation, and
+its ratio is the median of at least 20 interleaved pairs. `share` is the part of the machine's peak that the products of the
+networks reach; the peak is the best matrix product of 256 to 2048 squares in the same run. A row of step/ is everything of
+a training step except evaluation and checkpoints, with the settings of the preset; /no-simulation is that step without the
+simulation.
 
-The rows that end in parallel-8 are wall clock, and want two idle cores: eight environments on two threads, beside the
-same on one thread as their baseline. The speed-up is that of the best of at least five interleaved pairs, the least time
-of one thread over the least of two. Both must give the same bits, else it is an error.";
+The rows that end in parallel-8 and threads-2 are wall clock, and want two idle cores: they compare two threads with one
+thread, the baseline, on eight environments or on one batch. Their speed-up is that of the best of at least five interleaved
+pairs: the least time of one thread over the least time of two. One thread and two must give the same bits, else it is an
+error.";
 
 /// CPU seconds of this thread.
 fn cpu() -> f64 {
@@ -73,7 +79,7 @@ struct Row {
     unit: &'static str,
     /// Milliseconds.
     baseline: Option<f64>,
-    /// Of the networks' own products.
+    /// Floating-point operations of the networks' own products.
     flop: Option<f64>,
     budget: Option<Budget>,
 }

@@ -1,4 +1,4 @@
-//! Rows of several environments on two threads beside one: wall clock, and the same bits.
+//! Rows that compare two threads with one, by wall clock: the results must be the same bits.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,11 +6,11 @@ use std::time::Instant;
 use anyhow::ensure;
 use s2pg::Rng;
 use s2pg::env::VecEnv;
+use s2pg::experiment::build;
 use s2pg::state::digest;
-use s2pg::train::build;
+use s2pg_lab::{presets, registry};
 
 use super::{Budget, Case, Row, Sample};
-use crate::{preset, registry};
 
 /// The row of bare environments.
 pub const ENVIRONMENTS: &str = "env/parallel-8";
@@ -88,8 +88,8 @@ pub fn environments(rounds: usize) -> anyhow::Result<Case> {
 /// the same state.
 pub fn training_step(rounds: usize) -> anyhow::Result<Case> {
     let changes = [format!("env.parallel={PARALLEL}")];
-    let experiment = preset::find("ppo-rs/half-cheetah", &changes, None)?.experiment;
-    let registry = registry();
+    let experiment = presets::find("ppo-rs/half-cheetah", &changes, None)?.experiment;
+    let registry = Arc::new(registry());
     let make = |threads| build(&experiment, Arc::clone(&registry), threads);
     let mut both = [make(THREADS[0])?, make(THREADS[1])?];
     let n = experiment.ppo.steps / PARALLEL;
@@ -102,8 +102,8 @@ pub fn training_step(rounds: usize) -> anyhow::Result<Case> {
 /// Training steps of SAC-RS in one environment: the pieces of a batch on two threads beside one.
 pub fn off_policy_step(rounds: usize) -> anyhow::Result<Case> {
     let changes = ["sac.initial=1000", "sac.warmup=1000", "sac.replay=20_000"].map(String::from);
-    let experiment = preset::find("sac-rs/half-cheetah", &changes, None)?.experiment;
-    let registry = registry();
+    let experiment = presets::find("sac-rs/half-cheetah", &changes, None)?.experiment;
+    let registry = Arc::new(registry());
     let make = |threads| -> anyhow::Result<_> {
         let mut training = build(&experiment, Arc::clone(&registry), threads)?;
         while training.steps() < 1100 {

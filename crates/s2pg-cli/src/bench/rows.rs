@@ -9,18 +9,19 @@ use s2pg::algo::ppo::surrogate;
 use s2pg::algo::{Algorithm, Sac, sac};
 use s2pg::data::{Buffer, Replay, ReplayShape, Transition};
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape};
+use s2pg::experiment::{CriticKind, Estimator, Experiment, Span, build};
 use s2pg::nn::{Activation, Adam, Builder, CellKind, Init, Linear};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Critic, Extended, Head, Memory, Q, QKind, QShape, StatefulPolicy, Value, ValueShape,
-    View,
+    Actor, ActorShape, Context, Critic, Extended, Head, Memory, PolicyKind, Q, QKind, QShape, StatefulPolicy, Value,
+    ValueShape, View,
 };
-use s2pg::train::{AlgorithmName, CriticKind, Estimator, Experiment, Recall, Span, build};
+use s2pg::train::Recall;
+use s2pg_lab::presets;
 use s2pg_mujoco::{Bare, Gym};
 
 use super::flops::{Flops, encoders, mlp, off_policy_actor, plain_critic, ppo_actor, ppo_critic};
 use super::sac::{Unroll, Update, normal};
 use super::{Budget, Case, Row, Sample, cpu, parallel};
-use crate::preset;
 
 /// The name of the row that all shares refer to.
 pub const PEAK: &str = "peak/gemm";
@@ -202,9 +203,11 @@ fn ppo_rs(rng: &mut Rng) -> (Actor, Value) {
     let shape = ActorShape {
         o: O,
         a: A,
+        a_prev: A,
         features: WIDTH,
         hidden: Z,
         cell: CellKind::Gru,
+        kind: PolicyKind::Shortcut,
         head: Head::Gaussian { std: 0.5, state_std: 0.5 },
     };
     let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: WIDTH, cell: None };
@@ -217,7 +220,7 @@ fn ppo_update(name: &str, batch: usize, baseline: f64, share: f64) -> Case {
     let (mut policy, mut value) = ppo_rs(&mut rng);
     let (mut policy_adam, mut value_adam) = (Adam::new(&policy, 5e-5), Adam::new(&value, 5e-5));
     let mut column = |n: usize| normal(&mut rng, batch, n);
-    let x = Context { o: column(O), s: None, a_prev: Some(column(A)), z: Some(column(Z)), h: None, lengths: None };
+    let x = Context { a_prev: Some(column(A)), z: Some(column(Z)), ..Context::of(column(O)) };
     let u = Extended { a: column(A), z: Some(column(Z)) };
     let (advantage, target) = (column(1), column(1));
     let old = policy.dist(&x).log_prob(&u).joint().detach();
@@ -235,14 +238,14 @@ fn ppo_update(name: &str, batch: usize, baseline: f64, share: f64) -> Case {
 fn act() -> Case {
     let mut rng = Rng::new(0, "bench/act");
     let (policy, _) = ppo_rs(&mut rng);
-    let mut recall = Recall::new(1, policy.memory(), O, A, true);
+    let mut recall = Recall::new(1, policy.memory(), O, A, false);
     let (o, s) = ([0.5; O], [0.5; 17]);
     let flop = ppo_actor(O, A, WIDTH, Z, 1).forward;
     let row = Row::new("act/1", Some(0.058), Some(flop), Some(Budget::Ms(0.012)));
     repeated(row, move || {
         let dist = policy.dist(&recall.context(&o, &s));
         let u = dist.sample(&mut rng);
-        recall.remember(&dist, &u, &u.a, |_| false);
+        recall.remember(&dist, &u, &u.a);
     })
 }
 
@@ -300,7 +303,8 @@ fn timed() -> Arc<Registry> {
         make: |options: &Options| {
             let mut options = options.clone();
             let task = options.remove("task");
-            let env = crate::registry().make(task.as_ref().and_then(|t| t.as_str()).unwrap_or_default(), &options)?;
+            let env =
+                s2pg_lab::registry().make(task.as_ref().and_then(|t| t.as_str()).unwrap_or_default(), &options)?;
             Ok(Box::new(Timed(env)))
         },
     }]);
@@ -316,12 +320,12 @@ fn training_step(
     budget: Option<Budget>,
 ) -> anyhow::Result<Case> {
     let preset = name.trim_start_matches("step/").replace("-plain", "");
-    let task = preset::find(&preset, &[], None)?.experiment.env.name;
+    let task = presets::find(&preset, &[], None)?.experiment.env.name;
     let mut changes = vec!["env.name=bench".to_string(), format!("env.task={task}")];
     if name.contains("-plain") {
         changes.push("network.critic=plain".into());
     }
-    let mut experiment = preset::find(&preset, &changes, None)?.experiment;
+    let mut experiment = presets::find(&preset, &changes, None)?.experiment;
     // A buffer that learns soon is no faster than a full one: batches are spread over what it holds.
     experiment.sac.initial = 1000;
     experiment.sac.warmup = 1000;
@@ -368,7 +372,7 @@ fn step_flops(experiment: &Experiment, spec: &EnvSpec) -> f64 {
     let (o, s, a) = (spec.o.len(), spec.s.len(), spec.low.len());
     let (f, v, h) = (network.features, network.critic_features, network.hidden);
     let world = if experiment.estimator == Estimator::Oracle { o } else { s };
-    let sac = experiment.algorithm == AlgorithmName::Sac;
+    let sac = experiment.algorithm.table() == "sac";
     if experiment.algorithm.is_off_policy() {
         let outputs = if sac { 2 * a } else { a };
         let policy = |len: usize, z: usize| match experiment.estimator {
@@ -426,34 +430,29 @@ fn rltools() -> Case {
     let mut rng = Rng::new(0, "bench/rltools");
     let memory = Memory::None;
     let head = Head::Squashed { low: vec![-1.0; A], high: vec![1.0; A], std: 1.0, state_std: 1.0 };
-    let shape = ActorShape { o: O, a: A, features: WIDTH, hidden: 1, cell: CellKind::Gru, head };
+    let (cell, kind) = (CellKind::Gru, PolicyKind::Shortcut);
+    let shape = ActorShape { o: O, a: A, a_prev: A, features: WIDTH, hidden: 1, cell, kind, head };
     let policy: Actor = Actor::new(memory, &shape, &mut rng);
     let kind = QKind::Plain { gain: 1.0 };
     let view = View::Observation;
     let shape = QShape { view, world: O, z: 0, a: A, a_prev: false, features: WIDTH, kind };
-    let critics = [Q::new(shape.clone(), &mut rng), Q::new(shape, &mut rng)];
+    let critics = vec![Q::new(shape.clone(), &mut rng), Q::new(shape, &mut rng)];
     let settings = sac::Settings { warmup: 0, ..sac::Settings::default() };
     let batch = settings.batch as f64;
     let mut sac = Sac::new(policy, critics, (A, 0), settings, 1);
-    let shape = ReplayShape { size: 20_000, envs: 1, o: O, s: 0, a: A, memory, align_next_windows: true };
+    let shape = ReplayShape { size: 20_000, envs: 1, o: O, a: A, memory, ..ReplayShape::default() };
     let mut replay = Replay::new(shape);
     for i in 0..10_000 {
         let (x, next, a) = (normal(&mut rng, 1, O), normal(&mut rng, 1, O), normal(&mut rng, 1, A));
         replay.push(&Transition {
             o: x.data(),
-            s: &[],
-            a_prev: &[],
-            z: &[],
-            h: &[],
             a: a.data(),
-            z_next: &[],
-            h_next: &[],
             r: &[rng.normal()],
             terminated: &[i % 100 == 99],
             truncated: &[false],
             dropped: &[false],
             next_o: next.data(),
-            next_s: &[],
+            ..Transition::default()
         });
     }
     let (policy, (critic, through)) = (mlp(&[O, WIDTH, WIDTH, 2 * A]), plain_critic(O, A, 0, WIDTH));

@@ -4,26 +4,26 @@ use super::canvas::{Anchor, Canvas, Colour, Mark, text_width};
 
 /// One curve through positive points.
 #[derive(Clone, Debug, Default)]
-pub struct Curve {
-    /// Its label in the key.
+pub struct Line {
+    /// What the key calls the line.
     pub name: String,
     /// (x, y); points that are not positive and finite are left out.
     pub points: Vec<(f64, f64)>,
-    /// Which colour: 0 or 1.
+    /// The number of its colour: 0 or 1.
     pub colour: usize,
-    /// Drawn thin and dashed: something computed beside something measured.
+    /// Whether the line is thin and dashed, for what was computed rather than measured.
     pub faint: bool,
 }
 
 /// One plot.
 #[derive(Clone, Debug, Default)]
 pub struct Small {
-    /// What stands above it.
+    /// What stands above the plot.
     pub title: String,
     /// A second, paler line below the title.
     pub note: String,
     /// The curves, from the bottom to the top.
-    pub curves: Vec<Curve>,
+    pub curves: Vec<Line>,
 }
 
 const PLOT: [f32; 2] = [250.0, 190.0];
@@ -58,7 +58,7 @@ impl Decades {
     }
 }
 
-/// Draws rows of plots under a title and a key.
+/// Draws rows of plots under a title and a key. All plots share both axes, which are logarithmic.
 pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Small>]) -> Canvas {
     let curves = || rows.iter().flatten().flat_map(|small| &small.curves);
     let points = || curves().flat_map(|curve| &curve.points);
@@ -76,7 +76,7 @@ pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Sm
     canvas.text([LEFT, 30.0], 16.0, Anchor::Start, INK, title);
 
     // Each name once, measured ones before computed ones.
-    let mut keys: Vec<&Curve> = Vec::new();
+    let mut keys: Vec<&Line> = Vec::new();
     for curve in curves() {
         if !keys.iter().any(|key| key.name == curve.name) {
             keys.push(curve);
@@ -111,7 +111,7 @@ pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Sm
     canvas
 }
 
-fn stroke(canvas: &mut Canvas, points: Vec<[f32; 2]>, curve: &Curve) {
+fn stroke(canvas: &mut Canvas, points: Vec<[f32; 2]>, curve: &Line) {
     // Where both colours coincide, the broad one shows around the narrow one.
     let broad = if curve.colour == 0 { 2.0 } else { 4.5 };
     let (width, dash) = if curve.faint { (1.5, 4.0) } else { (broad, 0.0) };
@@ -196,7 +196,7 @@ mod tests {
     /// No word lies outside of the sheet, no measured point outside of its plot, and every name is in the key once.
     #[test]
     fn everything_is_on_the_sheet() {
-        let curve = |name: &str, faint, height: f64| Curve {
+        let curve = |name: &str, faint, height: f64| Line {
             name: name.into(),
             points: [5.0, 10.0, 40.0].map(|x| (x, height * x)).into(),
             colour: 0,

@@ -19,25 +19,59 @@ pub type Point = [f32; 2];
 /// Where a text lies with respect to its point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Anchor {
-    /// It begins there.
+    /// The text begins at its point.
     Start,
-    /// It is centred there.
+    /// The middle of the text is at its point.
     Middle,
-    /// It ends there.
+    /// The text ends at its point.
     End,
 }
 
 /// One drawing operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mark {
-    /// A line through the points, with round ends; `dash` is the length of dashes and gaps, 0 for a solid line.
-    Line { points: Vec<Point>, width: f32, dash: f32, colour: Colour },
+    /// A line through points, with round ends.
+    Line {
+        /// The corners.
+        points: Vec<Point>,
+        /// Units across.
+        width: f32,
+        /// Length of dashes and gaps; 0 for a solid line.
+        dash: f32,
+        /// Its colour.
+        colour: Colour,
+    },
     /// A filled polygon.
-    Area { points: Vec<Point>, colour: Colour },
+    Area {
+        /// The corners.
+        points: Vec<Point>,
+        /// Its colour.
+        colour: Colour,
+    },
     /// A filled disc.
-    Disc { centre: Point, radius: f32, colour: Colour },
-    /// One line of text on its baseline; `turned` reads upwards.
-    Text { at: Point, size: f32, anchor: Anchor, turned: bool, colour: Colour, text: String },
+    Disc {
+        /// The centre.
+        centre: Point,
+        /// The radius.
+        radius: f32,
+        /// Its colour.
+        colour: Colour,
+    },
+    /// One line of text.
+    Text {
+        /// A point of the baseline.
+        at: Point,
+        /// Height of the letters.
+        size: f32,
+        /// Which part of the text is at that point.
+        anchor: Anchor,
+        /// Whether the text reads upwards.
+        turned: bool,
+        /// Its colour.
+        colour: Colour,
+        /// The words.
+        text: String,
+    },
 }
 
 /// Drawing operations on a white sheet, in the order in which they cover each other.

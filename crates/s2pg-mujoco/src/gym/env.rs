@@ -1,31 +1,32 @@
-//! A locomotion task: a row of the table in [`crate::tasks`], brought to life.
-
-use std::ops::Range;
+//! What brings a row of the table of tasks to life: resets, steps, rewards and observations.
 
 use s2pg::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
 use s2pg::rng::Rng;
 
+use super::masses::{CHANGE, Masses};
+use super::options::{choose, switch};
+use super::task::{Block, Control, Place, Root, Task};
+use super::views::{Suite, Views};
 use crate::body::Body;
 use crate::sum::sum;
-use crate::tasks::{Block, Control, Place, Root, Task, find};
 
-/// The most that a mass changes, of its nominal value.
-const CHANGE: f64 = 0.3;
+/// Steps after which an episode is cut.
+const HORIZON: usize = 1000;
 
-/// A locomotion task. Without a time limit: see [`s2pg::env::TimeLimit`].
+/// A locomotion task without a time limit; [`s2pg::env::TimeLimit`] adds one.
 ///
 /// `s` is the observed positions (m, rad), the velocities (m/s, rad/s), further blocks on Ant (contact forces) and Humanoid
-/// (inertias, velocities at the centre of mass, motor forces, contact forces), and the changes of the masses where they vary;
-/// `o` is the same, or what the policy may see of it. The action is one number for each motor; MuJoCo clamps it to the
-/// motors' range, while the reward `forward (x' - x) / dt + healthy - control sum a^2 - contact sum f^2` takes it as it came.
-/// All is float64 but the cost of control on bodies other than the humanoid, which is float32 as the actions are. A figure:
-/// `distance` from the start, in m.
+/// (inertias, velocities at the centre of mass, motor forces, contact forces), and the changes of the masses where masses
+/// vary. `o` is `s`, or the part of `s` that the policy may see. The action is one number for each motor. MuJoCo clamps the
+/// action to the motors' range, while the reward `forward (x' - x) / dt + healthy - control sum a^2 - contact sum f^2` is
+/// computed from the action as the policy drew it. Every number is float64, except the cost of control on bodies other than
+/// the humanoid, which is float32 as the actions are. The metric `distance` is how far the body is from its start, in m.
 pub struct Gym {
     task: &'static Task,
     spec: EnvSpec,
     body: Body,
     /// The parts of `s` that the policy sees.
-    seen: Vec<Range<usize>>,
+    seen: Vec<std::ops::Range<usize>>,
     /// What the blocks show. MuJoCo's own numbers lag behind the positions, so they are kept here and in snapshots.
     blocks: Vec<f64>,
     contacts: bool,
@@ -38,43 +39,9 @@ pub struct Gym {
     steps: usize,
 }
 
-/// How masses are drawn at a reset.
-struct Masses {
-    discrete: bool,
-    reset_first: bool,
-    scale_geoms: bool,
-    stale_inertias: bool,
-}
-
-/// A set of published experiments, which decides what is hidden.
-#[derive(Clone, Copy, PartialEq)]
-enum Suite {
-    Ppo,
-    Memoryless,
-    Privileged,
-}
-
 impl Gym {
-    /// The task called `name`. Unknown options are an error. All tasks have
-    ///
-    /// - `masses = "none"`: or `"discrete"`, each body's mass is 0.7, 1 or 1.3 of its nominal value in an episode, or
-    ///   `"uniform"`, each is anything between 0.7 and 1.3. The changes (-0.3 to 0.3) are the last entries of `s`, the
-    ///   world's first; inertias go with the masses. The published code drew discrete masses and made three errors, which
-    ///   can be had back: `stale_inertias = true`, inertias and constants stay those of the nominal masses;
-    ///   `scale_geoms = true`, radii change as well; `reset_first = true`, the first observation is of the masses before.
-    ///
-    /// and the tasks whose policy does not see everything, on five bodies,
-    ///
-    /// - `suite = "ppo"`: the policy of PPO with memory sees neither velocities nor, on Humanoid, `com_inertia` and
-    ///   `com_velocity`; or `"ppo-memoryless"`, the policies of a window and without memory do not see velocities; or
-    ///   `"privileged"`, the policies of SAC and TD3 do not see `actuator_forces` either. Masses are always hidden.
-    /// - `zero_contact_forces = true` on Ant and Humanoid: contact forces are zero and cost nothing, as with the simulator
-    ///   of the publication.
-    pub fn new(name: &str, options: &Options) -> Result<Self, EnvError> {
-        Self::of(find(name)?, options)
-    }
-
-    pub(crate) fn of(task: &'static Task, options: &Options) -> Result<Self, EnvError> {
+    /// The task of a row, with these options.
+    pub(super) fn of(task: &'static Task, options: &Options) -> Result<Self, EnvError> {
         let mut known = vec!["masses", "stale_inertias", "scale_geoms", "reset_first"];
         if task.partial && task.root != Root::Joint {
             known.push("suite");
@@ -91,45 +58,12 @@ impl Gym {
 
         let body = Body::from_source(task.source, masses.is_some());
         let body = body.map_err(|what| EnvError::Invalid { env: task.name.into(), what })?;
-        let (positions, velocities) = task.root.names();
-        let joints = task.joints.iter();
-        let positions: Vec<String> = positions.iter().chain(task.joints).map(|&name| name.into()).collect();
-        let velocities = velocities.iter().map(|&name| name.into()).chain(joints.map(|name| format!("v_{name}")));
-        let velocities: Vec<String> = velocities.collect();
-        let bodies = body.names();
-        // Gym's `v3` shows the world's rows and the root's entries, `v5` does not.
-        let shown = if task.partial {
-            (&bodies[..], &velocities[..])
-        } else {
-            (&bodies[1..], &velocities[6.min(velocities.len())..])
-        };
-        let hidden = |block: Option<Block>| {
-            task.partial
-                && match block {
-                    Some(Block::ComInertia | Block::ComVelocity) => suite != Suite::Memoryless,
-                    Some(Block::ActuatorForces) => suite == Suite::Privileged,
-                    Some(Block::ContactForces | Block::ExternalContactForces) => false,
-                    None => true,
-                }
-        };
-        let mut parts = vec![(positions, false), (velocities.clone(), hidden(None))];
-        parts.extend(task.blocks.iter().map(|&block| (block.names(shown.0, shown.1), hidden(Some(block)))));
-        let blocks = parts[2..].iter().map(|(names, _)| names.len()).sum();
-        let change = vec![0.0; if masses.is_some() { bodies.len() } else { 0 }];
-        if masses.is_some() {
-            parts.push((bodies.iter().map(|name| format!("mass_{name}")).collect(), hidden(None)));
-        }
-        let (mut s, mut o, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-        for (names, hidden) in parts {
-            if !hidden {
-                seen.push(s.len()..s.len() + names.len());
-                o.extend_from_slice(&names);
-            }
-            s.extend(names);
-        }
+        let views = Views::of(task, &body.names(), masses.is_some(), suite);
+        let change = vec![0.0; if masses.is_some() { body.names().len() } else { 0 }];
         let bound = |i: usize| body.control_range().iter().map(|range| range[i] as f32).collect();
         let dt = body.timestep() * task.frame_skip as f64;
-        let spec = EnvSpec { name: task.name.into(), o, s, low: bound(0), high: bound(1), horizon: 1000, dt };
+        let Views { s, o, seen, blocks } = views;
+        let spec = EnvSpec { name: task.name.into(), o, s, low: bound(0), high: bound(1), horizon: HORIZON, dt };
         let (blocks, place) = (vec![0.0; blocks], 0.0);
         let mut gym = Self { task, spec, body, seen, blocks, contacts, masses, change, place, start: 0.0, steps: 0 };
         // A model that was scaled by 1 is not to the bit the model that was compiled, so all are scaled.
@@ -138,6 +72,11 @@ impl Gym {
         gym.body.reset(&positions, &velocities);
         gym.look();
         Ok(gym)
+    }
+
+    /// The body alone, and the simulation steps in a control step.
+    pub(super) fn into_body(self) -> (Body, usize) {
+        (self.body, self.task.frame_skip)
     }
 
     /// Takes in what the simulation has computed: the blocks, and where the body is.
@@ -207,54 +146,6 @@ impl Gym {
     fn unstable(&self, what: String) -> EnvError {
         EnvError::Unstable { env: self.task.name.into(), step: self.steps, what }
     }
-}
-
-impl Masses {
-    fn of(env: &str, options: &Options) -> Result<Option<Self>, EnvError> {
-        let kinds = [("none", None), ("discrete", Some(true)), ("uniform", Some(false))];
-        let kind = choose(env, options, "masses", &kinds)?;
-        let switches = ["stale_inertias", "scale_geoms", "reset_first"];
-        let [stale_inertias, scale_geoms, reset_first] = switches.map(|key| switch(env, options, key, false));
-        let (stale_inertias, scale_geoms, reset_first) = (stale_inertias?, scale_geoms?, reset_first?);
-        if kind != Some(true) && (stale_inertias || scale_geoms || reset_first) {
-            let on = [stale_inertias, scale_geoms, reset_first].iter().position(|&on| on).expect("one of them is on");
-            let what =
-                format!("`{} = true` belongs to `masses = \"discrete\"`; take it away, or ask for that", switches[on]);
-            return Err(EnvError::Invalid { env: env.into(), what });
-        }
-        Ok(kind.map(|discrete| Self { discrete, reset_first, scale_geoms, stale_inertias }))
-    }
-
-    fn draw(&self, change: &mut [f64], rng: &mut Rng) {
-        let (discrete, uniform) = (self.discrete, !self.discrete);
-        for (body, change) in change.iter_mut().enumerate() {
-            *change = match body {
-                // The world has no mass to change; the published code drew for it.
-                0 if uniform => 0.0,
-                _ if discrete => [-CHANGE, 0.0, CHANGE][rng.below(3)],
-                _ => rng.range(-CHANGE, CHANGE),
-            };
-        }
-    }
-}
-
-/// The value of the option `key`, which is one of the words in `choices`; the first of them if it is not given.
-fn choose<T: Copy>(env: &str, options: &Options, key: &str, choices: &[(&str, T)]) -> Result<T, EnvError> {
-    let Some(given) = options.get(key) else { return Ok(choices[0].1) };
-    let choice = choices.iter().find(|(word, _)| given.as_str() == Some(word));
-    choice.map(|choice| choice.1).ok_or_else(|| {
-        let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-        EnvError::Invalid { env: env.into(), what: format!("`{key}` is {given}; it can be {}", words.join(", ")) }
-    })
-}
-
-/// The value of the option `key`, which is true or false.
-fn switch(env: &str, options: &Options, key: &str, default: bool) -> Result<bool, EnvError> {
-    let Some(given) = options.get(key) else { return Ok(default) };
-    given.as_bool().ok_or_else(|| EnvError::Invalid {
-        env: env.into(),
-        what: format!("`{key}` is {given}; it can be true or false"),
-    })
 }
 
 impl Env for Gym {
@@ -363,35 +254,11 @@ impl Env for Gym {
     }
 }
 
-/// The body of a task alone: what a control step costs in MuJoCo itself. The measure for [`Gym`].
-pub struct Bare {
-    body: Body,
-    frame_skip: usize,
-}
-
-impl Bare {
-    /// The body of the task called `name`, at its reference pose.
-    pub fn new(name: &str) -> Result<Self, EnvError> {
-        let Gym { task, body, .. } = Gym::new(name, &Options::new())?;
-        Ok(Self { body, frame_skip: task.frame_skip })
-    }
-
-    /// The body.
-    pub fn body(&mut self) -> &mut Body {
-        &mut self.body
-    }
-
-    /// `frame_skip` simulation steps and one `mj_rnePostConstraint`, without guard, reward or observation.
-    pub fn step(&mut self, a: &[f32]) {
-        self.body.advance(a, self.frame_skip);
-        self.body.forces();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::{HALF_CHEETAH, Healthy};
+    use crate::gym::table::HALF_CHEETAH;
+    use crate::gym::task::Healthy;
 
     /// A body that can fall terminates where it leaves its bounds, and is paid for the fall by `v3` only.
     #[test]

@@ -11,7 +11,7 @@ use super::canvas::{Anchor, Canvas, Colour, Point};
 pub struct Frame {
     /// The body: [`s2pg::Env::shapes`].
     pub shapes: Vec<Shape>,
-    /// The undiscounted return up to here.
+    /// The undiscounted return of the episode up to this step.
     pub r: f64,
 }
 
@@ -36,21 +36,29 @@ const PARTS: [[[u8; 3]; 2]; 6] = [
 ];
 /// How long a picture stays, in seconds, at most: 25 pictures a second.
 const TICK_TIME: f64 = 0.04;
-/// The same where time has no unit.
+/// How long a picture stays where time has no unit, in seconds.
 const STEP_TIME: f64 = 0.25;
-/// The last picture stays for so long, in seconds.
+/// How long the last picture stays, in seconds.
 const PAUSE: f64 = 1.0;
+
+/// Why there is no animation, in one sentence that names the task.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnimationError {
+    /// The environment shows no shape in any frame.
+    #[error("{0} has nothing to draw, so there is no animation of it; its returns are in eval.csv")]
+    NothingToDraw(String),
+    /// The encoder failed.
+    #[error("{0}: the animation could not be encoded: {1}")]
+    Encoding(String, String),
+}
 
 /// An animated GIF, repeated for ever, of the frames that an episode of `task` with `dt` seconds a step showed.
 ///
 /// It runs in real time at 25 pictures a second or fewer; where time has no unit (`dt` = 1) each step is a picture. The
 /// camera follows the body in x. The floor, with a tick at each metre, is drawn where nothing reaches below z = 0.
-///
-/// # Errors
-/// A sentence, where the environment has nothing to draw.
-pub fn animation(task: &str, dt: f64, frames: &[Frame]) -> Result<Vec<u8>, String> {
+pub fn animation(task: &str, dt: f64, frames: &[Frame]) -> Result<Vec<u8>, AnimationError> {
     let Some(scene) = Scene::around(frames) else {
-        return Err(format!("{task} has nothing to draw, so there is no animation of it; its returns are in eval.csv"));
+        return Err(AnimationError::NothingToDraw(task.into()));
     };
     let timeless = dt == 1.0;
     let stride = if timeless { 1 } else { ((TICK_TIME / dt).round() as usize).max(1) };
@@ -66,7 +74,7 @@ pub fn animation(task: &str, dt: f64, frames: &[Frame]) -> Result<Vec<u8>, Strin
 
     let [width, height] = SIZE.map(|x| x as u16);
     let mut file = Vec::new();
-    let told = |e: gif::EncodingError| format!("{task}: the animation could not be encoded: {e}");
+    let told = |e: gif::EncodingError| AnimationError::Encoding(task.into(), e.to_string());
     let mut encoder = gif::Encoder::new(&mut file, width, height, &palette.bytes()).map_err(told)?;
     encoder.set_repeat(gif::Repeat::Infinite).map_err(told)?;
     let mut before: Vec<u8> = Vec::new();
@@ -329,7 +337,7 @@ mod tests {
     fn nothing_to_draw_is_an_error() {
         let nan = Shape { from: [f64::NAN, 0.0], to: [0.0, 0.0], radius: 1.0, part: 0 };
         for frames in [vec![], vec![Frame::default(); 3], vec![Frame { shapes: vec![nan], r: 0.0 }]] {
-            let sentence = animation("Blind-v0", 0.05, &frames).unwrap_err();
+            let sentence = animation("Blind-v0", 0.05, &frames).unwrap_err().to_string();
             assert!(sentence.starts_with("Blind-v0 has nothing to draw"), "{sentence}");
         }
     }

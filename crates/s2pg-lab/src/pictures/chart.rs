@@ -5,7 +5,7 @@ use super::canvas::{Anchor, Canvas, Colour, Mark, text_width};
 /// One curve: a mean, and the band that says how sure it is. Points that are not finite are left out.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
-    /// Its label; a name has one colour in all panels of a chart.
+    /// The name of the curve, which has one colour in all panels of a chart.
     pub name: String,
     /// Where the points are, ascending: steps, or hours.
     pub x: Vec<f64>,
@@ -18,9 +18,9 @@ pub struct Series {
 /// One pair of axes with its curves.
 #[derive(Clone, Debug, Default)]
 pub struct Panel {
-    /// What runs to the right, with its unit.
+    /// What the horizontal axis shows, with its unit.
     pub x_label: String,
-    /// What runs up; panels with the same label share their range.
+    /// What the vertical axis shows; panels with the same label share their range.
     pub y_label: String,
     /// The curves, from the bottom to the top.
     pub series: Vec<Series>,

@@ -1,0 +1,31 @@
+//! What stands between the library [`s2pg`] and those who use it: a command line, a Python package, a program of one's own.
+//!
+//! [`presets`] find an experiment, [`registry`] knows every environment of the project, [`policy`] loads what a run has
+//! learned, [`play`](mod@play) and [`curve`](mod@curve) draw it, [`report`] compares runs, [`variance`] compares estimators
+//! of the gradient, and [`pictures`] are what all of them draw with.
+//!
+//! This crate prints nothing, reads no arguments and no clock, and ends no process: every mistake is an error with a type.
+//!
+//! ```no_run
+//! use std::{path::Path, sync::Arc};
+//! use s2pg::{Rng, train::evaluate};
+//! use s2pg_lab::policy::{self, Which};
+//!
+//! let registry = Arc::new(s2pg_lab::registry());
+//! let (player, make_env, experiment) = policy::load(Path::new("runs/pendulum"), Which::Best, registry)?;
+//! let mut rng = Rng::new(experiment.seed, "my evaluation");
+//! let evaluation = evaluate(&player, &make_env, (10, 1), true, &mut rng)?;
+//! println!("{}", evaluation.mean_return());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod curve;
+mod environments;
+pub mod pictures;
+pub mod play;
+pub mod policy;
+pub mod presets;
+pub mod report;
+pub mod variance;
+
+pub use environments::registry;
