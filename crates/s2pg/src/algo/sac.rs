@@ -69,7 +69,7 @@ impl Recipe for Settings {
         name: "sac",
         about: "soft actor-critic, off-policy",
         base: |_| BASE.into(),
-        published: Published::SAC,
+        published: Published::SOFT,
     }];
     type Algorithm = Sac<Actor, Q>;
 

@@ -78,13 +78,13 @@ impl Recipe for Settings {
             name: "td3",
             about: "twin delayed deep deterministic policy gradient, off-policy",
             base,
-            published: Published::TD3,
+            published: Published::DETERMINISTIC,
         },
         Row {
             name: "ddpg",
             about: "TD3 with one critic, without delay and smoothing",
             base: |recurrent| base(recurrent) + PLAIN,
-            published: Published::TD3,
+            published: Published::DETERMINISTIC,
         },
     ];
     type Algorithm = Td3<Actor, Q>;

@@ -141,3 +141,38 @@ fn table<'a>((beside, n, steps): (usize, usize, &[Option<Step>]), of: impl Fn(St
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::data::{Buffer, Rollout, RolloutShape, Transition};
+    use crate::policy::Memory;
+
+    /// A window shows the actions before its observations beside these, with zeros where an episode has not begun.
+    #[test]
+    fn a_window_shows_actions_too() {
+        let memory = Memory::Window { len: 3 };
+        let mut data =
+            Rollout::new(RolloutShape { steps: 4, envs: 1, o: 1, a: 1, memory, a_prev: true, ..Default::default() });
+        for t in 0..4 {
+            let [o, a, next_o] = [[t as f32], [10.0 + t as f32], [t as f32 + 1.0]];
+            let a_prev = if t == 0 { [0.0] } else { [9.0 + t as f32] };
+            data.push(&Transition {
+                o: &o,
+                a_prev: &a_prev,
+                a: &a,
+                r: &[0.0],
+                terminated: &[false],
+                truncated: &[false],
+                dropped: &[false],
+                next_o: &next_o,
+                ..Transition::default()
+            });
+        }
+        let x = data.context(&[1, 3]);
+        assert_eq!(x.o.data(), [0.0, 1.0, 0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(x.a_prev.unwrap().data(), [0.0, 10.0, 0.0, 10.0, 11.0, 12.0]);
+        let next = data.next_context(&[0, 3]);
+        assert_eq!(next.o.data(), [0.0, 1.0, 0.0, 2.0, 3.0, 4.0]);
+        assert_eq!(next.a_prev.unwrap().data(), [0.0, 10.0, 0.0, 11.0, 12.0, 13.0]);
+    }
+}

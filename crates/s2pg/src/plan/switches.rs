@@ -55,12 +55,12 @@ pub struct Published {
 }
 
 impl Published {
-    /// What it does around PPO, TRPO, REINFORCE and GPOMDP.
+    /// What the published code does around on-policy algorithms (PPO, TRPO, REINFORCE, GPOMDP).
     pub const ON_POLICY: Self = Self { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless };
-    /// What it does around SAC.
-    pub const SAC: Self = Self { keeps_prev_action: When::Always, samples_in_evaluation: When::Always };
-    /// What it does around TD3 and DDPG.
-    pub const TD3: Self = Self { keeps_prev_action: When::Never, samples_in_evaluation: When::Memoryless };
+    /// What the published code does around algorithms whose policy is drawn from in training and learned off-policy (SAC).
+    pub const SOFT: Self = Self { keeps_prev_action: When::Always, samples_in_evaluation: When::Always };
+    /// What the published code does around algorithms with a deterministic policy (TD3, DDPG).
+    pub const DETERMINISTIC: Self = Self { keeps_prev_action: When::Never, samples_in_evaluation: When::Memoryless };
 }
 
 macro_rules! switches {
