@@ -432,3 +432,91 @@ fn crates_know_their_place() {
     let words = ["s2pg::algo", "s2pg::data", "s2pg::nn", "s2pg::policy"];
     assert_eq!(occurrences(&sources("s2pg-cli"), &words, &["s2pg-cli/src/bench"]), NONE);
 }
+
+/// Every Rust file of the workspace, its path below `crates/` with its text.
+fn rust_files() -> Vec<(String, String)> {
+    fn collect(path: PathBuf, found: &mut Vec<PathBuf>) {
+        if path.is_dir() {
+            fs::read_dir(path).unwrap().for_each(|entry| collect(entry.unwrap().path(), found));
+        } else if path.is_file() && path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    for krate in fs::read_dir(&crates).unwrap().map(|entry| entry.unwrap().path()) {
+        ["src", "tests", "examples", "build.rs"].iter().for_each(|part| collect(krate.join(part), &mut found));
+    }
+    found.sort();
+    let name = |path: &Path| path.strip_prefix(&crates).unwrap().to_string_lossy().replace('\\', "/");
+    found.into_iter().map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// The lines of a text that are longer than 120 columns, and the lines of comment paragraphs that end early: the first
+/// word of the next line would have fitted, and the line ends no sentence. Code, tables, lists and headings are no
+/// paragraphs.
+fn badly_wrapped(text: &str) -> Vec<String> {
+    const WIDTH: usize = 120;
+    let mut found = Vec::new();
+    let (mut is_code, mut is_list) = (false, false);
+    // The line before, where it belongs to a paragraph of comments of this indentation and kind.
+    let mut before: Option<(&str, &str)> = None;
+    let mut block = None;
+    for (i, line) in text.lines().enumerate() {
+        if line.chars().count() > WIDTH {
+            found.push(format!("{}: {} columns", i + 1, line.chars().count()));
+        }
+        let start = line.trim_start();
+        let kind = ["///", "//!", "//"].into_iter().find(|kind| start.starts_with(kind));
+        let indented = &line[..line.len() - start.len()];
+        let words = kind.map_or("", |kind| start[kind.len()..].trim());
+        if block != Some((indented, kind)) {
+            (block, before, is_code, is_list) = (Some((indented, kind)), None, false, false);
+        }
+        let number = words.split_once(". ").is_some_and(|(n, _)| n.parse::<u32>().is_ok());
+        is_list = !words.is_empty() && (is_list || number || ["- ", "* "].iter().any(|mark| words.starts_with(mark)));
+        let is_fence = words.starts_with("```");
+        is_code ^= is_fence;
+        let is_prose = !words.is_empty() && !is_list && !is_code && !is_fence && !words.starts_with(['|', '#']);
+        if kind.is_none() || !is_prose {
+            before = None;
+            continue;
+        }
+        let first = words.split_whitespace().next().unwrap();
+        if let Some((line, words)) = before
+            && !words.ends_with(['.', ':', ';', '?', '!'])
+            && line.trim_end().chars().count() + 1 + first.chars().count() <= WIDTH
+        {
+            found.push(format!("{i}: `{first}` of the next line fits"));
+        }
+        before = Some((line, words));
+    }
+    found
+}
+
+/// A line that is too long or ends early is seen; code, tables, lists, headings and other comments are not paragraphs.
+#[test]
+fn bad_wrapping_is_seen() {
+    let long = "x".repeat(110);
+    assert_eq!(badly_wrapped(&format!("// {long}\n// {long}\n")), [""; 0]);
+    assert_eq!(badly_wrapped(&format!("let x = 1; // {long}\n")), ["1: 124 columns"]);
+    assert_eq!(badly_wrapped("/// A line\n/// that ends early.\n"), ["1: `that` of the next line fits"]);
+    assert_eq!(badly_wrapped("/// A sentence.\n/// Another.\n"), [""; 0]);
+    assert_eq!(badly_wrapped("//! ```text\n//! a\n//! b\n//! ```\n//! # Title\n//! | a |\n//! | b |\n"), [""; 0]);
+    assert_eq!(badly_wrapped("//! - a\n//!   b\n// c\n/// d\n"), [""; 0]);
+    assert_eq!(badly_wrapped("//! - a\n//!\n//! b\n//! c\n"), ["3: `c` of the next line fits"]);
+}
+
+/// No line of a Rust file is longer than 120 columns, and paragraphs of comments are filled.
+#[test]
+fn comments_are_wrapped() {
+    // Files that are still to be wrapped; each entry goes when its files are.
+    const TO_DO: [&str; 5] = ["s2pg-book/", "s2pg-cli/", "s2pg-mujoco/", "s2pg/src/nn/", "s2pg/tests/architecture.rs"];
+    let files = rust_files();
+    let checked = files.iter().filter(|(path, _)| !TO_DO.iter().any(|start| path.starts_with(start)));
+    let complaints: Vec<String> = checked
+        .flat_map(|(path, text)| badly_wrapped(text).into_iter().map(move |complaint| format!("{path}:{complaint}")))
+        .collect();
+    assert!(files.len() > 100, "{} files were read", files.len());
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}

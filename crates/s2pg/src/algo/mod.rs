@@ -2,7 +2,7 @@
 //! never learns what kind of memory the policy has.
 //!
 //! A new algorithm is a file that implements [`Algorithm`] and [`Recipe`], a line among the modules below, and a name
-//! in [`for_each_algorithm`].
+//! in `for_each_algorithm`.
 
 use crate::data::Buffer;
 use crate::policy::StatefulPolicy;

@@ -171,7 +171,7 @@ pub struct Critics<Q> {
 
 impl<Q: Critic> Critics<Q> {
     /// Makes new optimisers with the step size `lr` for the critics `online`. The target networks start as copies of
-    /// the critics, and go the share `tau` of the way to the critics at each [`follow`](Self::follow).
+    /// the critics, and go the share `tau` of the way to the critics at each `follow`.
     pub fn new(online: Vec<Q>, lr: f64, tau: f64) -> Self {
         let optimisers = online.iter().map(|q| Adam::new(q, lr)).collect();
         Self { targets: online.clone(), online, optimisers, tau }

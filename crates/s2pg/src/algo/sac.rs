@@ -249,7 +249,8 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
         let mut metrics = vec![("train/n_updates", self.updates as f64), ("train/learning_rate", self.settings.lr)];
         let mut drawn = None;
         if moves {
-            // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, not through time.
+            // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, not through
+            // time.
             let step = self.policy_step(data, &rows, &noise[0]);
             // 3. Move the temperatures towards the wanted entropies of a and z'.
             let (loss, state_loss) = self.temperature_step(&step);

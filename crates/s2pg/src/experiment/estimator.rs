@@ -86,7 +86,8 @@ impl FromStr for Estimator {
             _ => None,
         };
         found.ok_or(format!(
-            "there is no estimator `{s}`; there are rs, bptt:K, bptt:full, window:K, vanilla and oracle, with K from 1 on"
+            "there is no estimator `{s}`; there are rs, bptt:K, bptt:full, window:K, vanilla and oracle, with K from 1 \
+             on"
         ))
     }
 }

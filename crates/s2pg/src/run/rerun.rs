@@ -103,8 +103,8 @@ pub fn replay(
         see(training.steps());
         if training.steps() > recorded {
             return Err(RunError::Directory(format!(
-                "{}: the run went past step {recorded} without diverging; it was made by another version of the program, \
-                 or something outside of it was changed",
+                "{}: the run went past step {recorded} without diverging; it was made by another version of the \
+                 program, or something outside of it was changed",
                 path.display()
             )));
         }

@@ -384,7 +384,7 @@ pub struct Measured {
     pub trace: f64,
     /// Standard error of the trace.
     pub trace_error: f64,
-    /// The trace divided by E[G²].
+    /// The trace divided by the mean of G².
     pub normalised: f64,
     /// Length of the reference divided by the square root of the trace: the signal-to-noise ratio of one trajectory.
     pub snr: f64,

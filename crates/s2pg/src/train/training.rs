@@ -14,7 +14,8 @@ pub enum TrainError {
     Env(#[from] EnvError),
     /// A number of the training is not finite. The last checkpoint is from before.
     #[error(
-        "training diverged at step {step}: {what}; the last checkpoint is intact; see it again with `s2pg replay`, or start another run with a smaller step size"
+        "training diverged at step {step}: {what}; the last checkpoint is intact; see it again with \
+         `s2pg replay`, or start another run with a smaller step size"
     )]
     Diverged {
         /// Number of environment steps so far.
