@@ -6,9 +6,9 @@ use crate::state::{Data, State, Visitor};
 /// A buffer of whole episodes, as many of each environment.
 ///
 /// Only episodes that began after the last [`clear`](Self::clear) are stored, so that one policy acted in all of them.
-/// An environment that has given its share is not stored until the next `clear`: were the first episodes to end taken
-/// from any environment, short episodes would be taken too often. An episode in which the simulation failed, or that
-/// was abandoned, is removed.
+/// An environment that has given its share is not stored until the next `clear`. All environments have the same share,
+/// because the first episodes to end are the short ones. An episode in which the simulation failed, or that was
+/// abandoned, is removed.
 #[derive(Clone, Debug)]
 pub struct Episodes {
     share: usize,

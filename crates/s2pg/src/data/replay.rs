@@ -50,10 +50,11 @@ const TERMINATED: u8 = 4;
 
 /// A replay buffer that keeps a ring of frames for each environment.
 ///
-/// A frame holds what was seen (o, s, z) and what was done then (a, r). What a step led to is always the next frame:
-/// nothing is stored twice except at the end of an episode, where one more frame holds the true next o, s and z'. So a
-/// refreshed z' is the z of the next step, and never reaches another episode. A ring overwrites its oldest frames; no
-/// window, previous action or refresh reaches across the place where the newest frame meets the oldest.
+/// A frame holds what was seen (o, s, z) and what followed, the action and the reward (a, r). What a step led to is
+/// always the next frame: nothing is stored twice except at the end of an episode, where one more frame holds the true
+/// next o, s and z'. So a refreshed z' is the z of the next step, and never reaches another episode. A ring overwrites
+/// its oldest frames; no window, previous action or refresh reaches across the place where the newest frame meets the
+/// oldest.
 #[derive(Clone, Debug)]
 pub struct Replay {
     shape: ReplayShape,

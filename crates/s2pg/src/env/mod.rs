@@ -65,7 +65,7 @@ pub enum EnvError {
         env: String,
         /// Number of steps since the reset.
         step: usize,
-        /// What was not finite, or what the simulator reported.
+        /// The number that was not finite, or the complaint of the simulator.
         what: String,
     },
     /// Too many steps were unstable, and the run must stop.

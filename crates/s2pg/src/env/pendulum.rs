@@ -8,7 +8,7 @@ const DT: f64 = 0.05;
 const TORQUE: f64 = 2.0;
 const SPEED: f64 = 8.0;
 
-/// A rod of 1 m and 1 kg on a motor that is too weak to lift it at once; gravity is 10 m/s^2.
+/// A pendulum: a rod of 1 m and 1 kg on a motor that is too weak to lift it at once; gravity is 10 m/s^2.
 ///
 /// `o` = (cos, sin) of the angle from upright, `s` = (cos, sin, angular velocity in rad/s). The action is a torque in N
 /// m, clipped to +-2. The reward is -(angle^2 + 0.1 velocity^2 + 0.001 torque^2) with the angle and the velocity before

@@ -245,7 +245,7 @@ fn numbers(spec: &EnvSpec, options: &Options, key: &str, sound: fn(f64) -> bool)
         })?;
         for (entry, name) in spec.o.iter().enumerate().filter(|(_, name)| matches(pattern, name)) {
             if let Some(other) = from[entry].replace(pattern) {
-                let what = format!("`{other}` and `{pattern}` of `sensors.{key}` both mean {name}; let one of them");
+                let what = format!("`{other}` and `{pattern}` of `sensors.{key}` both mean {name}; keep one of them");
                 return Err(invalid(spec, what));
             }
             numbers[entry] = number;

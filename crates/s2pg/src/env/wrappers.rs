@@ -52,7 +52,7 @@ impl<E: Env> Env for TimeLimit<E> {
             return super::check_snapshot(&self.spec().name, state, 1);
         };
         if !(0.0..=1e15).contains(steps) {
-            let what = format!("a snapshot after {steps} steps is none of this environment");
+            let what = format!("the snapshot claims {steps} steps; it is not a snapshot of this environment");
             return Err(EnvError::Invalid { env: self.spec().name.clone(), what });
         }
         self.env.restore(inner)?;

@@ -11,7 +11,7 @@ pub enum ReadError {
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
     /// The directory holds no run.
-    #[error("{0}: {1}; it is no run")]
+    #[error("{0}: {1}; the directory holds no run")]
     NoRun(PathBuf, std::io::Error),
     /// A file is not as a run writes it.
     #[error("{0}: {1}")]

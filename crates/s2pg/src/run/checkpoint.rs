@@ -62,7 +62,7 @@ pub enum CheckpointError {
     Damaged {
         /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the file.
         what: String,
     },
     /// The file is sound, but its layout is of another version.
@@ -74,7 +74,7 @@ pub enum CheckpointError {
         found: String,
     },
     /// The file is sound, but lacks an item: the file belongs to another experiment.
-    #[error("{path}: misses the item {item:?}: is it of another experiment?")]
+    #[error("{path}: the file misses the item {item:?}: does it belong to another experiment?")]
     Misses {
         /// Path of the file.
         path: PathBuf,
@@ -82,7 +82,7 @@ pub enum CheckpointError {
         item: String,
     },
     /// The file is sound, but holds an item too many: the file belongs to another experiment.
-    #[error("{path}: holds the item {item:?}, which has no place here: is it of another experiment?")]
+    #[error("{path}: the file holds the item {item:?}, which has no place here: does it belong to another experiment?")]
     Holds {
         /// Path of the file.
         path: PathBuf,
@@ -90,7 +90,9 @@ pub enum CheckpointError {
         item: String,
     },
     /// The file is sound, but an item has another type or length: the file belongs to another experiment.
-    #[error("{path}: the item {item:?} is {found} and should be {expected}: is it of another experiment?")]
+    #[error(
+        "{path}: the item {item:?} is {found} and should be {expected}: does the file belong to another experiment?"
+    )]
     Shape {
         /// Path of the file.
         path: PathBuf,
@@ -102,7 +104,7 @@ pub enum CheckpointError {
         expected: String,
     },
     /// Neither the latest checkpoint nor the one before can be used.
-    #[error("{latest}; nor does the checkpoint before it help: {previous}")]
+    #[error("{latest}; the checkpoint before cannot be used either: {previous}")]
     Neither {
         /// What is wrong with the latest checkpoint.
         latest: Box<CheckpointError>,

@@ -322,7 +322,7 @@ fn lock(dir: &Path) -> Result<File, RunError> {
 /// Refuses an experiment that differs from the one written in the file `path`; only the number of steps may differ.
 fn same_experiment(path: &Path, text: &str, experiment: &Experiment) -> Result<(), RunError> {
     let there: toml::Table = text.parse().map_err(|_| {
-        RunError::Directory(format!("{}: it is no experiment; choose another directory", path.display()))
+        RunError::Directory(format!("{}: the file holds no experiment; choose another directory", path.display()))
     })?;
     let (mut there, mut here) = (flat("", &there), experiment.keys());
     there.retain(|(key, _)| key != "steps");
@@ -334,7 +334,7 @@ fn same_experiment(path: &Path, text: &str, experiment: &Experiment) -> Result<(
         pairs.iter().find(|(k, _)| k == key).map_or("unset".to_string(), |(_, value)| value.clone())
     };
     Err(RunError::Directory(format!(
-        "{} is of another experiment: `{key}` is {} there and {} here; choose another directory with --dir",
+        "{} belongs to another experiment: `{key}` is {} there and {} here; choose another directory with --dir",
         path.display(),
         value(&there),
         value(&here)

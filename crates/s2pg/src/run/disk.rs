@@ -79,7 +79,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        // On other systems a directory cannot be opened as a file, and nothing more than the rename can be done.
+        // On other systems a directory cannot be opened as a file, and the rename alone must do.
         if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
     }
 }

@@ -74,13 +74,13 @@ impl Visitor for Collect<'_> {
 pub fn load_model(path: &Path, model: Model<'_>) -> Result<(), ModelError> {
     let bytes = std::fs::read(path).map_err(|e| ModelError::Read(path.into(), e))?;
     let wrong = |what: String| ModelError::Wrong(path.into(), what);
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("it is no model file ({e})")))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("the file is no model file ({e})")))?;
     let numbers = |name: &str, dtype: Dtype, count: usize| {
         let tensor = file.tensor(name).map_err(|_| wrong(format!("it has no tensor `{name}`")))?;
         let found = (tensor.dtype(), tensor.shape().iter().product::<usize>());
         if found != (dtype, count) {
             let what = format!("`{name}` holds {} {:?}, the policy needs {count} {dtype:?}", found.1, found.0);
-            return Err(wrong(what + "; it is of another experiment"));
+            return Err(wrong(what + "; the file belongs to another experiment"));
         }
         Ok(tensor.data().to_vec())
     };
