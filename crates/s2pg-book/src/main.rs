@@ -1,7 +1,7 @@
 //! Writes the formulas of the book as MathML, so that a browser shows them without a script and without a network.
 //!
-//! mdBook runs this as a preprocessor: it hands over the book as JSON and takes it back. A formula stands between `$` in a
-//! line, or between lines of `$$`, as code hosts show it too; what they would show wrongly is refused.
+//! mdBook runs this as a preprocessor: it hands over the book as JSON and takes it back. A formula stands between `$`
+//! in a line, or between lines of `$$`, as code hosts show it too; what they would show wrongly is refused.
 
 use std::io;
 use std::process::ExitCode;

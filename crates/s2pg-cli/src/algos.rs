@@ -11,7 +11,8 @@ use crate::terminal::print;
 /// Arguments of `s2pg algos`.
 #[derive(Args)]
 pub struct Arguments {
-    /// Print the whole experiment of a preset, a .toml file or the directory of a run as TOML, with every key written out.
+    /// Print the whole experiment of a preset, a .toml file or the directory of a run as TOML, with every key written
+    /// out.
     #[arg(long, value_name = "EXPERIMENT")]
     show: Option<String>,
     /// Changes to the experiment that is shown, such as `ppo.clip=0.1 estimator=vanilla seed=3`.

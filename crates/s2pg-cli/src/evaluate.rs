@@ -26,8 +26,8 @@ pub struct Arguments {
     seed: u64,
 }
 
-/// Prints returns and lengths of episodes in which the actions are the means of the policy, and of episodes in which they
-/// are drawn.
+/// Prints returns and lengths of episodes in which the actions are the means of the policy, and of episodes in which
+/// they are drawn.
 pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<ExitCode> {
     let Arguments { chosen, episodes, seed } = arguments;
     let (player, make_env, experiment) = policy::load(&chosen.run, chosen.which(), registry)?;

@@ -1,7 +1,7 @@
 //! The command line of s2pg, as a library: arguments, progress, signals, clocks.
 //!
-//! The program `s2pg` is one call of [`main`] with every environment of the project. A program of one's own calls it with
-//! more environments, which are then known to every command: `train`, `eval`, `play`, `envs`, `check-env`.
+//! The program `s2pg` is one call of [`main`] with every environment of the project. A program of one's own calls it
+//! with more environments, which are then known to every command: `train`, `eval`, `play`, `envs`, `check-env`.
 //!
 //! ```no_run
 //! use s2pg::Rng;
@@ -62,8 +62,9 @@
 //! # A program of one's own
 //!
 //! Its package depends on `s2pg`, `s2pg-lab`, `s2pg-cli` and `s2pg-mujoco`. The last one is for the linker: the build
-//! script of `s2pg-mujoco` provides MuJoCo's library, and tells packages that depend on it directly where the library is. A
-//! `build.rs` in the program's package passes that place on, so that the program finds the library when it starts:
+//! script of `s2pg-mujoco` provides MuJoCo's library, and tells packages that depend on it directly where the library
+//! is. A `build.rs` in the program's package passes that place on, so that the program finds the library when it
+//! starts:
 //!
 //! ```no_run
 //! // The body of `main` in build.rs.
@@ -163,10 +164,10 @@ impl Chosen {
     }
 }
 
-/// Runs the command that the arguments of this process ask for, with the environments of `registry`, and returns the exit
-/// code: 0 after success, 64 after wrong use, 65 after bad data, 70 after a divergence, 74 where something cannot be read or
-/// written, 75 where the environment failed too often, 130 and 143 after a signal. A mistake is one sentence on the standard
-/// error.
+/// Runs the command that the arguments of this process ask for, with the environments of `registry`, and returns the
+/// exit code: 0 after success, 64 after wrong use, 65 after bad data, 70 after a divergence, 74 where something cannot
+/// be read or written, 75 where the environment failed too often, 130 and 143 after a signal. A mistake is one sentence
+/// on the standard error.
 pub fn main(registry: Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

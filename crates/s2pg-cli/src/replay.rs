@@ -20,8 +20,8 @@ pub struct Arguments {
     run: PathBuf,
 }
 
-/// Resumes the last checkpoint, goes on until the run diverges again, and compares batch and figure with the report that
-/// the run left behind.
+/// Resumes the last checkpoint, goes on until the run diverges again, and compares batch and figure with the report
+/// that the run left behind.
 pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<ExitCode> {
     let experiment = presets::of_run(&arguments.run, &[])?;
     let bar = ProgressBar::no_length();

@@ -1,7 +1,7 @@
 //! Every algorithm learns with every memory in every environment, and resumes to the bit.
 //!
-//! The settings of an algorithm are in the file `crates/s2pg/tests/small/<algorithm>.toml`: a new algorithm joins the test
-//! with such a file.
+//! The settings of an algorithm are in the file `crates/s2pg/tests/small/<algorithm>.toml`: a new algorithm joins the
+//! test with such a file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use s2pg::train::Training;
 /// Steps of an episode at most: algorithms that learn from whole episodes see the end of some.
 const LONGEST: usize = 12;
 
-/// An environment of which the horizon is near, and in which actions cost something: were all short episodes worth the same,
-/// algorithms that compare whole episodes would have nothing to learn from.
+/// An environment of which the horizon is near, and in which actions cost something: were all short episodes worth the
+/// same, algorithms that compare whole episodes would have nothing to learn from.
 struct Short {
     env: Box<dyn Env>,
     spec: EnvSpec,
@@ -80,8 +80,8 @@ fn parameters(training: &mut dyn Training) -> Vec<f32> {
     training.model().parameters.data().to_vec()
 }
 
-/// Updates move the parameters of the policy, and a run of two updates and a half equals one of one and a half, a checkpoint,
-/// and the rest in a fresh run.
+/// Updates move the parameters of the policy, and a run of two updates and a half equals one of one and a half, a
+/// checkpoint, and the rest in a fresh run.
 #[test]
 fn every_pair_learns_and_resumes() {
     let mut registry = Registry::new();

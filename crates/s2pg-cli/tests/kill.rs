@@ -1,5 +1,5 @@
-//! Killed at any moment, any number of times, and started again, a run ends as if nothing had happened. `S2PG_KILLS` is the
-//! number of kills (20 if not set).
+//! Killed at any moment, any number of times, and started again, a run ends as if nothing had happened. `S2PG_KILLS` is
+//! the number of kills (20 if not set).
 
 #![cfg(unix)]
 
@@ -83,8 +83,8 @@ fn kills_change_nothing_on_half_cheetah() {
     torture(&experiment, &reference, kills, 200_000, &mut Rng::new(1, "kill"));
 }
 
-/// The same with a replay buffer, which wraps around, and its refreshed states: SAC and TD3 with the method, and SAC with
-/// windows.
+/// The same with a replay buffer, which wraps around, and its refreshed states: SAC and TD3 with the method, and SAC
+/// with windows.
 #[test]
 fn kills_change_nothing_of_a_replay_buffer() {
     let (top, rest) = T_MAZE.split_once("[ppo]").unwrap();

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use binary::s2pg;
 
-/// SAC-RS with a full replay buffer stays below 64 MB + 1.05 times the size that it prints before the first step; and its
-/// checkpoint can be resumed.
+/// SAC-RS with a full replay buffer stays below 64 MB + 1.05 times the size that it prints before the first step; and
+/// its checkpoint can be resumed.
 #[test]
 fn resident_memory_is_what_was_said() {
     let replay: usize = std::env::var("S2PG_REPLAY").map_or(60_000, |n| n.parse().expect("a number"));

@@ -45,7 +45,8 @@ fn commands(dir: &Path) -> Vec<Command> {
     .into()
 }
 
-/// Without a reader a command ends by the signal that says so and adds nothing to it; the files that it promised are there.
+/// Without a reader a command ends by the signal that says so and adds nothing to it; the files that it promised are
+/// there.
 #[test]
 fn a_reader_that_is_gone_ends_a_command_quietly() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT end a run at its next step with a checkpoint and the exit codes 143 and 130, and it goes on from there
-//! to the bit. `S2PG_SIGNALS` is the number of signals (12 if not set).
+//! SIGTERM and SIGINT end a run at its next step with a checkpoint and the exit codes 143 and 130, and it goes on from
+//! there to the bit. `S2PG_SIGNALS` is the number of signals (12 if not set).
 
 #![cfg(unix)]
 
@@ -36,8 +36,8 @@ fn end(mut child: Child, mut stderr: BufReader<std::process::ChildStderr>) -> (i
     (child.wait().unwrap().code().expect("it ends by itself, not by the signal"), text)
 }
 
-/// Stopped by either signal at random moments, also while it saves and evaluates, a run names the step, has a checkpoint of
-/// that very step, and in the end equals a run that was left alone.
+/// Stopped by either signal at random moments, also while it saves and evaluates, a run names the step, has a
+/// checkpoint of that very step, and in the end equals a run that was left alone.
 #[test]
 fn a_signal_ends_a_run_with_a_checkpoint() {
     let dir = tempfile::tempdir().unwrap();

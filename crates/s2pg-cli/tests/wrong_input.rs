@@ -1,5 +1,5 @@
-//! Wrong input, damaged files and a full disk get one clear sentence and the documented exit code, never a panic; what was
-//! saved before stays.
+//! Wrong input, damaged files and a full disk get one clear sentence and the documented exit code, never a panic; what
+//! was saved before stays.
 
 mod binary;
 
@@ -172,8 +172,8 @@ fn damage(path: &Path, cut: bool) {
     fs::write(path, bytes).unwrap();
 }
 
-/// A checkpoint that is cut or has a flipped bit gives way to the one before it with a warning, and the run ends as it would
-/// have; where both are damaged it is an error, and both files stay as they are.
+/// A checkpoint that is cut or has a flipped bit gives way to the one before it with a warning, and the run ends as it
+/// would have; where both are damaged it is an error, and both files stay as they are.
 #[test]
 fn damaged_checkpoints() {
     let (dir, experiment, reference) = finished();
@@ -280,8 +280,8 @@ fn nothing_to_draw() {
     only_sentence(report(), DISK, &["progress.csv", "No such file"]);
 }
 
-/// A learning rate at which the numbers explode ends the run with its own code, a sentence with the step, and a checkpoint of
-/// finite numbers from before.
+/// A learning rate at which the numbers explode ends the run with its own code, a sentence with the step, and a
+/// checkpoint of finite numbers from before.
 #[test]
 fn a_diverging_run() {
     let dir = tempfile::tempdir().unwrap();
@@ -333,8 +333,8 @@ fn a_full_disk_costs_a_checkpoint_and_never_the_run() {
     }
 }
 
-/// On a real file system that is full, the run stops at the third failure in a row without a temporary file, and with room
-/// again it ends as if nothing had happened. Where the user may not mount one, nothing is tested, and it says so.
+/// On a real file system that is full, the run stops at the third failure in a row without a temporary file, and with
+/// room again it ends as if nothing had happened. Where the user may not mount one, nothing is tested, and it says so.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_file_system() {

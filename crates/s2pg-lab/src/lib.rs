@@ -1,10 +1,12 @@
-//! What stands between the library [`s2pg`] and those who use it: a command line, a Python package, a program of one's own.
+//! What stands between the library [`s2pg`] and those who use it: a command line, a Python package, a program of one's
+//! own.
 //!
 //! [`presets`] find an experiment, [`registry`] knows every environment of the project, [`policy`] loads what a run has
-//! learned, [`play`](mod@play) and [`curve`](mod@curve) draw it, [`report`] compares runs, [`variance`] compares estimators
-//! of the gradient, and [`pictures`] are what all of them draw with.
+//! learned, [`play`](mod@play) and [`curve`](mod@curve) draw it, [`report`] compares runs, [`variance`] compares
+//! estimators of the gradient, and [`pictures`] are what all of them draw with.
 //!
-//! This crate prints nothing, reads no arguments and no clock, and ends no process: every mistake is an error with a type.
+//! This crate prints nothing, reads no arguments and no clock, and ends no process: every mistake is an error with a
+//! type.
 //!
 //! ```no_run
 //! use std::{path::Path, sync::Arc};

@@ -40,8 +40,8 @@ pub fn play<P: StatefulPolicy>(player: &Player<P>, make_env: &MakeEnv, mut rng: 
     Ok(animation(&spec.name, spec.dt, &frames)?)
 }
 
-/// Writes the animation that [`play`] makes into a file; false where the environment has nothing to draw, and then there is
-/// no file.
+/// Writes the animation that [`play`] makes into a file; false where the environment has nothing to draw, and then
+/// there is no file.
 pub fn draw<P: StatefulPolicy>(
     player: &Player<P>,
     make_env: &MakeEnv,

@@ -40,8 +40,8 @@ pub fn file(dir: &Path, which: Which) -> PathBuf {
     if which == Which::Best && best.exists() { best } else { dir.join("policy.safetensors") }
 }
 
-/// Loads a policy of the run in `dir`, what makes the environments in which it was trained, and the run's experiment. No
-/// training is built: no critic, no optimiser, no buffer.
+/// Loads a policy of the run in `dir`, what makes the environments in which it was trained, and the run's experiment.
+/// No training is built: no critic, no optimiser, no buffer.
 pub fn load(dir: &Path, which: Which, registry: Arc<Registry>) -> Result<(Player, MakeEnv, Experiment), LoadError> {
     let experiment = of_run(dir, &[])?;
     let (mut player, make_env) = player(&experiment, registry)?;

@@ -73,9 +73,9 @@ pub fn of_run(dir: &Path, overrides: &[String]) -> Result<Experiment, FindError>
     Ok(Experiment::parse(&file.display().to_string(), &text, overrides)?)
 }
 
-/// Finds an experiment by the name of a preset, by a TOML file, or by the directory of a run, and changes it by `overrides`
-/// such as `ppo.clip=0.1`. Its run belongs into `dir`. Without `dir`, a run goes on in its own directory, and any other
-/// experiment gets the directory `runs/<name>[-<override>...]-<seed>`.
+/// Finds an experiment by the name of a preset, by a TOML file, or by the directory of a run, and changes it by
+/// `overrides` such as `ppo.clip=0.1`. Its run belongs into `dir`. Without `dir`, a run goes on in its own directory,
+/// and any other experiment gets the directory `runs/<name>[-<override>...]-<seed>`.
 pub fn find(what: &str, overrides: &[String], dir: Option<&Path>) -> Result<Found, FindError> {
     let path = Path::new(what);
     if path.is_dir() {
@@ -129,7 +129,8 @@ mod tests {
         }
     }
 
-    /// One experiment is found by the name of a preset, by a file and by a run's directory, and each of them takes overrides.
+    /// One experiment is found by the name of a preset, by a file and by a run's directory, and each of them takes
+    /// overrides.
     #[test]
     fn three_ways_lead_to_an_experiment() {
         let dir = tempfile::tempdir().unwrap();

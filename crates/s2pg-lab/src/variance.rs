@@ -45,8 +45,8 @@ pub struct Axes {
     pub units: usize,
 }
 
-/// All estimators on the trajectories of one policy: of this name, of this strength of the recurrence, over this horizon.
-/// `lengths` are those of truncated backpropagation; `clock` tells the seconds since any moment.
+/// All estimators on the trajectories of one policy: of this name, of this strength of the recurrence, over this
+/// horizon. `lengths` are those of truncated backpropagation; `clock` tells the seconds since any moment.
 pub fn compare(
     study: &Study,
     lengths: &[usize],

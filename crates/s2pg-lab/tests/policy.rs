@@ -51,8 +51,8 @@ fn a_loaded_policy_is_the_trained_one() {
     }
 }
 
-/// The best policy is that of the best evaluation, and the last one where there is none; an episode of it can be drawn, and
-/// the same random numbers draw the same bytes.
+/// The best policy is that of the best evaluation, and the last one where there is none; an episode of it can be drawn,
+/// and the same random numbers draw the same bytes.
 #[test]
 fn the_best_policy_is_drawn() {
     let dir = tempfile::tempdir().unwrap();

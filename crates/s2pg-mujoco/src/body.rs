@@ -86,8 +86,8 @@ struct Nominal {
 
 /// A compiled model with its simulation, and the guard around it.
 ///
-/// Positions and velocities are MuJoCo's `qpos` and `qvel`, in metres, radians and seconds. MuJoCo would put an unstable
-/// simulation back to its start without a word. That is switched off: [`Body::step`] returns an error.
+/// Positions and velocities are MuJoCo's `qpos` and `qvel`, in metres, radians and seconds. MuJoCo would put an
+/// unstable simulation back to its start without a word. That is switched off: [`Body::step`] returns an error.
 pub struct Body {
     data: MjData<Model>,
     /// Where the masses may be changed.
@@ -95,8 +95,8 @@ pub struct Body {
 }
 
 impl Body {
-    /// Compiles a model from the text of an MJCF file, which may not refer to other files. An error is the sentence with
-    /// which MuJoCo refuses the text.
+    /// Compiles a model from the text of an MJCF file, which may not refer to other files. An error is the sentence
+    /// with which MuJoCo refuses the text.
     pub fn new(xml: &str) -> Result<Self, String> {
         Self::of(Model::Own(Box::new(guarded(xml)?)))
     }
@@ -125,8 +125,8 @@ impl Body {
     /// Makes each body's mass 1 + `change` of the compiled one.
     ///
     /// Its inertia goes with it, and all that follows from both is computed afresh, unless `stale`: the published code
-    /// changed the masses alone. `geoms` scales the first size of each geom as well, as that code did. A reset or a restore
-    /// must follow. Panics on a body without a model of its own.
+    /// changed the masses alone. `geoms` scales the first size of each geom as well, as that code did. A reset or a
+    /// restore must follow. Panics on a body without a model of its own.
     pub(crate) fn scale_masses(&mut self, change: &[f64], stale: bool, geoms: bool) {
         let nominal = self.nominal.as_ref().expect("only a model of one's own is changed");
         assert_eq!(change.len(), nominal.mass.len(), "{} changes for {} masses", change.len(), nominal.mass.len());
@@ -221,9 +221,9 @@ impl Body {
         self.data.cfrc_ext()
     }
 
-    /// Takes `n` simulation steps with the controls `a`, which MuJoCo clamps to their range. It is an error where MuJoCo
-    /// warned, or where a number is not finite or too large; after an error only a reset or a restore makes the body usable
-    /// again.
+    /// Takes `n` simulation steps with the controls `a`, which MuJoCo clamps to their range. It is an error where
+    /// MuJoCo warned, or where a number is not finite or too large; after an error only a reset or a restore makes the
+    /// body usable again.
     pub fn step(&mut self, a: &[f32], n: usize) -> Result<(), String> {
         MESSAGE.with_borrow_mut(String::clear);
         self.advance(a, n);
@@ -276,8 +276,8 @@ impl Body {
         self.data.kinematics();
     }
 
-    /// The capsules and spheres of the body, seen from the side, as of the last simulation step. The part of a shape is the
-    /// number of its body in the model, from 1.
+    /// The capsules and spheres of the body, seen from the side, as of the last simulation step. The part of a shape is
+    /// the number of its body in the model, from 1.
     pub fn shapes(&self) -> Vec<Shape> {
         let model = self.data.model();
         let draw = |i: usize| {
@@ -425,8 +425,8 @@ mod tests {
         ours
     }
 
-    /// Masses that were changed give the constants of a model that is compiled with them, and changed back the first ones to
-    /// the bit; the published way leaves inertias and constants as they were.
+    /// Masses that were changed give the constants of a model that is compiled with them, and changed back the first
+    /// ones to the bit; the published way leaves inertias and constants as they were.
     #[test]
     fn changed_masses_are_a_recompiled_model() {
         let mut worst = 0.0f64;
@@ -490,7 +490,8 @@ mod tests {
         numbers(body.data.model()).into_iter().map(|(name, bytes)| (name, bytes.to_vec())).collect()
     }
 
-    /// Bodies share one model, unless their masses may change; the walker of `v3` differs from `v5`'s in its right foot only.
+    /// Bodies share one model, unless their masses may change; the walker of `v3` differs from `v5`'s in its right foot
+    /// only.
     #[test]
     fn models_are_shared() {
         static SOURCE: Source = Source::new(MODELS[5], &[]);

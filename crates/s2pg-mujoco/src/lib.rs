@@ -1,14 +1,15 @@
-//! Bodies and tasks on MuJoCo, as environments of [`s2pg`]. This is the only crate of the workspace with a native library,
-//! and it knows no algorithms.
+//! Bodies and tasks on MuJoCo, as environments of [`s2pg`]. This is the only crate of the workspace with a native
+//! library, and it knows no algorithms.
 //!
-//! [`entries`] are all tasks, for a [`Registry`](s2pg::env::Registry); [`Gym`] is one of them, and [`Body`] the simulation
-//! below. Each family of tasks is a folder of its own beside `body.rs` and `sum.rs`, which all of them share.
+//! [`entries`] are all tasks, for a [`Registry`](s2pg::env::Registry); [`Gym`] is one of them, and [`Body`] the
+//! simulation below. Each family of tasks is a folder of its own beside `body.rs` and `sum.rs`, which all of them
+//! share.
 //!
 //! # Linking
 //!
-//! The build script of this crate provides MuJoCo's library, and tells the build scripts of crates that depend on this one
-//! where the library is. A program finds the library at run time if its own package names `s2pg-mujoco` as a dependency and
-//! has a `build.rs` that passes the place on:
+//! The build script of this crate provides MuJoCo's library, and tells the build scripts of crates that depend on this
+//! one where the library is. A program finds the library at run time if its own package names `s2pg-mujoco` as a
+//! dependency and has a `build.rs` that passes the place on:
 //!
 //! ```no_run
 //! if let Ok(dir) = std::env::var("DEP_S2PG_MUJOCO_DIR") {

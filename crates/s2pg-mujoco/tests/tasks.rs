@@ -137,7 +137,8 @@ fn numbers(file: &SafeTensors, name: &str) -> Vec<f64> {
 }
 
 /// From one state, 200 random actions bring Gymnasium's observations, rewards and terminations to the last bit. Without
-/// what the publication's tasks leave out, theirs are the same, but for the reward of being upright that they pay for a fall.
+/// what the publication's tasks leave out, theirs are the same, but for the reward of being upright that they pay for a
+/// fall.
 #[test]
 fn rollouts_are_gymnasiums() {
     for case in &CASES {
@@ -205,8 +206,8 @@ fn rollouts_are_gymnasiums() {
     }
 }
 
-/// Sizes, order and masks of the publication's observations are the recorded ones, with and without varying masses, in the
-/// suites of PPO (seen by a policy with memory) and of SAC and TD3.
+/// Sizes, order and masks of the publication's observations are the recorded ones, with and without varying masses, in
+/// the suites of PPO (seen by a policy with memory) and of SAC and TD3.
 #[test]
 fn golden_masks() {
     let file = SafeTensors::deserialize(include_bytes!("golden/envs_mujoco_masks/tensors.safetensors")).unwrap();
@@ -364,7 +365,8 @@ fn a_start_has_the_published_noise() {
 }
 
 /// From many random states, what follows a snapshot is repeated to the bit after a restore, here and in another
-/// environment, and the restored state and its views are the snapshot's: in every task, and in every way to draw masses.
+/// environment, and the restored state and its views are the snapshot's: in every task, and in every way to draw
+/// masses.
 #[test]
 fn a_restore_repeats_to_the_bit() {
     let ways = [
@@ -450,8 +452,8 @@ fn masses_vary() {
     }
 }
 
-/// The heavier body moves otherwise; with `reset_first` the first observation is of the masses before, without it of the new
-/// ones. Inertias in the observation are scaled, unless they are stale.
+/// The heavier body moves otherwise; with `reset_first` the first observation is of the masses before, without it of
+/// the new ones. Inertias in the observation are scaled, unless they are stale.
 #[test]
 fn errors_of_the_published_masses_are_switches() {
     let run = |options: Options| {
@@ -536,8 +538,8 @@ fn an_unstable_simulation_is_an_error() {
     }
 }
 
-/// A million steps with extreme actions from extreme states, in each task: each is an error, or everything that it brings is
-/// finite.
+/// A million steps with extreme actions from extreme states, in each task: each is an error, or everything that it
+/// brings is finite.
 #[test]
 #[ignore = "minutes"]
 fn a_million_extreme_steps_are_sound_or_errors() {
@@ -573,7 +575,8 @@ fn a_million_extreme_steps_are_sound_or_errors() {
     }
 }
 
-/// Unknown names, options and words, options that belong to others, and a snapshot that does not fit, are one sentence each.
+/// Unknown names, options and words, options that belong to others, and a snapshot that does not fit, are one sentence
+/// each.
 #[test]
 fn nonsense_is_refused() {
     let error = |name: &str, options: Options| Gym::new(name, &options).err().unwrap().to_string();

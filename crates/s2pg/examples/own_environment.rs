@@ -1,4 +1,4 @@
-//! An environment of one's own: what it is, what its step does, and how an experiment finds it.
+//! An environment of your own: its description, its step, and how an experiment finds it.
 //!
 //! ```text
 //! cargo run --release -p s2pg --example own_environment
@@ -12,8 +12,9 @@ use s2pg::{Env, EnvError, EnvSpec, Outcome, Rng};
 
 const NAME: &str = "Echo-v0";
 
-/// Each step shows a sign, +1 or -1; the right action is the sign of the step before. Without memory the best action is
-/// 0, which brings 0; with memory a perfect episode brings 19, as nothing was shown before the first step.
+/// An environment that shows a sign, +1 or -1, in each step; the right action is the sign that was shown one step
+/// before. Without memory the best action is 0, which brings a return of 0. With memory a perfect episode brings a
+/// return of 19, as nothing was shown before the first step.
 struct Echo {
     spec: EnvSpec,
     shown: f64,
@@ -49,7 +50,7 @@ impl Env for Echo {
     fn step(&mut self, a: &[f32], rng: &mut Rng) -> Result<Outcome, EnvError> {
         let r = self.before.abs() - (a[0] as f64 - self.before).powi(2);
         (self.before, self.shown) = (self.shown, [-1.0, 1.0][rng.below(2)]);
-        // It never ends by itself; the time limit around it truncates.
+        // An episode never terminates; the time limit around the environment truncates it.
         Ok(Outcome { r, terminated: false, truncated: false })
     }
 
@@ -91,7 +92,7 @@ lr = 2e-3
 value_lr = 2e-3
 "#;
 
-/// The environments of the library and this one.
+/// Returns a registry of the environments of the library and of this environment.
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.extend([Entry {
@@ -102,13 +103,13 @@ pub fn registry() -> Registry {
     registry
 }
 
-/// What the environment owes to a trainer and does not keep: nothing.
+/// Returns the requirements that an environment must keep and this environment does not: none.
 pub fn complaints() -> Result<Vec<String>, EnvError> {
     let checks = check_env(&|| registry().make(NAME, &Options::new()))?;
     Ok(checks.into_iter().filter_map(|check| Some(format!("{}: {}", check.what, check.complaint?))).collect())
 }
 
-/// Trains with these overrides; the mean return of 50 deterministic episodes.
+/// Trains the experiment with these overrides, and returns the mean return of 50 deterministic episodes.
 pub fn run(overrides: &[String]) -> Result<f64, Box<dyn std::error::Error>> {
     let experiment = Experiment::parse("the example", EXPERIMENT, overrides)?;
     let mut training = build(&experiment, Arc::new(registry()), 1)?;

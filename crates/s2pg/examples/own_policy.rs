@@ -1,4 +1,4 @@
-//! A policy of one's own: parameters, a distribution over (a, z'), and nothing else; PPO trains it as it is.
+//! A policy of your own: parameters and a distribution over (a, z'), which is all that PPO needs to train the policy.
 //!
 //! ```text
 //! cargo run --release -p s2pg --example own_policy
@@ -15,10 +15,10 @@ use s2pg::policy::{Context, Dist, Gaussian, Memory, StatefulPolicy, Value, Value
 use s2pg::train::{Parts, Trainer, Training};
 use s2pg::{Env, Rng, State, Visitor};
 
-/// Entries of the state z.
+/// Number of entries of the state z.
 const Z: usize = 4;
 
-/// The simplest memory: z' ~ N(tanh(W o + U z), σ_z²), a ~ N(V [o, mean of z'], σ_a²).
+/// A policy with the simplest memory: z' ~ N(tanh(W o + U z), σ_z²) and a ~ N(V [o, mean of z'], σ_a²).
 #[derive(Clone)]
 struct Elman {
     parameters: Parameters<f32>,
@@ -48,7 +48,7 @@ impl Params for Elman {
     }
 }
 
-/// What a checkpoint holds of it. The compiler names a field that is forgotten here.
+/// A checkpoint holds what is visited here. The compiler names a field that is forgotten.
 impl State for Elman {
     fn visit(&mut self, v: &mut dyn Visitor) {
         let Self { parameters, next: _, head: _, log_std_z: _, log_std_a: _ } = self;
@@ -74,7 +74,8 @@ impl StatefulPolicy for Elman {
     }
 }
 
-/// Trains on a short T-maze; the mean return of 50 deterministic episodes: 1 with memory, at most 0 without.
+/// Trains the policy on a short T-maze, and returns the mean return of 50 deterministic episodes. A policy with memory
+/// can reach 1, a policy without memory at most 0.
 pub fn run(steps: usize, seed: u64) -> Result<f64, Box<dyn std::error::Error>> {
     let options: Options = "corridor = 3".parse()?;
     let make_env = Arc::new(move || Registry::new().make("TMaze-v0", &options));

@@ -1,4 +1,4 @@
-//! The one random generator. Every draw goes through a `&mut Rng`; there is no global one.
+//! The random generator of the library. Every draw goes through a `&mut Rng`; there is no global generator.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
@@ -6,13 +6,13 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::state::{Data, State, Visitor};
 
-/// A ChaCha8 stream, split from a seed by name: the stream `"env/3"` of seed 7 is the same numbers on every
-/// machine, whatever else is drawn elsewhere.
+/// A stream of random numbers (ChaCha8), split from a seed by name: the stream `"env/3"` of seed 7 holds the same
+/// numbers on every machine, whatever else is drawn elsewhere.
 #[derive(Clone, Debug)]
 pub struct Rng(ChaCha8Rng);
 
 impl Rng {
-    /// The stream called `stream` of the experiment with this seed.
+    /// Makes the stream called `stream` of the seed `seed`, at its first number.
     pub fn new(seed: u64, stream: &str) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -20,29 +20,29 @@ impl Rng {
         Self(ChaCha8Rng::from_seed(key))
     }
 
-    /// A new stream, drawn from this one.
+    /// Makes a new stream whose key is drawn from this stream.
     pub fn split(&mut self) -> Self {
         let mut key = [0; 32];
         self.0.fill_bytes(&mut key);
         Self(ChaCha8Rng::from_seed(key))
     }
 
-    /// 64 random bits.
+    /// Draws 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// Uniform in [0, 1), with 53 random bits.
+    /// Draws a number uniformly from [0, 1), with 53 random bits.
     pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// Uniform in [low, high).
+    /// Draws a number uniformly from [low, high).
     pub fn range(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.uniform()
     }
 
-    /// Uniform in 0..n. Unbiased, by rejection.
+    /// Draws a whole number uniformly from 0..n, without bias (by rejection). Panics where n is 0.
     pub fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "nothing to draw from: below(0)");
         let n = n as u64;
@@ -54,12 +54,12 @@ impl Rng {
         }
     }
 
-    /// Standard normal.
+    /// Draws a standard normal number.
     pub fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
     }
 
-    /// Puts `items` in random order (Fisher-Yates).
+    /// Puts `items` in a random order (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));

@@ -288,8 +288,8 @@ fn log_std(p: &Parameters<f32>) -> Vec<f64> {
     p.data()[p.slot("log_std").range()].iter().map(|&x| x as f64).collect()
 }
 
-/// Whole updates of the policy without memory are the textbook's: every parameter of policy and value function moves as in
-/// a second PPO that is written out in f64, with its own network, its own gradients and its own Adam.
+/// Whole updates of the policy without memory are the textbook's: every parameter of policy and value function moves as
+/// in a second PPO that is written out in f64, with its own network, its own gradients and its own Adam.
 #[test]
 fn an_update_without_memory_is_the_textbooks() {
     let mut worst = 0.0f64;
@@ -332,8 +332,8 @@ fn an_update_without_memory_is_the_textbooks() {
     println!("largest difference of a parameter after an update: {worst:e}");
 }
 
-/// An update of TRPO without memory is the textbook's: it is written out in f64, with the whole Fisher matrix, which is made
-/// of every row's derivatives, and with its own conjugate gradients and line search.
+/// An update of TRPO without memory is the textbook's: it is written out in f64, with the whole Fisher matrix, which is
+/// made of every row's derivatives, and with its own conjugate gradients and line search.
 #[test]
 fn a_trpo_update_without_memory_is_the_textbooks() {
     let (mut worst, mut shortened) = (0.0f64, 0);
@@ -532,8 +532,8 @@ fn reinforce_and_gpomdp_without_memory_are_the_textbooks() {
     println!("largest difference of a gradient of REINFORCE: {worst:e} of the largest entry");
 }
 
-/// The surrogate is -mean min(ratio A, clip(ratio) A) with the densities written out; with z, the same formula holds for
-/// the density of the pair, and the part of z' is left out by no path.
+/// The surrogate is -mean min(ratio A, clip(ratio) A) with the densities written out; with z, the same formula holds
+/// for the density of the pair, and the part of z' is left out by no path.
 #[test]
 fn the_surrogate_is_the_textbooks() {
     let mut rng = Rng::new(0, "surrogate");
@@ -712,7 +712,7 @@ fn sac_without_memory_is_the_textbooks() {
     let mut pi_adam = Optimiser::new(&pi, settings.lr);
     let mut q_adam: Vec<Optimiser<f64>> = q.iter().map(|q| Optimiser::new(q, settings.critic_lr)).collect();
     let (mut ln_alpha, mut m, mut v) = (settings.alpha.ln(), 0.0, 0.0);
-    let mut sac = Sac::new(policy, critics.try_into().unwrap(), (A, 0), settings.clone(), 1);
+    let mut sac = Sac::new(policy, critics, (A, 0), settings.clone(), 1);
 
     let scale = |t: &Tensor<f64>| {
         let row = |f: &dyn Fn(f64, f64) -> f64| {
@@ -769,8 +769,8 @@ fn sac_without_memory_is_the_textbooks() {
     }
 }
 
-/// TD3 without z is the textbook's, written here once more in f64: losses and targets through ten updates, of which every
-/// other one moves the policy.
+/// TD3 without z is the textbook's, written here once more in f64: losses and targets through ten updates, of which
+/// every other one moves the policy.
 #[test]
 fn td3_without_memory_is_the_textbooks() {
     let mut rng = Rng::new(1, "absent td3");

@@ -90,8 +90,8 @@ fn modules_are_found() {
     assert_eq!(without_comment("let x = \"http://a\"; // crate::env"), "let x = \"http://a\"; ");
 }
 
-/// Inside the library: results -> run -> experiment -> train -> algo -> plan -> data -> policy -> nn, and from train and plan
-/// to env; `rng` and `state` are below all, and env is a leaf.
+/// Inside the library: results -> run -> experiment -> train -> algo -> plan -> data -> policy -> nn, and from train
+/// and plan to env; `rng` and `state` are below all, and env is a leaf.
 #[test]
 fn modules_use_only_what_is_below_them() {
     const ORDER: [&str; 12] =
@@ -273,8 +273,8 @@ fn occurrences(sources: &[Source], words: &[&str], allowed: &[&str]) -> Vec<Stri
 
 const NONE: [&str; 0] = [];
 
-/// An algorithm knows no environment, no loop, no file, no clock, and no kind of memory, neither by its name nor by asking for
-/// what only one kind has; its file has at most 300 lines.
+/// An algorithm knows no environment, no loop, no file, no clock, and no kind of memory, neither by its name nor by
+/// asking for what only one kind has; its file has at most 300 lines.
 #[test]
 fn an_algorithm_is_its_box() {
     let algorithms: Vec<Source> =
@@ -289,8 +289,8 @@ fn an_algorithm_is_its_box() {
     }
 }
 
-/// An algorithm is one file and its lines in the registry: no other source of the library, of the lab or of the command line
-/// names it, but for the benchmark.
+/// An algorithm is one file and its lines in the registry: no other source of the library, of the lab or of the command
+/// line names it, but for the benchmark.
 #[test]
 fn an_algorithm_is_named_in_two_files() {
     let sources = ["s2pg", "s2pg-lab", "s2pg-cli"].map(sources);
@@ -316,8 +316,8 @@ fn an_algorithm_is_named_in_two_files() {
     println!("{} modules of algorithms, each named in 2 files of the sources", modules.len());
 }
 
-/// The library prints nothing, ends no process, reads no clock, opens no connection, has no generator but the one that is
-/// passed in, and no table whose order is another one in every process.
+/// The library prints nothing, ends no process, reads no clock, opens no connection, has no generator but the one that
+/// is passed in, and no table whose order is another one in every process.
 #[test]
 fn the_library_is_silent_and_repeatable() {
     let words = [
@@ -360,7 +360,7 @@ fn no_hand_made_concurrency() {
     let words: Vec<&str> = words.into_iter().chain(atomics.iter().map(String::as_str)).collect();
     let allowed = ["s2pg/src/env/vec.rs", "s2pg/src/nn/pool.rs", "s2pg-cli/src/train.rs", "s2pg-cli/src/signals.rs"];
     let mut with = 0;
-    for krate in ["s2pg", "s2pg-mujoco", "s2pg-cli"] {
+    for krate in ["s2pg", "s2pg-mujoco", "s2pg-lab", "s2pg-cli"] {
         let sources = sources(krate);
         assert_eq!(occurrences(&sources, &words, &allowed), NONE);
         let synchronised =
@@ -377,7 +377,7 @@ fn copy(s: &Source) -> Source {
 /// `unsafe` is nowhere but at the one call of the matrix product and in the bindings of the simulator.
 #[test]
 fn unsafe_is_in_one_place() {
-    let found = [sources("s2pg"), sources("s2pg-cli")].map(|s| occurrences(&s, &["unsafe"], &[])).concat();
+    let found = ["s2pg", "s2pg-lab", "s2pg-cli"].map(|krate| occurrences(&sources(krate), &["unsafe"], &[])).concat();
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("s2pg/src/nn/kernels.rs:"), "{found:?}");
     println!("unsafe outside of the bindings: {}", found[0]);
@@ -431,10 +431,15 @@ fn crates_know_their_place() {
     assert_eq!(occurrences(&sources("s2pg-mujoco"), &words, &[]), NONE);
     let words = ["s2pg::algo", "s2pg::data", "s2pg::nn", "s2pg::policy"];
     assert_eq!(occurrences(&sources("s2pg-cli"), &words, &["s2pg-cli/src/bench"]), NONE);
+    let words = ["s2pg::algo", "s2pg::data", "s2pg::nn"];
+    assert_eq!(occurrences(&sources("s2pg-lab"), &words, &[]), NONE);
+    // The lab serves front ends: it touches no terminal, no arguments, no clock and no signal.
+    let words = ["println!", "eprintln!", "print!", "eprint!", "clap", "anyhow", "indicatif", "signal_hook", "Instant"];
+    assert_eq!(occurrences(&sources("s2pg-lab"), &words, &[]), NONE);
 }
 
-/// Kernels are called from operations only: nothing else in the library names them, or the libraries below them, and the
-/// reverse pass names no operation.
+/// Kernels are called from operations only: nothing else in the library names them, or the libraries below them, and
+/// the reverse pass names no operation.
 #[test]
 fn kernels_are_called_from_operations_only() {
     let sources = sources("s2pg");
@@ -457,4 +462,90 @@ fn kernels_are_called_from_operations_only() {
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["Op", "super::ops::{"]).collect();
     assert_eq!(occurrences(&graph, &words, &[]), NONE);
     println!("{} operations; the reverse pass names none", operations.len());
+}
+
+/// Every Rust file of the workspace, its path below `crates/` with its text.
+fn rust_files() -> Vec<(String, String)> {
+    fn collect(path: PathBuf, found: &mut Vec<PathBuf>) {
+        if path.is_dir() {
+            fs::read_dir(path).unwrap().for_each(|entry| collect(entry.unwrap().path(), found));
+        } else if path.is_file() && path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    for krate in fs::read_dir(&crates).unwrap().map(|entry| entry.unwrap().path()) {
+        ["src", "tests", "examples", "build.rs"].iter().for_each(|part| collect(krate.join(part), &mut found));
+    }
+    found.sort();
+    let name = |path: &Path| path.strip_prefix(&crates).unwrap().to_string_lossy().replace('\\', "/");
+    found.into_iter().map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// The lines with a comment that are longer than 120 columns, and the lines of comment paragraphs that end early: the
+/// first word of the next line would have fitted, and the line ends no sentence. Code, tables, lists and headings are
+/// no paragraphs.
+fn badly_wrapped(text: &str) -> Vec<String> {
+    const WIDTH: usize = 120;
+    let mut found = Vec::new();
+    let (mut is_code, mut is_list) = (false, false);
+    // The line before, where it belongs to a paragraph of comments of this indentation and kind.
+    let mut before: Option<(&str, &str)> = None;
+    let mut block = None;
+    for (i, line) in text.lines().enumerate() {
+        if line.chars().count() > WIDTH && without_comment(line) != line {
+            found.push(format!("{}: {} columns", i + 1, line.chars().count()));
+        }
+        let start = line.trim_start();
+        let kind = ["///", "//!", "//"].into_iter().find(|kind| start.starts_with(kind));
+        let indented = &line[..line.len() - start.len()];
+        let words = kind.map_or("", |kind| start[kind.len()..].trim());
+        if block != Some((indented, kind)) {
+            (block, before, is_code, is_list) = (Some((indented, kind)), None, false, false);
+        }
+        let number = words.split_once(". ").is_some_and(|(n, _)| n.parse::<u32>().is_ok());
+        is_list = !words.is_empty() && (is_list || number || ["- ", "* "].iter().any(|mark| words.starts_with(mark)));
+        let is_fence = words.starts_with("```");
+        is_code ^= is_fence;
+        let is_prose = !words.is_empty() && !is_list && !is_code && !is_fence && !words.starts_with(['|', '#']);
+        if kind.is_none() || !is_prose {
+            before = None;
+            continue;
+        }
+        let first = words.split_whitespace().next().unwrap();
+        if let Some((line, words)) = before
+            && !words.ends_with(['.', ':', ';', '?', '!'])
+            && line.trim_end().chars().count() + 1 + first.chars().count() <= WIDTH
+        {
+            found.push(format!("{i}: `{first}` of the next line fits"));
+        }
+        before = Some((line, words));
+    }
+    found
+}
+
+/// A line that is too long or ends early is seen; code, tables, lists, headings and other comments are not paragraphs.
+#[test]
+fn bad_wrapping_is_seen() {
+    let long = "x".repeat(110);
+    assert_eq!(badly_wrapped(&format!("// {long}\n// {long}\n")), [""; 0]);
+    assert_eq!(badly_wrapped(&format!("let x = 1; // {long}\n")), ["1: 124 columns"]);
+    assert_eq!(badly_wrapped("/// A line\n/// that ends early.\n"), ["1: `that` of the next line fits"]);
+    assert_eq!(badly_wrapped("/// A sentence.\n/// Another.\n"), [""; 0]);
+    assert_eq!(badly_wrapped("//! ```text\n//! a\n//! b\n//! ```\n//! # Title\n//! | a |\n//! | b |\n"), [""; 0]);
+    assert_eq!(badly_wrapped("//! - a\n//!   b\n// c\n/// d\n"), [""; 0]);
+    assert_eq!(badly_wrapped("//! - a\n//!\n//! b\n//! c\n"), ["3: `c` of the next line fits"]);
+}
+
+/// No comment in a Rust file goes beyond 120 columns, and paragraphs of comments are filled.
+#[test]
+fn comments_are_wrapped() {
+    let files = rust_files();
+    let complaints: Vec<String> = files
+        .iter()
+        .flat_map(|(path, text)| badly_wrapped(text).into_iter().map(move |complaint| format!("{path}:{complaint}")))
+        .collect();
+    assert!(files.len() > 100, "{} files were read", files.len());
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

@@ -49,8 +49,8 @@ fn on_page(text: &str) -> Vec<String> {
     steps(section.take_while(|line| !line.starts_with('#')), |line| line.strip_prefix("   "))
 }
 
-/// Every algorithm file with numbered steps has a page with the same steps, word for word; and every step is numbered in
-/// order.
+/// Every algorithm file with numbered steps has a page with the same steps, word for word; and every step is numbered
+/// in order.
 #[test]
 fn every_page_is_its_algorithm() {
     let mut boxes = 0;

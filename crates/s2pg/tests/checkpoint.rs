@@ -209,8 +209,8 @@ fn cut_longer_and_zeroed_files_are_rejected() {
     eprintln!("truncations rejected: all {}", sound.len());
 }
 
-/// A damaged or missing latest checkpoint gives way to the one before it, the caller learns why, and no later save
-/// puts the damaged file in place of the sound one.
+/// A damaged or missing latest checkpoint gives way to the one before it, the caller learns why, and no later save puts
+/// the damaged file in place of the sound one.
 #[test]
 fn a_damaged_latest_falls_back_to_the_previous() {
     let dir = tempfile::tempdir().unwrap();

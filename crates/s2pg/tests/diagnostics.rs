@@ -12,9 +12,9 @@ use s2pg::run::checkpoint::differences;
 const GRADIENT: [&str; 2] = ["grad/norm", "grad/snr"];
 const STATE: [&str; 3] = ["state/mean", "state/variance", "state/saturation"];
 
-/// With the figures or without, a run has the same state to the bit, but for the sums of the figures themselves; there are
-/// those of gradients for every algorithm, and those of the state where there is one. The figures of an update that are
-/// there in both cases are the same.
+/// With the figures or without, a run has the same state to the bit, but for the sums of the figures themselves; there
+/// are those of gradients for every algorithm, and those of the state where there is one. The figures of an update that
+/// are there in both cases are the same.
 #[test]
 fn figures_change_nothing() {
     let mut rows = 0;
@@ -37,8 +37,8 @@ fn figures_change_nothing() {
         let of_state = if has_state { &STATE[..] } else { &[] };
         for (plain, more) in plain.iter().zip(&more) {
             let added: Vec<_> = more.iter().filter(|m| plain.iter().all(|p| p.0 != m.0)).collect();
-            // Off-policy every figure has its column; one that an update did not bring is empty. A batch of one piece has
-            // no signal-to-noise ratio.
+            // Off-policy every figure has its column; one that an update did not bring is empty. A batch of one piece
+            // has no signal-to-noise ratio.
             let brought: Vec<&str> = added.iter().filter(|m| m.1.is_finite()).map(|m| m.0).collect();
             let of_gradient = if off_policy { &GRADIENT[..1] } else { &GRADIENT[..] };
             assert_eq!(brought, [of_gradient, of_state].concat(), "{pair:?}");

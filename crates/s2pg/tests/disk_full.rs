@@ -1,5 +1,5 @@
-//! A disk that refuses to take a checkpoint costs that checkpoint and never the run: it warns, tries again, and stops after
-//! three failures in a row.
+//! A disk that refuses to take a checkpoint costs that checkpoint and never the run: it warns, tries again, and stops
+//! after three failures in a row.
 
 mod runs;
 
@@ -57,8 +57,8 @@ fn two_failures_are_warnings() {
     }
 }
 
-/// The third failure in a row stops the run, the old checkpoint goes on from where it was, and so does a failure at the last
-/// step, after which there is no next try.
+/// The third failure in a row stops the run, the old checkpoint goes on from where it was, and so does a failure at the
+/// last step, after which there is no next try.
 #[test]
 fn three_failures_stop_the_run() {
     let experiment = small(0);
@@ -81,7 +81,8 @@ fn three_failures_stop_the_run() {
     }
 }
 
-/// The best policy that cannot be kept is a warning as well, and the next one that is better than the one on the disk is kept.
+/// The best policy that cannot be kept is a warning as well, and the next one that is better than the one on the disk
+/// is kept.
 #[test]
 fn a_best_policy_that_cannot_be_kept_is_a_warning() {
     let experiment = small(10);

@@ -1,5 +1,5 @@
-//! A number that is not finite, wherever it comes from, stops the run before the next checkpoint, or is dropped with its
-//! step; no checkpoint ever holds one. `S2PG_DIVERGENCES` is the number of injections of each kind (1 if not set).
+//! A number that is not finite, wherever it comes from, stops the run before the next checkpoint, or is dropped with
+//! its step; no checkpoint ever holds one. `S2PG_DIVERGENCES` is the number of injections of each kind (1 if not set).
 
 mod runs;
 
@@ -176,8 +176,8 @@ fn no_checkpoint_holds_a_nan() {
     println!("NaN anywhere: {stopped} of {all} runs stopped, 0 checkpoints hold one");
 }
 
-/// A pendulum that shows a number that is not finite: in the reward or a view of a step, or in the first observation of an
-/// episode.
+/// A pendulum that shows a number that is not finite: in the reward or a view of a step, or in the first observation of
+/// an episode.
 struct Broken {
     env: TimeLimit<Pendulum>,
     place: String,
@@ -245,8 +245,8 @@ fn with_broken(place: &str, from: usize, until: usize, rng: &mut Rng) -> (Experi
     (experiment, Arc::new(registry))
 }
 
-/// A NaN in a reward or a view at a random step is dropped with its step and counted; nothing of it enters the state, and
-/// the run goes on.
+/// A NaN in a reward or a view at a random step is dropped with its step and counted; nothing of it enters the state,
+/// and the run goes on.
 #[test]
 fn a_nan_of_an_environment_is_dropped() {
     let mut rng = Rng::new(3, "diverge");
@@ -291,9 +291,9 @@ fn a_nan_that_stays_stops_the_run() {
     }
 }
 
-/// A run that diverges leaves the step and the batch on disk; from its last checkpoint it is brought to the same step, the
-/// same figure and the same batch, bit for bit, for every algorithm and memory. Nothing in its directory changes, and one
-/// that did not diverge cannot be replayed.
+/// A run that diverges leaves the step and the batch on disk; from its last checkpoint it is brought to the same step,
+/// the same figure and the same batch, bit for bit, for every algorithm and memory. Nothing in its directory changes,
+/// and one that did not diverge cannot be replayed.
 #[test]
 fn a_divergence_is_replayed() {
     let mut rng = Rng::new(5, "diverge");

@@ -1,5 +1,5 @@
-//! No window of a rollout crosses an episode, and nothing of a replay buffer crosses an episode or the seam of its ring:
-//! 100,000 random cases of each, `S2PG_CASES` for another number.
+//! No window of a rollout crosses an episode, and nothing of a replay buffer crosses an episode or the seam of its
+//! ring: 100,000 random cases of each, `S2PG_CASES` for another number.
 
 use s2pg::Rng;
 use s2pg::data::{Buffer, Replay, ReplayShape, Rollout, RolloutShape, Transition};
@@ -272,8 +272,8 @@ fn nothing_of_a_replay_buffer_crosses_an_episode_or_the_seam() {
     assert!(wrapped > cases() / 10, "{wrapped} rings had wrapped around");
 }
 
-/// A refreshed z' is the z of the next step of its own episode, and nothing else changes; where rows repeat, the later one
-/// holds; half a refresh is half of the way.
+/// A refreshed z' is the z of the next step of its own episode, and nothing else changes; where rows repeat, the later
+/// one holds; half a refresh is half of the way.
 #[test]
 fn a_refresh_stays_in_its_episode() {
     let mut rng = Rng::new(4, "refresh");

@@ -1,5 +1,5 @@
-//! Stopped at any step and resumed, a run is the same run, to the bit. `S2PG_RESUMES` is the number of stops of each pair
-//! (1 if not set).
+//! Stopped at any step and resumed, a run is the same run, to the bit. `S2PG_RESUMES` is the number of stops of each
+//! pair (1 if not set).
 
 mod runs;
 

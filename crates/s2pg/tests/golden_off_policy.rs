@@ -1,5 +1,5 @@
-//! SAC and TD3 equal the numbers of the official implementation, through whole updates; so does the replay buffer, except
-//! where the official one reaches over the end of an episode.
+//! SAC and TD3 equal the numbers of the official implementation, through whole updates; so does the replay buffer,
+//! except where the official one reaches over the end of an episode.
 
 mod common;
 
@@ -573,8 +573,8 @@ fn golden_sac_rs_critic() {
     }
 }
 
-/// Acting over resets, stochastic and deterministic, as the published policies do: those of SAC keep the previous action
-/// at a reset (D13), those of TD3 remember it as it was before clipping (D14).
+/// Acting over resets, stochastic and deterministic, as the published policies do: those of SAC keep the previous
+/// action at a reset (D13), those of TD3 remember it as it was before clipping (D14).
 #[test]
 fn golden_acting_off_policy() {
     let mut case = Case::open("acting");

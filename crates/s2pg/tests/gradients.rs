@@ -335,8 +335,8 @@ fn long_chains_drop() {
     assert_eq!(x.item(), 100_000.0);
 }
 
-/// PPO's clipped ratio of (a, z') with its entropy bonus, for policies with every cell and for one without memory, and the
-/// loss of their value functions: some ratios are clipped on either side, and advantages have both signs.
+/// PPO's clipped ratio of (a, z') with its entropy bonus, for policies with every cell and for one without memory, and
+/// the loss of their value functions: some ratios are clipped on either side, and advantages have both signs.
 #[test]
 fn ppo_losses() {
     let (rows, o, a) = (9, 3, 2);

@@ -1,7 +1,7 @@
 //! Policies with memory learn what policies without cannot.
 //!
-//! Minutes of work, so it runs when asked: `cargo test --release -p s2pg --test learns -- --ignored --nocapture`.
-//! The seeds are fixed; every one is shown and every one must pass.
+//! Minutes of work, so it runs when asked: `cargo test --release -p s2pg --test learns -- --ignored --nocapture`. The
+//! seeds are fixed; every one is shown and every one must pass.
 
 use std::sync::Arc;
 

@@ -7,8 +7,8 @@ use s2pg::experiment::{AlgorithmName, Estimator, Span};
 use s2pg::policy::PolicyKind;
 use s2pg::state::digest;
 
-/// With either network of a policy with a state, under each estimator that has one, every algorithm moves the policy and
-/// leaves it finite; the two networks have other parameters, and so have their two policies.
+/// With either network of a policy with a state, under each estimator that has one, every algorithm moves the policy
+/// and leaves it finite; the two networks have other parameters, and so have their two policies.
 #[test]
 fn every_algorithm_trains_every_kind_of_policy() {
     for algorithm in AlgorithmName::all() {

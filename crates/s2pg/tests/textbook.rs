@@ -30,7 +30,8 @@ const O: usize = 2;
 const A: usize = 1;
 const Z: usize = 3;
 
-/// `ends`: how probable it is that a step ends its episode, a third of them by each of termination, truncation, failure.
+/// `ends`: how probable it is that a step ends its episode, a third of them by each of termination, truncation,
+/// failure.
 fn episodes(steps: usize, envs: usize, ends: f64, seed: u64) -> Episodes {
     let mut rng = Rng::new(seed, "episodes");
     let mut data = Rollout::new(RolloutShape {
@@ -88,7 +89,8 @@ fn episodes(steps: usize, envs: usize, ends: f64, seed: u64) -> Episodes {
     Episodes { data, episode, v: values(), v_next: values() }
 }
 
-/// A_k = sum over j >= k in its episode of (gamma lambda)^(j - k) (r_j + gamma V'_j - V_j), V' = 0 behind a termination.
+/// A_k = sum over j >= k in its episode of (gamma lambda)^(j - k) (r_j + gamma V'_j - V_j), V' = 0 behind a
+/// termination.
 fn naive_gae(e: &Episodes, gamma: f64, lambda: f64) -> Vec<Option<f64>> {
     let n = e.episode.len();
     let delta = |j: usize| {
@@ -161,7 +163,8 @@ proptest! {
         prop_assert!(mean.abs() < 1e-9 && (std - 1.0).abs() < 1e-6, "{mean} {std}");
     }
 
-    /// Running moments equal the mean and the variance of everything seen, with one virtual sample of mean 0, variance 1.
+    /// Running moments equal the mean and the variance of everything seen, with one virtual sample of mean 0 and
+    /// variance 1.
     #[test]
     fn running_moments_are_moments((n, seed, shift) in (1..300usize, any::<u64>(), -100.0..100.0f64)) {
         let mut rng = Rng::new(seed, "moments");
@@ -199,8 +202,8 @@ proptest! {
         }
     }
 
-    /// The density of (a, z') is the product of the normal densities of all entries, with the log-std held within
-    /// [-20, 2]; the entropy is that of the normal distribution.
+    /// The density of (a, z') is the product of the normal densities of all entries, with the log-std held within [-20,
+    /// 2]; the entropy is that of the normal distribution.
     #[test]
     fn gaussian_densities_are_their_definition((rows, a, z, seed) in (1..6usize, 1..4usize, 0..4usize, any::<u64>())) {
         let mut rng = Rng::new(seed, "densities");
@@ -240,7 +243,16 @@ proptest! {
         (steps, envs, ends, seed) in (1..20usize, 1..4usize, 0.0..0.7f64, any::<u64>()),
     ) {
         let e = episodes(steps, envs, ends, seed);
-        let shape = ActorShape { o: O, a: A, a_prev: A, features: 4, hidden: Z, cell: CellKind::Gru, kind: PolicyKind::Shortcut, head: Head::Gaussian { std: 0.5, state_std: 0.5 } };
+        let shape = ActorShape {
+            o: O,
+            a: A,
+            a_prev: A,
+            features: 4,
+            hidden: Z,
+            cell: CellKind::Gru,
+            kind: PolicyKind::Shortcut,
+            head: Head::Gaussian { std: 0.5, state_std: 0.5 },
+        };
         let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: 4, cell: None };
         let mut rng = Rng::new(seed, "networks");
         let ppo = Ppo::new(

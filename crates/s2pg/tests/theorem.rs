@@ -101,8 +101,8 @@ fn s2pg_is_unbiased_and_its_mutants_are_not() {
     assert!((trace / 4.25e3 - 1.0).abs() < 0.05, "{trace}");
 }
 
-/// With the deterministic kernel, BPTT over the whole episode is within 4 standard errors of that kernel's gradient, and
-/// cut to two steps it is beyond 6.
+/// With the deterministic kernel, BPTT over the whole episode is within 4 standard errors of that kernel's gradient,
+/// and cut to two steps it is beyond 6.
 #[test]
 fn bptt_is_unbiased_where_it_is_not_truncated() {
     let task = deterministic(LinearGaussian::default());

@@ -31,8 +31,8 @@ fn s2pg_is_unbiased_and_mutants_are_seen() {
     holds("Lemma 2.1, Corollary 2.4", 4_000_000);
 }
 
-/// Equation 1: BPTT through the whole trajectory is unbiased for the deterministic kernel; over one step it is exactly 0
-/// for the memory's weights.
+/// Equation 1: BPTT through the whole trajectory is unbiased for the deterministic kernel; over one step it is exactly
+/// 0 for the memory's weights.
 #[test]
 fn bptt_is_unbiased() {
     holds("Equation 1", 4_000_000);
@@ -108,8 +108,8 @@ fn plan(n: usize, horizon: usize) -> Plan {
     Plan { n, horizon, gamma: 0.95, seed: SEED, threads: 2 }
 }
 
-/// On the linear-Gaussian task the estimators for any policy are those of the closed form, trajectory by trajectory: S2PG,
-/// and BPTT over every number of steps.
+/// On the linear-Gaussian task the estimators for any policy are those of the closed form, trajectory by trajectory:
+/// S2PG, and BPTT over every number of steps.
 #[test]
 fn estimators_agree_with_the_closed_form() {
     let task = LinearGaussian::default();
@@ -140,8 +140,8 @@ fn moments(path: &Trajectory) -> Vec<Moment> {
     (0..path.steps).map(moment).collect()
 }
 
-/// Against the exact gradients of both objectives, S2PG and both forms of full BPTT differ by what chance allows, and BPTT
-/// over one step by far more.
+/// Against the exact gradients of both objectives, S2PG and both forms of full BPTT differ by what chance allows, and
+/// BPTT over one step by far more.
 #[test]
 fn bias_is_that_of_truncation() {
     let task = LinearGaussian { v: 0.0, ..Default::default() };
@@ -181,9 +181,9 @@ fn variances(kind: Kind, hidden: usize, z: f64, horizon: usize) -> [(f64, f64); 
     ]
 }
 
-/// On the bounded task, with a linear memory, BPTT's variance is about linear in the horizon at Z = 0.5 and exponential at
-/// Z = 1.3, S2PG's about linear at both, and all are below their bounds; with a saturating unit BPTT's does not explode,
-/// though its bound does.
+/// On the bounded task, with a linear memory, BPTT's variance is about linear in the horizon at Z = 0.5 and exponential
+/// at Z = 1.3, S2PG's about linear at both, and all are below their bounds; with a saturating unit BPTT's does not
+/// explode, though its bound does.
 #[test]
 fn variance_against_the_horizon() {
     // From an independent trial of 6,000 trajectories, to about 15 %.
@@ -209,8 +209,8 @@ fn variance_against_the_horizon() {
     assert!(bptt.0 > 100.0 * s2pg.0 && bptt.0 < bptt.1 && s2pg.0 < s2pg.1, "{bptt:?} {s2pg:?}");
 }
 
-/// Any number of threads gives the same bits, and episodes that end are shorter: a maze of 4 steps, of which the last has the
-/// only reward.
+/// Any number of threads gives the same bits, and episodes that end are shorter: a maze of 4 steps, of which the last
+/// has the only reward.
 #[test]
 fn rollouts_repeat_and_end() {
     let make = || -> Made {

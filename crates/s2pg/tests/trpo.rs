@@ -232,8 +232,8 @@ fn figure(metrics: &[(&'static str, f64)], name: &str) -> f64 {
     metrics.iter().find(|m| m.0 == name).unwrap_or_else(|| panic!("no {name} in {metrics:?}")).1
 }
 
-/// After an update the mean divergence of the pair is at most `kl` and near it, and the surrogate is better than before;
-/// both are measured again from the policies before and after, and equal the figures of the update.
+/// After an update the mean divergence of the pair is at most `kl` and near it, and the surrogate is better than
+/// before; both are measured again from the policies before and after, and equal the figures of the update.
 #[test]
 fn an_update_stays_in_its_region_and_improves() {
     let (mut steps, mut full) = (0, 0);

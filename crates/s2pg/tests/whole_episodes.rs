@@ -85,9 +85,9 @@ impl World {
     }
 }
 
-/// Whatever happens to other episodes, each one in a full buffer is there from its first step to its last, in order, of one
-/// environment, and began after the last update; every environment gave its first ones, and as many as the others. The
-/// rewards are those of the same steps.
+/// Whatever happens to other episodes, each one in a full buffer is there from its first step to its last, in order, of
+/// one environment, and began after the last update; every environment gave its first ones, and as many as the others.
+/// The rewards are those of the same steps.
 #[test]
 fn a_full_buffer_holds_whole_episodes_of_one_policy() {
     let cases = std::env::var("S2PG_CASES").map_or(20_000, |n| n.parse().unwrap());

@@ -1,4 +1,5 @@
-//! Floating-point operations of networks: their own matrix products, with gradients of inputs only where they are needed.
+//! Floating-point operations of networks: their own matrix products, with gradients of inputs only where they are
+//! needed.
 
 use std::ops::{Add, Mul};
 

@@ -1,9 +1,9 @@
 //! `s2pg bench`: what training costs, beside what it may cost.
 //!
-//! Every figure is CPU time of one thread, except in the rows of `parallel.rs`, which are wall clock. The rows take turns,
-//! round after round, so that a busy machine troubles all rows alike. A figure is the least of all rounds; a ratio of two
-//! measured figures is the median of their pairs. The rows measure the environments and presets of this project, whatever
-//! environments a program adds.
+//! Every figure is CPU time of one thread, except in the rows of `parallel.rs`, which are wall clock. The rows take
+//! turns, round after round, so that a busy machine troubles all rows alike. A figure is the least of all rounds; a
+//! ratio of two measured figures is the median of their pairs. The rows measure the environments and presets of this
+//! project, whatever environments a program adds.
 
 mod flops;
 mod parallel;

@@ -84,8 +84,8 @@ pub fn environments(rounds: usize) -> anyhow::Result<Case> {
     }))
 }
 
-/// Training steps of PPO-RS in several environments: whole cycles of acting and updating, after which both runs must have
-/// the same state.
+/// Training steps of PPO-RS in several environments: whole cycles of acting and updating, after which both runs must
+/// have the same state.
 pub fn training_step(rounds: usize) -> anyhow::Result<Case> {
     let changes = [format!("env.parallel={PARALLEL}")];
     let experiment = presets::find("ppo-rs/half-cheetah", &changes, None)?.experiment;
@@ -122,7 +122,8 @@ pub fn off_policy_step(rounds: usize) -> anyhow::Result<Case> {
 mod tests {
     use super::*;
 
-    /// A row whose two halves differ in one bit is an error that names it; where they agree, it has at least five pairs.
+    /// A row whose two halves differ in one bit is an error that names it; where they agree, it has at least five
+    /// pairs.
     #[test]
     fn other_bits_are_an_error() {
         let row = || Row::new("env/x", None, None, None);

@@ -1,4 +1,5 @@
-//! The work of a SAC-RS update and of an unrolled recurrent actor, in the sizes by which tensor libraries were compared.
+//! The work of a SAC-RS update and of an unrolled recurrent actor, in the sizes by which tensor libraries were
+//! compared.
 //!
 //! An actor of one 256-wide layer, GRU-32 and one 256-wide layer, and twin critics of two 256-wide layers.
 

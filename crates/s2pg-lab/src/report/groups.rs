@@ -18,8 +18,8 @@ pub struct Group {
     pub curves: Vec<Curve>,
 }
 
-/// Reads the runs in these directories, and puts runs that differ only in their seed together. The groups are in the order
-/// of their first runs.
+/// Reads the runs in these directories, and puts runs that differ only in their seed together. The groups are in the
+/// order of their first runs.
 pub fn groups<P: AsRef<Path>>(runs: &[P]) -> Result<Vec<Group>, ReadError> {
     let mut groups: Vec<Group> = Vec::new();
     for dir in runs {

@@ -15,12 +15,13 @@ const HORIZON: usize = 1000;
 
 /// A locomotion task without a time limit; [`s2pg::env::TimeLimit`] adds one.
 ///
-/// `s` is the observed positions (m, rad), the velocities (m/s, rad/s), further blocks on Ant (contact forces) and Humanoid
-/// (inertias, velocities at the centre of mass, motor forces, contact forces), and the changes of the masses where masses
-/// vary. `o` is `s`, or the part of `s` that the policy may see. The action is one number for each motor. MuJoCo clamps the
-/// action to the motors' range, while the reward `forward (x' - x) / dt + healthy - control sum a^2 - contact sum f^2` is
-/// computed from the action as the policy drew it. Every number is float64, except the cost of control on bodies other than
-/// the humanoid, which is float32 as the actions are. The metric `distance` is how far the body is from its start, in m.
+/// `s` is the observed positions (m, rad), the velocities (m/s, rad/s), further blocks on Ant (contact forces) and
+/// Humanoid (inertias, velocities at the centre of mass, motor forces, contact forces), and the changes of the masses
+/// where masses vary. `o` is `s`, or the part of `s` that the policy may see. The action is one number for each motor.
+/// MuJoCo clamps the action to the motors' range, while the reward `forward (x' - x) / dt + healthy - control sum a^2 -
+/// contact sum f^2` is computed from the action as the policy drew it. Every number is float64, except the cost of
+/// control on bodies other than the humanoid, which is float32 as the actions are. The metric `distance` is how far the
+/// body is from its start, in m.
 pub struct Gym {
     task: &'static Task,
     spec: EnvSpec,

@@ -2,7 +2,8 @@
 
 use s2pg::env::{EnvError, Options};
 
-/// The value of the option `key`, which is one of the words in `choices`; the first of the choices where the option is not given.
+/// The value of the option `key`, which is one of the words in `choices`; the first of the choices where the option is
+/// not given.
 pub(super) fn choose<T: Copy>(env: &str, options: &Options, key: &str, choices: &[(&str, T)]) -> Result<T, EnvError> {
     let Some(given) = options.get(key) else { return Ok(choices[0].1) };
     let choice = choices.iter().find(|(word, _)| given.as_str() == Some(word));

@@ -19,8 +19,8 @@ pub(crate) struct Task {
     pub joints: &'static [&'static str],
     /// What is seen after positions and velocities, in this order.
     pub blocks: &'static [Block],
-    /// Whether this is a task of the paper, after Gym's `v3`: the policy does not see everything, blocks have rows of the
-    /// world and entries of the root, and there are no contact forces unless an option asks for them.
+    /// Whether this is a task of the paper, after Gym's `v3`: the policy does not see everything, blocks have rows of
+    /// the world and entries of the root, and there are no contact forces unless an option asks for them.
     pub partial: bool,
     /// Observed velocities are clipped to plus and minus this.
     pub clip: f64,

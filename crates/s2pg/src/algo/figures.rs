@@ -1,4 +1,4 @@
-//! Figures of gradients, states and deviations, which tell about an update and change nothing in it.
+//! Figures of gradients, states and standard deviations, which describe an update and change nothing in it.
 
 use super::Metrics;
 use super::off_policy::PIECE;
@@ -23,14 +23,14 @@ impl Mean {
     }
 }
 
-/// The mean standard deviation of the action, and of z' where there is one.
+/// Returns the mean standard deviation of the action, and that of z' where the policy draws a state.
 pub fn deviations(dist: &Dist) -> Metrics {
     let std = |log_std: &Tensor| log_std.exp().mean().item() as f64;
     let a = [("train/std", std(&dist.a.log_std))];
     a.into_iter().chain(dist.z.as_ref().map(|z| ("train/state_std", std(&z.log_std)))).collect()
 }
 
-/// Gradients that estimate the same one, for instance of minibatches or of episodes.
+/// Sums over several estimates of one gradient, for instance the gradients of minibatches or of episodes.
 #[derive(Clone, Debug, Default)]
 pub struct Gradients {
     sum: Vec<f64>,
@@ -39,7 +39,7 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// One more.
+    /// Adds one estimate of the gradient.
     pub fn add<X: Copy + Into<f64>>(&mut self, gradient: &[X]) {
         self.sum.resize(gradient.len(), 0.0);
         for (sum, &x) in self.sum.iter_mut().zip(gradient) {
@@ -49,8 +49,9 @@ impl Gradients {
         self.n += 1;
     }
 
-    /// The norm of their mean, and |mean|² / (tr Cov / n): how far the mean stands out of its own noise, where 1 is pure
-    /// noise. Cov is the unbiased covariance of one of the n gradients. The ratio is 0 where they do not differ.
+    /// Returns the norm of the mean estimate, and the ratio |mean|² / (tr Cov / n), which tells how far the mean stands
+    /// out of its own noise: 1 is pure noise. Cov is the unbiased covariance of one of the n estimates. The ratio is 0
+    /// where all estimates are equal, or where there are fewer than two.
     pub fn metrics(&self) -> Metrics {
         let n = self.n as f64;
         let mean = self.sum.iter().map(|x| (x / n).powi(2)).sum::<f64>();
@@ -63,8 +64,9 @@ impl Gradients {
 /// The magnitude from which an entry of the next state counts as saturated.
 const SATURATED: f32 = 0.95;
 
-/// Figures of the mean next state over some contexts: the mean of all entries, the variance of an entry over the samples
-/// (mean of all entries), and the share of entries of magnitude 0.95 or more. None without a state.
+/// Returns figures of the mean next state over the samples of `contexts`: the mean of all entries, the variance of an
+/// entry over the samples (averaged over the entries), and the share of entries of magnitude 0.95 or more. None where
+/// the policy carries no state.
 pub fn state_metrics(policy: &impl StatefulPolicy, contexts: impl Iterator<Item = Context>) -> Option<Metrics> {
     let (mut sum, mut squares, mut saturated, mut rows) = (Vec::new(), 0.0, 0, 0);
     for x in contexts {
@@ -89,16 +91,17 @@ pub fn state_metrics(policy: &impl StatefulPolicy, contexts: impl Iterator<Item 
     ])
 }
 
-/// How many figures [`diagnose`] tells; they are the last of an algorithm's.
+/// Number of figures that [`diagnose`] returns; they are the last in an algorithm's list.
 pub(super) const DIAGNOSTICS: usize = 5;
 
-/// More about an update: norm and signal-to-noise of the policy's gradient over the pieces of the batch, and mean, variance
-/// and saturation of the states that the policy goes to.
+/// Returns more figures of an update: norm and signal-to-noise ratio of the policy's gradient over the pieces of the
+/// batch, and mean, variance and saturation of the next states.
 pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usize], gradients: &[Vec<f32>]) -> Metrics {
     let mut parts = Gradients::default();
     gradients.iter().for_each(|g| parts.add(g));
     let mut metrics = parts.metrics();
-    // The parts sum to the whole. They are comparable, each as an estimate of its own, where they have as many rows.
+    // The gradients of the pieces add up to that of the batch. Each is an estimate of its own only where all pieces
+    // have the same number of rows.
     metrics[0].1 *= gradients.len() as f64;
     let comparable = gradients.len() > 1 && rows.len().is_multiple_of(PIECE);
     metrics.truncate(if comparable { 2 } else { 1 });

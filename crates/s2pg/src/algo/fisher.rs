@@ -3,11 +3,11 @@
 use crate::nn::{Real, Tensor, gradient};
 use crate::policy::{Context, Dist, StatefulPolicy};
 
-/// F v: the Fisher matrix of (a, z'), the mean over all samples of `contexts`, times `v`.
+/// Returns F v: the Fisher matrix of (a, z'), averaged over all samples of `contexts`, times `v`.
 ///
-/// F is the second derivative of the mean divergence where it is zero. F = Jᵀ W J, with J the derivative of means and
-/// log-stds, and W = 1/σ² for a mean, 2 for a log-std. J v is a central difference, since a graph is walked backwards and
-/// once; Jᵀ is that walk.
+/// F is the second derivative of the mean KL divergence of a policy from this one, taken at this policy. F = Jᵀ W J,
+/// where J is the derivative of means and log-stds by the parameters, and W = 1/σ² for a mean, 2 for a log-std. J v is
+/// a central difference, since a graph can be walked only once, and only backwards; that walk is the product with Jᵀ.
 pub fn fisher_product<T: Real>(policy: &impl StatefulPolicy<T>, contexts: &[Context<T>], v: &[f64]) -> Vec<f64> {
     let theta = policy.params().data();
     assert_eq!(v.len(), theta.len(), "a number for each parameter");
@@ -17,7 +17,7 @@ pub fn fisher_product<T: Real>(policy: &impl StatefulPolicy<T>, contexts: &[Cont
         return product;
     }
     let scale = 1.0 + theta.iter().map(|x| x.f64().powi(2)).sum::<f64>().sqrt();
-    // Shorter than for a smooth function: a longer step crosses more kinks of the ReLUs.
+    // The step is shorter than for a smooth function: a longer step crosses more kinks of the ReLUs.
     let step = 0.05 * epsilon::<T>().cbrt() * scale / length;
     let [ahead, behind] = [step, -step].map(|step| {
         let mut moved = policy.clone();
@@ -33,7 +33,7 @@ pub fn fisher_product<T: Real>(policy: &impl StatefulPolicy<T>, contexts: &[Cont
         for (((y, weight), ahead), behind) in
             outputs(&dist).iter().zip(weights(&dist)).zip(outputs(&ahead)).zip(outputs(&behind))
         {
-            // A log-std of one row is that of all samples.
+            // A log-std of one row belongs to all samples.
             let share = (rows / y.rows()) as f64 / (2.0 * step);
             loss = loss + (*y * &((ahead - behind) * weight * share).detach()).sum();
         }
@@ -44,35 +44,36 @@ pub fn fisher_product<T: Real>(policy: &impl StatefulPolicy<T>, contexts: &[Cont
     product
 }
 
-/// Means and log-stds of action and next state.
+/// Returns means and log-stds of action and next state.
 fn outputs<T: Real>(dist: &Dist<T>) -> Vec<&Tensor<T>> {
     let parts = [Some(&dist.a), dist.z.as_ref()].into_iter().flatten();
     parts.flat_map(|g| [&g.mean, g.held_log_std()]).collect()
 }
 
-/// By what the square of a small change of each output is weighed in twice the divergence.
+/// Returns the weights W of the outputs: twice the divergence is the sum of squares of small changes of the outputs,
+/// each times its weight.
 fn weights<T: Real>(dist: &Dist<T>) -> Vec<Tensor<T>> {
     let parts = [Some(&dist.a), dist.z.as_ref()].into_iter().flatten();
     parts.flat_map(|g| [(g.held_log_std() * -2.0).exp(), Tensor::scalar(2.0)]).collect()
 }
 
-/// The distance from 1 to the next number.
+/// Returns the distance from 1 to the next larger number of the type.
 fn epsilon<T: Real>() -> f64 {
     if T::of(1.0 + 1e-9) == T::ONE { f64::from(f32::EPSILON) } else { f64::EPSILON }
 }
 
-/// Adds a gradient to a sum.
+/// Adds the gradient `x` to `sum`.
 pub fn add<T: Real>(sum: &mut [f64], x: &[T]) {
     sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x.f64());
 }
 
-/// The scalar product.
+/// Returns the scalar product of `a` and `b`.
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// x with M x = b, and M x as far as it has come, after so many iterations of conjugate gradients from zero; `product` is
-/// M, symmetric and positive, times a vector.
+/// Solves M x = b by at most `iterations` steps of conjugate gradients from zero. `product` returns M, symmetric and
+/// positive, times a vector. Returns the approximate solution x, and M x.
 pub fn conjugate_gradients(product: impl Fn(&[f64]) -> Vec<f64>, b: &[f64], iterations: usize) -> (Vec<f64>, Vec<f64>) {
     let (mut x, mut rest, mut p) = (vec![0.0; b.len()], b.to_vec(), b.to_vec());
     let mut squares = dot(b, b);

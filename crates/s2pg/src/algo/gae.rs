@@ -2,19 +2,19 @@
 
 use crate::data::Rollout;
 
-/// What [`gae`] finds, for every row.
+/// The advantage and the value target of every row, which [`gae`] finds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gae {
-    /// A, not normalised.
+    /// The advantages A, not normalised.
     pub advantages: Vec<f64>,
-    /// A + V: what the value function is fitted to.
+    /// The targets A + V that the value function is fitted to.
     pub targets: Vec<f64>,
 }
 
-/// A_k = δ_k + γ λ A_{k+1} with δ_k = r_k + γ V'_k - V_k; the sum stops where the chain of rows ends, and V' counts
-/// only where the task did not end (Schulman et al., 2016).
+/// Estimates the advantages A_k = δ_k + γ λ A_{k+1} with δ_k = r_k + γ V'_k − V_k (Schulman et al., 2016). The sum
+/// stops where the chain of rows ends, and V' is zero where the task ended.
 ///
-/// `v` is V of every row's context, `v_next` of its true next context.
+/// `v` holds V of every row's context, `v_next` V of every row's true next context.
 pub fn gae(data: &Rollout, v: &[f64], v_next: &[f64], gamma: f64, lambda: f64) -> Gae {
     let (n, envs) = (data.len(), data.shape().envs);
     assert_eq!((v.len(), v_next.len()), (n, n), "a value and a next value for each of {n} rows");
@@ -28,7 +28,8 @@ pub fn gae(data: &Rollout, v: &[f64], v_next: &[f64], gamma: f64, lambda: f64) -
     Gae { advantages, targets }
 }
 
-/// (A - mean) / (std + 1e-8) over `rows`, with the population's std.
+/// Puts (A − mean) / (std + 1e-8) in place of every advantage A; mean and standard deviation (of a population) are
+/// taken over `rows`.
 pub fn normalise(advantages: &mut [f64], rows: &[usize]) {
     let n = rows.len() as f64;
     let mean = rows.iter().map(|&k| advantages[k]).sum::<f64>() / n;
@@ -38,7 +39,8 @@ pub fn normalise(advantages: &mut [f64], rows: &[usize]) {
     }
 }
 
-/// 1 - Var(target - v) / Var(target) over `rows`: how much of the targets the values explain.
+/// Returns 1 − Var(target − v) / Var(target) over `rows`: the share of the variance of the targets that the values
+/// explain.
 pub fn explained_variance(rows: &[usize], v: &[f64], targets: &[f64]) -> f64 {
     let variance = |f: &dyn Fn(usize) -> f64| {
         let n = rows.len() as f64;

@@ -1,7 +1,8 @@
-//! The algorithms: one box a file. They ask a policy for its distribution and never name a memory.
+//! The algorithms, each in a file of its own. An algorithm asks a policy for its distribution and for nothing else; it
+//! never learns what kind of memory the policy has.
 //!
-//! A new algorithm is a file that implements [`Algorithm`] and [`Recipe`], its line among the modules below, and its name in
-//! [`for_each_algorithm`].
+//! A new algorithm is a file that implements [`Algorithm`] and [`Recipe`], a line among the modules below, and a name
+//! in `for_each_algorithm`.
 
 use crate::data::Buffer;
 use crate::policy::StatefulPolicy;
@@ -31,7 +32,8 @@ pub use td3::Td3;
 pub use temperature::Temperature;
 pub use trpo::Trpo;
 
-/// Calls a macro with the modules of all algorithms; the table of settings in an experiment is named after the module.
+/// Calls a macro with the modules of all algorithms. The table of an algorithm's settings in an experiment is named
+/// after the module.
 macro_rules! for_each_algorithm {
     ($then:ident) => {
         $then! { ppo, trpo, reinforce, sac, td3 }
@@ -39,45 +41,47 @@ macro_rules! for_each_algorithm {
 }
 pub(crate) use for_each_algorithm;
 
-/// Named figures of an update.
+/// The figures of an update, each with its name.
 pub type Metrics = Vec<(&'static str, f64)>;
 
 /// When an algorithm learns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
-    /// After every `steps` steps of all environments together, from those steps.
+    /// The algorithm learns after every `steps` steps of all environments together, from those steps.
     OnPolicy {
-        /// Transitions in an update.
+        /// Number of transitions in an update.
         steps: usize,
     },
-    /// Whenever the buffer is full, of whole episodes.
+    /// The algorithm learns whenever the buffer is full of whole episodes.
     Episodes,
-    /// Once more than `initial` steps are stored, `ratio` times for each step of an environment, from stored steps.
+    /// The algorithm learns from stored steps, `ratio` times for each step of an environment, once more than `initial`
+    /// steps are stored.
     OffPolicy {
-        /// Stored steps without which nothing is learned.
+        /// Number of stored steps that must be exceeded before anything is learned.
         initial: usize,
-        /// Updates for each step of an environment.
+        /// Number of updates for each step of an environment.
         ratio: f64,
     },
 }
 
 /// An algorithm: a policy, its critics and optimisers, and the update.
 pub trait Algorithm: State + Send {
-    /// The policy that it trains.
+    /// The type of the policy that the algorithm trains.
     type Policy: StatefulPolicy;
-    /// Where its transitions gather.
+    /// The type of the buffer in which transitions gather.
     type Buffer: Buffer;
 
-    /// The policy as it is now.
+    /// Returns the policy as it is now.
     fn policy(&self) -> &Self::Policy;
-    /// The policy, to be changed from outside, for example when a model is loaded.
+    /// Returns the policy, to be changed from outside, for example when a model is loaded.
     fn policy_mut(&mut self) -> &mut Self::Policy;
-    /// When `update` is due.
+    /// Tells when [`update`](Self::update) is due.
     fn schedule(&self) -> Schedule;
-    /// The names of the figures that an update may bring, where there are many updates: their means are logged.
+    /// Returns the names of the figures that an update of an off-policy algorithm may return. Off-policy updates are
+    /// many, and the means of their figures are logged.
     fn figures(&self) -> &'static [&'static str] {
         &[]
     }
-    /// Learns from the buffer.
+    /// Learns from the buffer `data` and returns the figures of the update. All random numbers are drawn from `rng`.
     fn update(&mut self, data: &mut Self::Buffer, rng: &mut Rng) -> Metrics;
 }

@@ -1,4 +1,5 @@
-//! What the off-policy algorithms share: noise, critics with their targets, and the cutting of a batch into pieces.
+//! What the off-policy algorithms share: noise, critics with their target networks, and the cutting of a batch into
+//! pieces.
 
 use std::ops::Range;
 
@@ -10,7 +11,7 @@ use crate::policy::{Context, Critic, Extended};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// Standard normal numbers for a batch, drawn before it is cut into pieces.
+/// Standard normal numbers for the samples of a batch, drawn before the batch is cut into pieces.
 #[derive(Clone, Debug)]
 pub struct Noise {
     a: Vec<f32>,
@@ -19,19 +20,20 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// For `rows` samples of (a, z').
+    /// Draws the noise of `rows` samples of (a, z'), with the sizes that `data` has.
     pub fn draw(data: &Replay, rows: usize, rng: &mut Rng) -> Self {
         let mut numbers = |n: usize| (0..rows * n).map(|_| rng.normal() as f32).collect();
         let (a, z) = data.drawn();
         Self { a: numbers(a), z: numbers(z), rows }
     }
 
-    /// Given numbers: [rows, n_a] and [rows, n_z], the latter empty without z.
+    /// Takes given numbers as the noise of `rows` samples: `a`, [rows, n_a], and `z`, [rows, n_z]; `z` is empty where
+    /// the policy draws no state.
     pub fn new(rows: usize, a: &[f32], z: &[f32]) -> Self {
         Self { a: a.into(), z: z.into(), rows }
     }
 
-    /// Those of some samples.
+    /// Returns the noise of the samples `samples` of the batch.
     pub fn of(&self, samples: Range<usize>) -> Extended {
         let tensor = |x: &[f32]| {
             let n = x.len() / self.rows;
@@ -41,37 +43,38 @@ impl Noise {
     }
 }
 
-/// Rows of a batch that are computed together. A batch is cut into pieces of this size whatever the number of threads,
-/// and what the pieces sum to is added in their order: the bits are the same on any number.
+/// Number of rows of a batch that are computed together. A batch is cut into pieces of this size whatever the number of
+/// threads, and sums over pieces are added in the order of the pieces, so that any number of threads gives the same
+/// bits.
 pub(super) const PIECE: usize = 128;
 
 /// A part of a batch.
 pub(super) struct Piece<'a> {
-    /// Its rows of the replay buffer.
+    /// The rows of the replay buffer that the piece holds.
     pub rows: &'a [usize],
-    /// Which samples of the batch they are.
+    /// The places of these rows in the batch.
     pub samples: Range<usize>,
 }
 
-/// The pieces of a batch of these rows.
+/// Cuts a batch of the rows `rows` into pieces.
 fn pieces(rows: &[usize]) -> impl Iterator<Item = Piece<'_>> {
     let piece = |(i, rows): (usize, _)| Piece { rows, samples: i * PIECE..i * PIECE + <[usize]>::len(rows) };
     rows.chunks(PIECE).enumerate().map(piece)
 }
 
-/// Threads that work through pieces.
+/// Threads that work through the pieces of a batch.
 #[derive(Debug)]
 pub(super) struct Workers(Option<rayon::ThreadPool>);
 
 impl Workers {
-    /// On `threads` threads; on one, nothing is started.
+    /// Starts `threads` threads; where `threads` is 1, nothing is started and the calling thread works.
     pub fn new(threads: usize) -> Self {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        // Without threads the work is done by this one.
+        // Where no threads can be started, the calling thread works.
         Self(if threads > 1 { pool.build().ok() } else { None })
     }
 
-    /// The results of `f`, in the order of the items.
+    /// Returns the results of `f`, in the order of the items.
     pub fn map<I: Send, R: Send>(&self, items: impl Iterator<Item = I>, f: impl Fn(I) -> R + Send + Sync) -> Vec<R> {
         match &self.0 {
             None => items.map(f).collect(),
@@ -83,34 +86,35 @@ impl Workers {
     }
 }
 
-/// Moves a network down losses over batches, piece by piece.
+/// Moves a network down the gradient of a loss over a batch, piece by piece.
 #[derive(Debug)]
 pub struct Descent {
-    /// What moves the network.
+    /// The optimiser that moves the network.
     pub optimiser: Adam,
-    /// The gradient of each piece; they add up to that of the batch.
+    /// The gradient of each piece of the last batch; these add up to the gradient of the batch.
     pub gradients: Vec<Vec<f32>>,
 }
 
-/// What a step down a loss leaves behind.
+/// The figures of a step down a loss.
 pub(super) struct Descended<const N: usize> {
     /// The loss of the batch.
     pub loss: f64,
-    /// Norm of its gradient.
+    /// The norm of the gradient of the loss.
     pub grad_norm: f64,
-    /// What was kept of each sample, in N columns; empty where nothing was.
+    /// The columns that the loss kept of each sample; empty where nothing was kept.
     pub kept: [Vec<f32>; N],
 }
 
 impl Descent {
-    /// For a network and batches of at most `batch` rows.
+    /// Makes a new optimiser with the step size `lr` for `network`, and room for the gradients of batches of at most
+    /// `batch` rows.
     pub(super) fn new(network: &impl Params, lr: f64, batch: usize) -> Self {
         let zeros = vec![0.0; network.params().data().len()];
         Self { optimiser: Adam::new(network, lr), gradients: vec![zeros; batch.div_ceil(PIECE)] }
     }
 
-    /// One step of `network` down the mean over `rows` of `loss`, which tells that of each row of a piece, [rows, 1], and N
-    /// columns to keep.
+    /// Takes one step of `network` down the mean over `rows` of `loss`. For a piece of the batch, `loss` returns the
+    /// loss of each row, [rows, 1], and N columns to keep.
     pub(super) fn descend<P: Params + Sync, const N: usize>(
         &mut self,
         network: &mut P,
@@ -135,7 +139,8 @@ impl Descent {
     }
 }
 
-/// y = r + gamma (1 - terminated) v of some rows, where `v` tells that of a piece, [rows, 1].
+/// Returns the targets y = r + γ (1 − terminated) v of the rows `rows`, where `v` returns v of each row of a piece,
+/// [rows, 1].
 pub(super) fn bellman(
     data: &Replay,
     rows: &[usize],
@@ -152,27 +157,28 @@ pub(super) fn bellman(
     parts.concat()
 }
 
-/// Action-value functions, the target networks that follow them, and their optimisers.
+/// Critics that are action-value functions, the target networks that follow them, and their optimisers.
 #[derive(Clone, Debug)]
 pub struct Critics<Q> {
     /// The critics.
     pub online: Vec<Q>,
-    /// Their target networks.
+    /// The target network of each critic.
     pub targets: Vec<Q>,
-    /// Their optimisers.
+    /// The optimiser of each critic.
     pub optimisers: Vec<Adam>,
     tau: f64,
 }
 
 impl<Q: Critic> Critics<Q> {
-    /// With fresh optimisers; the target networks start as copies, and come nearer by `tau` at each [`follow`](Self::follow).
+    /// Makes new optimisers with the step size `lr` for the critics `online`. The target networks start as copies of
+    /// the critics, and go the share `tau` of the way to the critics at each `follow`.
     pub fn new(online: Vec<Q>, lr: f64, tau: f64) -> Self {
         let optimisers = online.iter().map(|q| Adam::new(q, lr)).collect();
         Self { targets: online.clone(), online, optimisers, tau }
     }
 
-    /// Moves each critic to the targets y on the sampled rows, each on its own thread; returns the loss, the mean of
-    /// (Q(x, u) - y)², and the norm of the gradient of each.
+    /// Takes one step of each critic towards the targets `y` of the rows `rows`, each critic on a thread of its own.
+    /// Returns for each critic the loss, the mean of (Q(x, u) − y)², and the norm of its gradient.
     pub(super) fn fit(&mut self, data: &Replay, rows: &[usize], y: &[f32], workers: &Workers) -> Vec<(f64, f64)> {
         workers.map(self.online.iter_mut().zip(&mut self.optimisers), |(q, optimiser)| {
             let target = Tensor::new(y.len(), 1, y);
@@ -181,7 +187,7 @@ impl<Q: Critic> Critics<Q> {
         })
     }
 
-    /// The target networks follow the critics.
+    /// Moves each target network the share `tau` of the way to its critic.
     pub(super) fn follow(&mut self, workers: &Workers) {
         let tau = self.tau;
         let pairs = self.targets.iter_mut().zip(&self.online);
@@ -198,19 +204,19 @@ impl<Q: Critic> State for Critics<Q> {
     }
 }
 
-/// The least of the critics' values, element by element.
+/// Returns the least of the critics' values of each sample, [B, 1].
 pub(super) fn least<Q: Critic>(critics: &[Q], x: &Context, u: &Extended) -> Tensor {
     let values = critics.iter().map(|critic| critic.value(x, Some(u)));
     values.reduce(|a, b| a.min(&b)).expect("there is a critic")
 }
 
-/// The mean of the critics' values, element by element.
+/// Returns the mean of the critics' values of each sample, [B, 1].
 pub(super) fn mean<Q: Critic>(critics: &[Q], x: &Context, u: &Extended) -> Tensor {
     let values = critics.iter().map(|critic| critic.value(x, Some(u)));
     values.reduce(|a, b| a + b).expect("there is a critic") * (1.0 / critics.len() as f64)
 }
 
-/// The mean of some numbers.
+/// Returns the mean of the numbers `x`.
 pub(super) fn average(x: impl ExactSizeIterator<Item = f64>) -> f64 {
     let n = x.len() as f64;
     x.sum::<f64>() / n

@@ -1,4 +1,4 @@
-//! What the on-policy algorithms share: values and densities of a rollout, and the fit of the value function.
+//! What the on-policy algorithms share: values and log-densities of a rollout, and the fit of the value function.
 
 use super::figures::Mean;
 use crate::data::Rollout;
@@ -6,21 +6,22 @@ use crate::nn::{Adam, Tensor};
 use crate::policy::{Critic, StatefulPolicy};
 use crate::rng::Rng;
 
-/// Rows that are evaluated together.
+/// Number of rows that are evaluated together.
 pub(super) const GROUP: usize = 250;
 
-/// Writes [rows, 1] to the rows' places.
+/// Writes the numbers `from`, [rows, 1], to the places `rows` of `to`.
 fn scatter(to: &mut [f64], rows: &[usize], from: &Tensor) {
     assert_eq!(from.shape(), (rows.len(), 1), "one number for each row");
     rows.iter().zip(from.data()).for_each(|(&k, &x)| to[k] = x as f64);
 }
 
-/// The values of some rows, [rows, 1].
+/// Returns the numbers of `values` at the places `rows`, [rows, 1].
 pub(super) fn column(values: &[f64], rows: &[usize]) -> Tensor {
     Tensor::with(rows.len(), 1, |x| x.iter_mut().zip(rows).for_each(|(x, &k)| *x = values[k] as f32))
 }
 
-/// V of every row, and of every row's true next context. Within a chain of rows that is the next row's.
+/// Returns V of every row's context, and V of every row's true next context. Within a chain of rows the latter is V of
+/// the next row.
 pub fn values(value: &impl Critic, data: &Rollout) -> (Vec<f64>, Vec<f64>) {
     let (mut v, mut v_next) = (vec![0.0; data.len()], vec![0.0; data.len()]);
     for rows in data.groups(GROUP) {
@@ -36,12 +37,12 @@ pub fn values(value: &impl Critic, data: &Rollout) -> (Vec<f64>, Vec<f64>) {
     (v, v_next)
 }
 
-/// log pi(a, z' | x) of some rows, [rows, 1].
+/// Returns log π(a, z' | x) of the rows `rows`, [rows, 1].
 pub fn log_prob(policy: &impl StatefulPolicy, data: &Rollout, rows: &[usize]) -> Tensor {
     policy.dist(&data.context(rows)).log_prob(&data.extended(rows)).joint()
 }
 
-/// log pi(a, z' | x) of every row.
+/// Returns log π(a, z' | x) of every row.
 pub fn log_probs(policy: &impl StatefulPolicy, data: &Rollout) -> Vec<f64> {
     let mut all = vec![0.0; data.len()];
     for rows in data.groups(GROUP) {
@@ -50,7 +51,8 @@ pub fn log_probs(policy: &impl StatefulPolicy, data: &Rollout) -> Vec<f64> {
     all
 }
 
-/// One step of the value function towards its targets on a minibatch; returns its loss, the mean square.
+/// Takes one step of the value function towards the targets of the minibatch `rows`, and returns the loss, the mean of
+/// (V(x) − target)².
 pub fn value_step(
     value: &mut impl Critic,
     optimiser: &mut Adam,
@@ -65,7 +67,8 @@ pub fn value_step(
     result
 }
 
-/// `epochs` passes of the value function over shuffled minibatches; returns the mean loss.
+/// Fits the value function to its targets in `epochs` passes over shuffled minibatches of `minibatch` rows, and returns
+/// the mean loss.
 pub fn fit_value(
     value: &mut impl Critic,
     optimiser: &mut Adam,
@@ -83,7 +86,8 @@ pub fn fit_value(
     losses.get()
 }
 
-/// Both results; on two threads where there are two. Neither reads what the other writes, so the bits are the same.
+/// Runs `a` and `b`, on two threads where `threads` is at least 2, and returns both results. Neither reads what the
+/// other writes, so the bits are the same on one thread.
 pub fn side_by_side<A: Send, B>(threads: usize, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B) -> (A, B) {
     if threads < 2 {
         return (a(), b());

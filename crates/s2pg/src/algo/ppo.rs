@@ -1,4 +1,4 @@
-//! Proximal policy optimisation over the extended action (Lemma A.1; the box is in the book).
+//! Proximal policy optimisation (PPO) over the extended action (Lemma A.1 of the paper). The book has a page about it.
 
 use super::figures::{Gradients, Mean, deviations, state_metrics};
 use super::gae::{explained_variance, gae, normalise};
@@ -16,35 +16,35 @@ use crate::state::{State, Visitor};
 settings! {
     /// The settings of PPO, with the values of the published HalfCheetah experiment as defaults.
     "ppo" {
-        /// Transitions in an update, of all environments together.
+        /// Number of transitions in an update, of all environments together.
         steps: usize = 2000, AtLeastOne;
-        /// Passes of the policy over the transitions.
+        /// Number of passes of the policy over the transitions.
         epochs: usize = 10, AtLeastOne;
-        /// Passes of the value function over the transitions.
+        /// Number of passes of the value function over the transitions.
         value_epochs: usize = 10, AtLeastOne;
-        /// Transitions in a minibatch.
+        /// Number of transitions in a minibatch.
         minibatch: usize = 32, AtLeastOne;
         /// Step size of the policy.
         lr: f64 = 5e-5, Positive;
         /// Step size of the value function.
         value_lr: f64 = 5e-5, Positive;
-        /// Discount of future rewards.
+        /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
-        /// Weight of longer advantages (GAE).
+        /// Weight λ of advantages over more steps (GAE).
         lambda: f64 = 0.95, Fraction;
-        /// How far the ratio may move from 1.
+        /// How far the density ratio may move from 1 before it is clipped.
         clip: f64 = 0.2, Positive;
         /// Weight of the entropy bonus.
         entropy: f64 = 0.0, NotNegative;
-        /// Largest norm of a gradient.
+        /// Largest norm of a gradient; a longer gradient is scaled down. There is no limit where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_grad_norm: Option<f64> = None, Positive;
     }
     planned {
-        /// Whether the published error of PPO-BPTT is repeated, which multiplies every ratio with every advantage of the
-        /// minibatch (D11). Set by the experiment's switches.
+        /// Whether the published error of PPO-BPTT is repeated, which multiplies every ratio with every advantage of
+        /// the minibatch (D11). The switches of the experiment set it.
         broadcast_bug: bool;
-        /// Whether an update has figures of gradients and states. Set by the experiment.
+        /// Whether an update returns figures of gradients and states. The experiment sets it.
         diagnostics: bool;
     }
 }
@@ -91,7 +91,7 @@ pub struct Ppo<P, V> {
     threads: usize,
 }
 
-/// Figures of one minibatch of the policy.
+/// Figures of a step of the policy on one minibatch.
 #[derive(Clone, Copy, Debug, Default)]
 struct PolicyStep {
     loss: f64,
@@ -101,7 +101,8 @@ struct PolicyStep {
 }
 
 impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
-    /// With fresh optimisers. Two threads fit policy and value side by side; the result is the same on one.
+    /// Makes PPO with new optimisers. Where `threads` is at least 2, policy and value function are fitted side by side;
+    /// the result is the same on one thread.
     pub fn new(policy: P, value: V, settings: Settings, threads: usize) -> Self {
         let mut policy_optimiser = Adam::new(&policy, settings.lr);
         let mut value_optimiser = Adam::new(&value, settings.value_lr);
@@ -110,44 +111,45 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
         Self { policy, value, policy_optimiser, value_optimiser, settings, updates: 0, threads }
     }
 
-    /// Its settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The value function.
+    /// Returns the value function.
     pub fn value(&self) -> &V {
         &self.value
     }
 
-    /// V of every row, and of every row's true next context.
+    /// Returns V of every row's context, and V of every row's true next context.
     pub fn values(&self, data: &Rollout) -> (Vec<f64>, Vec<f64>) {
         values(&self.value, data)
     }
 
-    /// log pi(a, z' | x) of every row.
+    /// Returns log π(a, z' | x) of every row.
     pub fn log_probs(&self, data: &Rollout) -> Vec<f64> {
         log_probs(&self.policy, data)
     }
 
-    /// log pi(a, z' | x) of some rows, [rows, 1].
+    /// Returns log π(a, z' | x) of the rows `rows`, [rows, 1].
     pub fn log_prob(&self, data: &Rollout, rows: &[usize]) -> Tensor {
         log_prob(&self.policy, data, rows)
     }
 
-    /// One step of the value function on a minibatch; returns its loss.
+    /// Takes one step of the value function on the minibatch `rows`, and returns the loss.
     pub fn value_step(&mut self, data: &Rollout, targets: &[f64], rows: &[usize]) -> f64 {
         let Self { value, value_optimiser, .. } = self;
         value_step(value, value_optimiser, data, targets, rows)
     }
 
-    /// One step of the policy on a minibatch; returns its loss.
+    /// Takes one step of the policy on the minibatch `rows`, and returns the loss. `old` holds the log-density of every
+    /// row before the update.
     pub fn policy_step(&mut self, data: &Rollout, old: &[f64], advantages: &[f64], rows: &[usize]) -> f64 {
         let Self { policy, policy_optimiser, settings, .. } = self;
         policy_step(policy, policy_optimiser, settings, data, (old, advantages), rows).loss
     }
 
-    /// The optimisers of policy and value.
+    /// Returns the optimisers of the policy and of the value function.
     pub fn optimisers(&self) -> (&Adam, &Adam) {
         (&self.policy_optimiser, &self.value_optimiser)
     }
@@ -165,7 +167,7 @@ fn policy_step(
     let log_prob = dist.log_prob(&data.extended(rows)).joint();
     let mut advantage = column(advantages, rows);
     if settings.broadcast_bug {
-        // As a row, it meets every ratio with every advantage (D11).
+        // As a row, the advantages are multiplied with the column of ratios, every one with every other (D11).
         advantage = Tensor::new(1, rows.len(), advantage.data());
     }
     let mut loss = surrogate(&log_prob, &column(old, rows), &advantage, settings.clip);
@@ -183,7 +185,8 @@ fn policy_step(
     step
 }
 
-/// -mean min(ρ A, clip(ρ, 1 - ε, 1 + ε) A) with ρ = exp(log_prob - old): the ratio prices a and z' together.
+/// Returns the loss −mean min(ρ A, clip(ρ, 1 − ε, 1 + ε) A) with ρ = exp(`log_prob` − `old`), the density ratio of a
+/// and z' together.
 pub fn surrogate<T: Real>(log_prob: &Tensor<T>, old: &Tensor<T>, advantage: &Tensor<T>, clip: f64) -> Tensor<T> {
     let ratio = (log_prob - old).exp();
     let clipped = ratio.clip(1.0 - clip, 1.0 + clip);

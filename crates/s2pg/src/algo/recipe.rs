@@ -1,4 +1,4 @@
-//! How an experiment names an algorithm, checks its settings, and builds it.
+//! How an experiment names an algorithm, checks the algorithm's settings, and builds the algorithm.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,37 +7,39 @@ use super::{Algorithm, Schedule};
 use crate::plan::{Plan, PlanError, Published};
 use crate::policy::Actor;
 
-/// One algorithm in the lists: its name, and what it was published with.
+/// An algorithm as a row of the registry: its name, and what it was published with.
 #[derive(Debug)]
 pub struct Row {
-    /// Its name in experiments.
+    /// Name of the algorithm in experiments.
     pub name: &'static str,
-    /// What it is, in one line.
+    /// One line about the algorithm.
     pub about: &'static str,
-    /// What it was published with where that differs from the defaults of an experiment: keys of an experiment as TOML.
-    /// `recurrent` is whether the policy carries a state. Whatever an experiment leaves open is taken from here.
+    /// Returns the keys of an experiment, as TOML, in which the published runs of the algorithm differ from the
+    /// defaults. `recurrent` is whether the policy carries a state. Keys that an experiment does not set are taken from
+    /// here.
     pub base: fn(recurrent: bool) -> String,
-    /// What the published code does around it.
+    /// What the published code does around the algorithm.
     pub published: Published,
 }
 
-/// The settings of an algorithm, or of a few that share them, and the way from there to the algorithm.
+/// The settings of an algorithm, or of a few algorithms that share them, and the way from settings to the algorithm.
 ///
-/// The settings are a table of the experiment that is named after the algorithm's module.
+/// The settings are a table of the experiment; the table is named after the module of the algorithm.
 pub trait Recipe: Clone + Default + Serialize + DeserializeOwned {
     /// The algorithms that have these settings.
     const ROWS: &'static [Row];
-    /// What is built.
+    /// The type of the algorithm.
     type Algorithm: Algorithm<Policy = Actor>;
 
-    /// When the algorithm learns.
+    /// Tells when the algorithm learns.
     fn schedule(&self) -> Schedule;
-    /// Refuses settings that are out of range, or that `parallel` environments cannot share, in one sentence. `row` is the
-    /// algorithm that the experiment names.
+    /// Refuses settings that are out of range, or that `parallel` environments cannot share, in one sentence. `row` is
+    /// the algorithm that the experiment names.
     fn check(&self, row: &Row, parallel: usize) -> Result<(), String>;
-    /// The policy as it starts: all that acting needs.
+    /// Makes the untrained policy, which is all that acting needs.
     fn policy(&self, plan: &Plan) -> Actor;
-    /// The algorithm as it starts, and its empty buffer.
+    /// Makes the untrained algorithm and its empty buffer. An error says in one sentence why the plan cannot be carried
+    /// out.
     fn build(
         &self,
         row: &Row,
@@ -45,7 +47,7 @@ pub trait Recipe: Clone + Default + Serialize + DeserializeOwned {
     ) -> Result<(Self::Algorithm, <Self::Algorithm as Algorithm>::Buffer), PlanError>;
 }
 
-/// Refuses a number of transitions or episodes that the environments cannot share.
+/// Refuses a number `n` of transitions or episodes that `parallel` environments cannot share equally.
 pub(super) fn shared(key: &str, n: usize, what: &str, parallel: usize) -> Result<(), String> {
     if n.is_multiple_of(parallel) {
         return Ok(());
@@ -53,8 +55,8 @@ pub(super) fn shared(key: &str, n: usize, what: &str, parallel: usize) -> Result
     Err(format!("`{key}` = {n} {what} cannot be shared by `env.parallel` = {parallel} environments; take a multiple"))
 }
 
-/// Refuses a replay buffer that is smaller than a batch, or never holds enough to learn from. `[replay, batch, needed]` are
-/// steps; `needed` must be stored before everything is learned.
+/// Refuses a replay buffer that is smaller than a batch, or that never holds enough to learn from. `[replay, batch,
+/// needed]` are numbers of steps; more than `needed` steps must be stored before policy and critics learn.
 pub(super) fn filling(table: &str, [replay, batch, needed]: [usize; 3], parallel: usize) -> Result<(), String> {
     if replay.div_ceil(parallel) < 3 {
         return Err(format!("`{table}.replay` is {replay}; it must be at least 3 steps for each environment"));

@@ -1,4 +1,4 @@
-//! REINFORCE and GPOMDP over the extended action (Lemma 2.1; the box is in the book).
+//! REINFORCE and GPOMDP over the extended action (Lemma 2.1 of the paper). The book has a page about them.
 
 use super::figures::{Gradients, deviations, state_metrics};
 use super::fisher::{add, dot};
@@ -17,31 +17,32 @@ use crate::state::{State, Visitor};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimiser {
-    /// Adam, on the negative gradient.
+    /// Adam steps along the gradient.
     Adam,
-    /// θ + lr times the gradient.
+    /// The step size times the gradient is added to the parameters.
     Ascent,
 }
 
 settings! {
     /// The settings of REINFORCE and of GPOMDP.
     "reinforce" {
-        /// Whole episodes in an update, of all environments together; at least 2.
+        /// Number of whole episodes in an update, of all environments together; at least 2.
         episodes: usize = 16, Any;
-        /// Step size.
+        /// Step size of the policy.
         lr: f64 = 1e-3, Positive;
-        /// Discount of future rewards.
+        /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
         /// How the gradient moves the policy.
         optimiser: Optimiser = Optimiser::Adam, Any;
     }
     planned {
-        /// Whether each reward is weighed with the score of the steps up to it alone (GPOMDP). Set by the experiment's
-        /// algorithm.
+        /// Whether each reward is weighed with the scores of the steps up to that reward alone (GPOMDP). The
+        /// algorithm's name in the experiment sets it.
         per_step: bool;
-        /// Whether the published score of a log-std is taken, -1 + δ²/σ³ (D24). Set by the experiment's switches.
+        /// Whether the score of a log-std is −1 + δ²/σ³, as in the published code (D24). The switches of the experiment
+        /// set it.
         log_std_bug: bool;
-        /// Whether an update has figures of gradients and states. Set by the experiment.
+        /// Whether an update returns figures of gradients and states. The experiment sets it.
         diagnostics: bool;
     }
 }
@@ -98,27 +99,27 @@ pub struct Reinforce<P> {
     updates: usize,
 }
 
-/// What a batch of episodes says.
+/// The gradient that a batch of episodes gives, and its parts.
 #[derive(Clone, Debug)]
 pub struct Estimate {
     /// The discounted return of each episode.
     pub returns: Vec<f64>,
-    /// The score of each episode, the sum of its steps' scores.
+    /// The score of each episode: the sum of the scores of its steps.
     pub scores: Vec<Vec<f64>>,
-    /// What each episode says about the gradient; their mean is the estimate.
+    /// The gradient that each episode alone gives.
     pub parts: Vec<Vec<f64>>,
-    /// The gradient of the expected return.
+    /// The estimated gradient of the expected return: the mean of `parts`.
     pub gradient: Vec<f64>,
 }
 
 impl<P: StatefulPolicy> Reinforce<P> {
-    /// With a fresh optimiser.
+    /// Makes the algorithm with a new optimiser.
     pub fn new(policy: P, settings: Settings) -> Self {
         let policy_optimiser = Adam::new(&policy, settings.lr);
         Self { policy, policy_optimiser, settings, updates: 0 }
     }
 
-    /// The sum of ∇ log pi(a, z' | x) over some rows of one episode.
+    /// Returns the score of the rows `rows` of one episode: the sum of ∇ log π(a, z' | x) over the rows.
     pub fn score(&self, data: &Rollout, rows: &[usize]) -> Vec<f64> {
         let mut sum = vec![0.0; self.policy.params().data().len()];
         for (shown, samples) in data.shown(rows, GROUP) {
@@ -134,7 +135,7 @@ impl<P: StatefulPolicy> Reinforce<P> {
         sum
     }
 
-    /// The gradient of the expected return, from whole episodes.
+    /// Estimates the gradient of the expected return from whole episodes.
     pub fn estimate(&self, data: &Episodes) -> Estimate {
         let episodes = data.episodes();
         let zeros = vec![vec![0.0; self.policy.params().data().len()]; episodes.len()];
@@ -146,7 +147,8 @@ impl<P: StatefulPolicy> Reinforce<P> {
         };
         let rewards: Vec<Vec<f64>> = episodes.iter().map(discounted).collect();
         let returns: Vec<f64> = rewards.iter().map(|r| r.iter().sum()).collect();
-        // REINFORCE weighs an episode at once; GPOMDP step by step, over the episodes that come so far.
+        // REINFORCE weighs a whole episode at once; GPOMDP weighs step after step, over the episodes that are long
+        // enough.
         let longest = rewards.iter().map(Vec::len).max().unwrap_or(0);
         for t in 0..if self.settings.per_step { longest } else { 1 } {
             let mut weighed = Vec::new();
@@ -176,8 +178,8 @@ impl<P: StatefulPolicy> Reinforce<P> {
     }
 }
 
-/// For each parameter the baseline b = mean(g² r) / mean(g²) over pairs of a score g and a reward r, with which
-/// g (r - b) varies least; 0 where that is not finite.
+/// Returns for each parameter the baseline b = mean(g² r) / mean(g²) over pairs of a score g and a reward r, with which
+/// g (r − b) varies least; 0 where b is not finite.
 pub fn baseline<'a>(pairs: impl Iterator<Item = (&'a [f64], f64)>) -> Vec<f64> {
     let mut sums: Vec<(f64, f64)> = Vec::new();
     for (scores, reward) in pairs {
@@ -190,7 +192,8 @@ pub fn baseline<'a>(pairs: impl Iterator<Item = (&'a [f64], f64)>) -> Vec<f64> {
     sums.into_iter().map(ratio).collect()
 }
 
-/// Something with the gradient of the log-density of each row [B, 1], but -1 + δ²/σ³ for a log-std (D24).
+/// Returns a function of each row, [B, 1], that has the gradient of the log-density, except that the derivative by a
+/// log-std is −1 + δ²/σ³ (D24).
 fn published(g: &Gaussian, x: &Tensor) -> Tensor {
     let log_std = g.held_log_std();
     let squares = (x - g.mean.detach()).square();

@@ -1,4 +1,4 @@
-//! Soft actor-critic over the extended action (the paper's Algorithm 2; the box is in the book).
+//! Soft actor-critic (SAC) over the extended action (Algorithm 2 of the paper). The book has a page about it.
 
 use super::figures::{DIAGNOSTICS, diagnose};
 use super::off_policy::{Descended, Descent, Workers, average, bellman, least};
@@ -14,50 +14,51 @@ use crate::state::{State, Visitor};
 settings! {
     /// The settings of SAC, with the values of the published HalfCheetah experiment as defaults.
     "sac" {
-        /// Steps that the replay buffer keeps.
+        /// Number of steps that the replay buffer keeps.
         replay: usize = 500_000, AtLeastOne;
-        /// Steps in a batch.
+        /// Number of steps in a batch.
         batch: usize = 256, AtLeastOne;
-        /// Stored steps without which nothing is learned.
+        /// Number of stored steps that must be exceeded before anything is learned.
         initial: usize = 5_000, Any;
-        /// Stored steps without which the policy is not moved.
+        /// Number of stored steps that must be exceeded before the policy is moved.
         warmup: usize = 10_000, Any;
-        /// Updates for each step of an environment.
+        /// Number of updates for each step of an environment.
         update_ratio: f64 = 1.0, Positive;
         /// Step size of the policy.
         lr: f64 = 1e-4, Positive;
         /// Step size of the critics.
         critic_lr: f64 = 1e-3, Positive;
-        /// Discount of future rewards.
+        /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
-        /// How far the target networks follow in an update.
+        /// Share of the way to the critics that the target networks go in an update.
         tau: f64 = 0.001, Fraction;
-        /// Initial temperature of the action.
+        /// Initial temperature α of the action.
         alpha: f64 = 1.0, Positive;
-        /// Step size of its logarithm.
+        /// Step size of the logarithm of the action's temperature.
         alpha_lr: f64 = 3e-4, Positive;
-        /// Wanted entropy of the action; its negative size where not given.
+        /// Wanted entropy of the action; minus the number of its entries where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         target_entropy: Option<f64> = None, Finite;
-        /// Initial temperature of the next state.
+        /// Initial temperature α_z of the next state.
         state_alpha: f64 = 0.01, Positive;
-        /// Step size of its logarithm.
+        /// Step size of the logarithm of the next state's temperature.
         state_alpha_lr: f64 = 3e-4, Positive;
-        /// Wanted entropy of the next state; its negative size where not given.
+        /// Wanted entropy of the next state; minus the number of its entries where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         state_target_entropy: Option<f64> = None, Finite;
-        /// Whether the targets hold the entropy of the next state, as in the paper; the published runs leave it out (D6).
+        /// Whether the targets include the entropy of the next state, as in the paper; the published runs leave it out
+        /// (D6).
         state_entropy_in_target: bool = false, Any;
-        /// How much of a stored z' is replaced by the present policy's when it is drawn (tau_z).
+        /// Share τ_z of a stored z' that is replaced by the z' of the present policy when the step is in a batch.
         refresh: f64 = 1.0, Fraction;
     }
     planned {
-        /// Whether an update tells more about its gradient and its states. Set by the experiment's key.
+        /// Whether an update returns figures of gradients and states. The experiment sets it.
         diagnostics: bool;
     }
 }
 
-/// What SAC was published with.
+/// Keys in which the published runs of SAC differ from the defaults of an experiment.
 const BASE: &str = r#"
 standardise = false
 critic = "state"
@@ -93,42 +94,42 @@ impl Recipe for Settings {
     }
 }
 
-/// SAC: a policy, two critics, the temperatures, and all optimisers.
+/// SAC: a policy, two critics with their target networks, the temperatures, and all optimisers.
 #[derive(Debug)]
 pub struct Sac<P, Q> {
     policy: P,
     /// Both critics, with their target networks and optimisers.
     pub critics: Critics<Q>,
-    /// What moves the policy.
+    /// The optimiser of the policy and the gradients of its last batch.
     pub descent: Descent,
     /// The temperature of the action.
     pub alpha: Temperature,
-    /// The temperature of the next state, where that is drawn.
+    /// The temperature of the next state; None where the policy draws no state.
     pub state_alpha: Option<Temperature>,
     settings: Settings,
     updates: usize,
     workers: Workers,
 }
 
-/// What a step of the policy leaves behind.
+/// The figures of a step of the policy, and what was drawn for it.
 #[derive(Clone, Debug)]
 pub struct PolicyStep {
-    /// Its loss.
+    /// Loss of the policy.
     pub loss: f64,
-    /// Norm of its gradient.
+    /// Norm of the gradient of the loss.
     pub grad_norm: f64,
-    /// log pi(a | x) of the drawn actions.
+    /// log π(a | x) of the drawn actions.
     pub log_prob_a: Vec<f32>,
-    /// log pi(z' | x) of the drawn next states.
+    /// log π(z' | x) of the drawn next states.
     pub log_prob_z: Vec<f32>,
     /// The drawn next states, [rows, n_z].
     pub z: Vec<f32>,
-    /// Q of the draws, the lesser of the two.
+    /// The lesser of both critics' values of each draw.
     pub q: Vec<f32>,
 }
 
 impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
-    /// SAC with fresh optimisers, for `n_a` entries of the action and `n_z` of a random state.
+    /// Makes SAC with new optimisers, for `n_a` entries of the action and `n_z` entries of a random state.
     pub fn new(policy: P, critics: Vec<Q>, (n_a, n_z): (usize, usize), settings: Settings, threads: usize) -> Self {
         let s = &settings;
         let entropy = |wanted: Option<f64>, n: usize| wanted.unwrap_or(-(n as f64));
@@ -145,7 +146,7 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
         }
     }
 
-    /// One step of the policy on mean[alpha log pi(a) + alpha_z log pi(z') - min Q(x, a, z')].
+    /// Takes one step of the policy down mean[α log π(a | x) + α_z log π(z' | x) − min Q(x, a, z')].
     pub fn policy_step(&mut self, data: &Replay, rows: &[usize], noise: &Noise) -> PolicyStep {
         let critics = &self.critics.online;
         let alpha = self.alpha.value();
@@ -164,13 +165,13 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
         PolicyStep { loss, grad_norm, log_prob_a, log_prob_z, z, q }
     }
 
-    /// One step of both temperatures, from the densities of the policy's step; returns their losses.
+    /// Takes one step of both temperatures, from the log-densities of the policy's step, and returns their losses.
     pub fn temperature_step(&mut self, step: &PolicyStep) -> (f64, Option<f64>) {
         let loss = self.alpha.step(&step.log_prob_a);
         (loss, self.state_alpha.as_mut().map(|alpha| alpha.step(&step.log_prob_z)))
     }
 
-    /// y = r + gamma (1 - terminated) (min Q_target(x', u') - alpha log pi(a' | x')) of some rows.
+    /// Returns y = r + γ (1 − terminated) (min Q_target(x', u') − α log π(a' | x')) of the rows `rows`.
     pub fn target(&self, data: &Replay, rows: &[usize], noise: &Noise) -> Vec<f32> {
         let alpha = self.alpha.value();
         let alpha_z = self.state_alpha.as_ref().filter(|_| self.settings.state_entropy_in_target);
@@ -185,12 +186,12 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
         })
     }
 
-    /// One step of each critic on mean (Q(x, u) - y)²; returns loss and gradient norm of each.
+    /// Takes one step of each critic down mean (Q(x, u) − y)², and returns loss and gradient norm of each.
     pub fn critic_step(&mut self, data: &Replay, rows: &[usize], y: &[f32]) -> Vec<(f64, f64)> {
         self.critics.fit(data, rows, y, &self.workers)
     }
 
-    /// The target networks follow the critics.
+    /// Lets the target networks follow the critics.
     pub fn follow(&mut self) {
         self.critics.follow(&self.workers);
     }
@@ -248,7 +249,8 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
         let mut metrics = vec![("train/n_updates", self.updates as f64), ("train/learning_rate", self.settings.lr)];
         let mut drawn = None;
         if moves {
-            // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, not through time.
+            // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, not through
+            // time.
             let step = self.policy_step(data, &rows, &noise[0]);
             // 3. Move the temperatures towards the wanted entropies of a and z'.
             let (loss, state_loss) = self.temperature_step(&step);

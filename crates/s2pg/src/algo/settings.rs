@@ -1,11 +1,11 @@
-//! Tables of settings: every key with its default, its range, and what it means, in one place.
+//! Tables of settings, which state every key with its default, its range and its meaning in one place.
 
-/// What a number of an experiment may be.
+/// The range in which a number of an experiment must lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// Anything.
+    /// Any number.
     Any,
-    /// Finite.
+    /// A finite number.
     Finite,
     /// A whole number from 1 on.
     AtLeastOne,
@@ -13,12 +13,12 @@ pub(crate) enum Limit {
     Positive,
     /// A finite number from 0 on.
     NotNegative,
-    /// Between 0 and 1, both included.
+    /// A number from 0 to 1, both included.
     Fraction,
 }
 
 impl Limit {
-    /// Refuses a value of `key` that is out of range, in one sentence.
+    /// Refuses a value of the key `key` that is out of range, in one sentence.
     pub fn check(self, key: &str, value: &impl Value) -> Result<(), String> {
         let Some(x) = value.number() else { return Ok(()) };
         let (holds, what) = match self {
@@ -33,9 +33,9 @@ impl Limit {
     }
 }
 
-/// What a [`Limit`] looks at.
+/// A value of an experiment that a [`Limit`] can check.
 pub(crate) trait Value {
-    /// The number; None where there is none.
+    /// Returns the value as a number; None where the value is no number.
     fn number(&self) -> Option<f64> {
         None
     }
@@ -61,8 +61,8 @@ impl Value for Option<f64> {
 
 impl Value for bool {}
 
-/// Defines the settings of an algorithm: a struct with its defaults, and `limits`, which refuses what is out of range. The
-/// fields behind `planned` are no keys of an experiment: the plan of a run sets them.
+/// Defines the settings of an algorithm: a struct with its defaults, and `limits`, which refuses values out of range.
+/// The fields in `planned` are no keys of an experiment: the plan of a run sets them.
 macro_rules! settings {
     (
         $(#[$meta:meta])*
@@ -88,7 +88,7 @@ macro_rules! settings {
         }
 
         impl Settings {
-            /// Refuses what is out of range, in one sentence.
+            /// Refuses settings that are out of range, in one sentence.
             fn limits(&self) -> Result<(), String> {
                 $($crate::algo::settings::Limit::$limit
                     .check(concat!($table, ".", stringify!($key)), &self.$key)?;)+

@@ -1,5 +1,5 @@
-//! Twin delayed deep deterministic policy gradient over the extended action, and DDPG as its simpler form (Corollary 2.3
-//! of the paper; the box is in the book).
+//! Twin delayed deep deterministic policy gradient (TD3) over the extended action, and DDPG as its simpler form
+//! (Corollary 2.3 of the paper). The book has a page about both.
 
 use super::figures::{DIAGNOSTICS, diagnose};
 use super::off_policy::{Descended, Descent, Workers, average, bellman, least, mean};
@@ -16,61 +16,62 @@ use crate::state::{State, Visitor};
 settings! {
     /// The settings of TD3 and DDPG, with the values that most published experiments have as defaults.
     "td3" {
-        /// Steps that the replay buffer keeps.
+        /// Number of steps that the replay buffer keeps.
         replay: usize = 1_000_000, AtLeastOne;
-        /// Steps in a batch.
+        /// Number of steps in a batch.
         batch: usize = 100, AtLeastOne;
-        /// Stored steps without which nothing is learned.
+        /// Number of stored steps that must be exceeded before anything is learned.
         initial: usize = 10_000, Any;
-        /// Stored steps without which the policy is not moved.
+        /// Number of stored steps that must be exceeded before the policy is moved.
         warmup: usize = 0, Any;
-        /// Updates for each step of an environment.
+        /// Number of updates for each step of an environment.
         update_ratio: f64 = 1.0, Positive;
         /// Step size of the policy.
         lr: f64 = 1e-3, Positive;
         /// Step size of the critics.
         critic_lr: f64 = 1e-3, Positive;
-        /// Discount of future rewards.
+        /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
-        /// How far the target networks follow in an update.
+        /// Share of the way that the target networks go in an update.
         tau: f64 = 0.005, Fraction;
-        /// Standard deviation of the noise on actions, in their units.
+        /// Standard deviation of the noise on actions, in the units of the action.
         noise: f64 = 0.1, NotNegative;
         /// Standard deviation of the noise on the next state.
         state_noise: f64 = 0.01, NotNegative;
-        /// Updates of the critics for each of the policy; 1 for DDPG.
+        /// Number of updates of the critics for each update of the policy; 1 for DDPG.
         delay: usize = 2, AtLeastOne;
-        /// Standard deviation of the noise on the targets' actions, in their units; 0 for DDPG.
+        /// Standard deviation of the noise on the targets' actions, in the units of the action; 0 for DDPG.
         smoothing: f64 = 0.2, NotNegative;
-        /// Where that noise is clipped.
+        /// Largest magnitude of the noise on the targets' actions.
         smoothing_clip: f64 = 0.5, NotNegative;
         /// Standard deviation of the noise on the targets' next states; half of `state_noise` where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         state_smoothing: Option<f64> = None, NotNegative;
-        /// Where that noise is clipped; 1.25 times `state_noise` where not given.
+        /// Largest magnitude of the noise on the targets' next states; 1.25 times `state_noise` where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         state_smoothing_clip: Option<f64> = None, NotNegative;
-        /// How much of a stored z' is replaced by the present policy's when it is drawn (tau_z).
+        /// Share τ_z of a stored z' that is replaced by the z' of the present policy when the step is in a batch.
         refresh: f64 = 1.0, Fraction;
     }
     planned {
-        /// Whether the policy ascends the mean of the critics rather than the first (D4). Set by the experiment's switches.
+        /// Whether the policy ascends the mean of the critics rather than the first critic (D4). The switches set it.
         actor_mean_q: bool;
-        /// Whether targets hold the mean of the critics rather than the least (D5). Set by the experiment's switches.
+        /// Whether targets hold the mean of the critics rather than the least (D5). The switches of the experiment set
+        /// it.
         mean_target: bool;
-        /// Whether an update tells more about its gradient and its states. Set by the experiment's key.
+        /// Whether an update returns figures of gradients and states. The experiment sets it.
         diagnostics: bool;
     }
 }
 
-/// What TD3 was published with; the policy is narrower where it carries a state.
+/// Returns keys in which the published runs of TD3 differ from the defaults; a policy with a state is narrower.
 fn base(recurrent: bool) -> String {
     let features = if recurrent { 128 } else { 256 };
     let network = format!("features = {features}, critic_features = 256, hidden = 32, std = 1.0, state_std = 1.0");
     format!("standardise = false\ncritic = \"state\"\nnetwork = {{ {network} }}\n")
 }
 
-/// What DDPG leaves out of TD3.
+/// Keys that take from TD3 what DDPG does not have.
 const PLAIN: &str = "td3 = { delay = 1, smoothing = 0.0, state_smoothing = 0.0 }";
 impl Recipe for Settings {
     const ROWS: &'static [Row] = &[
@@ -121,7 +122,7 @@ impl Recipe for Settings {
     }
 }
 
-/// TD3: a policy and its target network, critics, and all optimisers. With one critic it is DDPG.
+/// TD3, or DDPG where there is one critic: a policy and its target network, critics, and all optimisers.
 #[derive(Debug)]
 pub struct Td3<P, Q> {
     policy: P,
@@ -129,28 +130,28 @@ pub struct Td3<P, Q> {
     pub policy_target: P,
     /// The critics, with their target networks and optimisers.
     pub critics: Critics<Q>,
-    /// What moves the policy.
+    /// The optimiser of the policy and the gradients of its last batch.
     pub descent: Descent,
     settings: Settings,
     updates: usize,
     workers: Workers,
 }
 
-/// What a step of the policy leaves behind.
+/// The figures of a step of the policy, and the actions and states of the policy before the step.
 #[derive(Clone, Debug)]
 pub struct PolicyStep {
-    /// Its loss.
+    /// Loss of the policy.
     pub loss: f64,
-    /// Norm of its gradient.
+    /// Norm of the gradient of the loss.
     pub grad_norm: f64,
     /// The actions of the policy before the step, [rows, n_a].
     pub a: Vec<f32>,
-    /// Its next states, [rows, n_z].
+    /// The next states of the policy before the step, [rows, n_z].
     pub z: Vec<f32>,
 }
 
 impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
-    /// TD3 with fresh optimisers. The target network of the policy starts as a copy.
+    /// Makes TD3 with new optimisers. The target network of the policy starts as a copy of the policy.
     pub fn new(policy: P, critics: Vec<Q>, settings: Settings, threads: usize) -> Self {
         Self {
             policy_target: policy.clone(),
@@ -163,7 +164,8 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
         }
     }
 
-    /// u' = (a', z'') in the middle of a distribution of the target policy, with clipped noise on both.
+    /// Returns u' = (a', z''): the mean of `dist`, a distribution of the target policy, with clipped noise on both
+    /// parts.
     pub fn smoothed(&self, dist: &Dist, noise: &Extended) -> Extended {
         let (s, u) = (&self.settings, dist.mean());
         let add = |x: &Tensor, noise: &Tensor, std: f64, most: f64| x + (noise * std).clip(-most, most);
@@ -173,7 +175,7 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
         dist.clip(&Extended { a: add(&u.a, &noise.a, s.smoothing, s.smoothing_clip), z })
     }
 
-    /// y = r + gamma (1 - terminated) min Q_target(x', u') of some rows.
+    /// Returns y = r + γ (1 − terminated) min Q_target(x', u') of the rows `rows`.
     pub fn target(&self, data: &Replay, rows: &[usize], noise: &Noise) -> Vec<f32> {
         let q = if self.settings.mean_target { mean } else { least };
         bellman(data, rows, self.settings.gamma, &self.workers, |piece| {
@@ -183,12 +185,12 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
         })
     }
 
-    /// One step of each critic on mean (Q(x, u) - y)²; returns loss and gradient norm of each.
+    /// Takes one step of each critic down mean (Q(x, u) − y)², and returns loss and gradient norm of each.
     pub fn critic_step(&mut self, data: &Replay, rows: &[usize], y: &[f32]) -> Vec<(f64, f64)> {
         self.critics.fit(data, rows, y, &self.workers)
     }
 
-    /// One step of the policy up the critic: -mean Q(x, mu(x)).
+    /// Takes one step of the policy down −mean Q(x, μ(x)), where μ(x) is the mean of (a, z').
     pub fn policy_step(&mut self, data: &Replay, rows: &[usize]) -> PolicyStep {
         let critics = &self.critics.online;
         let judges = if self.settings.actor_mean_q { &critics[..] } else { &critics[..1] };
@@ -201,7 +203,7 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
         PolicyStep { loss, grad_norm, a, z }
     }
 
-    /// All target networks follow.
+    /// Lets all target networks follow.
     pub fn follow(&mut self) {
         self.policy_target.params_mut().follow(self.policy.params(), self.settings.tau);
         self.critics.follow(&self.workers);

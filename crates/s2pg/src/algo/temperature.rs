@@ -1,10 +1,10 @@
-//! A weight that keeps an entropy near a target.
+//! The temperature of SAC: a weight that keeps an entropy near a target.
 
 use crate::nn::{Adam, Builder, Parameters, Params, Tensor};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// A positive weight that is learned by its logarithm (D7), so that a mean log-density comes to -target.
+/// A positive weight α that is learned through its logarithm (D7), so that the mean entropy comes to the target.
 #[derive(Clone, Debug)]
 pub struct Temperature {
     ln: Scalar,
@@ -25,7 +25,8 @@ impl Params for Scalar {
 }
 
 impl Temperature {
-    /// Starts at `initial`; `target` is the wanted entropy.
+    /// Makes a temperature that starts at `initial`. `lr` is the step size of its logarithm, `target` the wanted
+    /// entropy.
     pub fn new(initial: f64, lr: f64, target: f64) -> Self {
         let mut unused = Rng::new(0, "temperature");
         let mut builder = Builder::new(&mut unused);
@@ -34,17 +35,17 @@ impl Temperature {
         Self { optimiser: Adam::new(&ln, lr), ln, target }
     }
 
-    /// Its value.
+    /// Returns the temperature α.
     pub fn value(&self) -> f64 {
         self.ln().exp()
     }
 
-    /// Its logarithm.
+    /// Returns the logarithm of the temperature.
     pub fn ln(&self) -> f64 {
         f64::from(self.ln.0.data()[0])
     }
 
-    /// One step on -mean[ln alpha (log_prob + target)]; returns the loss.
+    /// Takes one step down −mean[ln α (log_prob + target)], and returns the loss.
     pub fn step(&mut self, log_probs: &[f32]) -> f64 {
         let excess = Tensor::new(log_probs.len(), 1, log_probs) + self.target;
         let loss = -(excess * Tensor::param(&self.ln.0, 0)).mean();
@@ -53,7 +54,7 @@ impl Temperature {
         result
     }
 
-    /// The gradient of the last step.
+    /// Returns the gradient of the last step.
     pub fn gradient(&self) -> &[f32] {
         self.optimiser.gradient()
     }

@@ -1,4 +1,5 @@
-//! Trust-region policy optimisation over the extended action (Lemma A.1; the box is in the book).
+//! Trust-region policy optimisation (TRPO) over the extended action (Lemma A.1 of the paper). The book has a page about
+//! it.
 
 use super::figures::{Gradients, deviations, state_metrics};
 use super::fisher::{add, conjugate_gradients, dot, fisher_product};
@@ -15,33 +16,33 @@ use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
 settings! {
-    /// The settings of TRPO; those that PPO has too have its defaults.
+    /// The settings of TRPO. Settings that PPO has as well have the defaults of PPO.
     "trpo" {
-        /// Transitions in an update, of all environments together.
+        /// Number of transitions in an update, of all environments together.
         steps: usize = 2000, AtLeastOne;
-        /// Passes of the value function over the transitions.
+        /// Number of passes of the value function over the transitions.
         value_epochs: usize = 10, AtLeastOne;
-        /// Transitions in a minibatch of the value function.
+        /// Number of transitions in a minibatch of the value function.
         minibatch: usize = 32, AtLeastOne;
         /// Step size of the value function.
         value_lr: f64 = 5e-5, Positive;
-        /// Discount of future rewards.
+        /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
-        /// Weight of longer advantages (GAE).
+        /// Weight λ of advantages over more steps (GAE).
         lambda: f64 = 0.95, Fraction;
-        /// How far the policy may move: the largest mean divergence of (a, z').
+        /// How far the policy may move in an update: the largest mean KL divergence of (a, z').
         kl: f64 = 0.01, Positive;
-        /// What is added to the diagonal of the Fisher matrix.
+        /// Number that is added to the diagonal of the Fisher matrix.
         damping: f64 = 0.1, NotNegative;
-        /// Iterations of conjugate gradients.
+        /// Number of iterations of conjugate gradients.
         cg_iterations: usize = 10, AtLeastOne;
-        /// By what a step is shortened that is not good enough.
+        /// Factor by which a step that fails the tests of the line search is shortened.
         backtrack: f64 = 0.8, Fraction;
-        /// How many steps are tried, the full one included.
+        /// Number of steps that are tried in the line search, the full step included.
         backtracks: usize = 10, AtLeastOne;
     }
     planned {
-        /// Whether an update has figures of gradients and states. Set by the experiment.
+        /// Whether an update returns figures of gradients and states. The experiment sets it.
         diagnostics: bool;
     }
 }
@@ -86,7 +87,7 @@ pub struct Trpo<P, V> {
     threads: usize,
 }
 
-/// Rows that are shown together, and what is known of them from before the step.
+/// Rows that are shown together, with their distributions and log-densities before the step.
 struct Group {
     x: Context,
     u: Extended,
@@ -95,7 +96,7 @@ struct Group {
     advantage: Tensor,
 }
 
-/// Where a line search ended.
+/// The end of a line search: improvement and divergence, and the fraction of the full step.
 #[derive(Clone, Copy, Debug, Default)]
 struct Step {
     improvement: f64,
@@ -104,13 +105,14 @@ struct Step {
 }
 
 impl<P: StatefulPolicy, V: Critic> Trpo<P, V> {
-    /// With a fresh optimiser. Two threads move policy and value side by side; the result is the same on one.
+    /// Makes TRPO with a new optimiser. Where `threads` is at least 2, policy and value function are moved side by
+    /// side; the result is the same on one thread.
     pub fn new(policy: P, value: V, settings: Settings, threads: usize) -> Self {
         let value_optimiser = Adam::new(&value, settings.value_lr);
         Self { policy, value, value_optimiser, settings, updates: 0, threads }
     }
 
-    /// The value function.
+    /// Returns the value function.
     pub fn value(&self) -> &V {
         &self.value
     }
@@ -123,12 +125,12 @@ fn group<P: StatefulPolicy>(policy: &P, data: &Rollout, advantages: &[f64], rows
     Group { x, u, old, log_prob, advantage: column(advantages, rows) }
 }
 
-/// The sum of ρ A over some samples, ρ = exp(log_prob - old): the ratio prices a and z' together.
+/// Returns the sum of ρ A over the samples with ρ = exp(`log_prob` − `old`), the density ratio of a and z' together.
 pub fn surrogate<T: Real>(log_prob: &Tensor<T>, old: &Tensor<T>, advantage: &Tensor<T>) -> Tensor<T> {
     ((log_prob - old).exp() * advantage).sum()
 }
 
-/// The mean of ρ A, and the mean divergence of the old distribution from the policy's.
+/// Returns the mean of ρ A, and the mean KL divergence of the policy's distribution from the old one.
 fn measure(policy: &impl StatefulPolicy, groups: &[Group], samples: f64) -> (f64, f64) {
     let (mut l, mut kl) = (0.0, 0.0);
     for g in groups {

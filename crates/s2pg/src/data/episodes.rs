@@ -3,33 +3,36 @@
 use super::{Buffer, Rollout, RolloutShape, Transition};
 use crate::state::{Data, State, Visitor};
 
-/// The same number of whole episodes of each environment.
+/// A buffer of whole episodes, as many of each environment.
 ///
-/// Only episodes that began after the last [`clear`](Self::clear) are taken, so that one policy made all of each; an
-/// environment that has given its share is not listened to until then. Every environment's share is the same, since the
-/// first to end would be the short ones. An episode in which the simulation failed, or that was abandoned, is forgotten.
+/// Only episodes that began after the last [`clear`](Self::clear) are stored, so that one policy acted in all of them.
+/// An environment that has given its share is not stored until the next `clear`. All environments have the same share,
+/// because the first episodes to end are the short ones. An episode in which the simulation failed, or that was
+/// abandoned, is removed.
 #[derive(Clone, Debug)]
 pub struct Episodes {
     share: usize,
-    /// One for each environment.
+    /// A rollout for each environment.
     rollouts: Vec<Rollout>,
-    /// Whole episodes of each environment.
+    /// The number of whole episodes that are stored of each environment.
     whole: Vec<u64>,
     /// Whether an environment's next step is the first of an episode.
     fresh: Vec<bool>,
-    /// Whether an environment's running episode is taken.
+    /// Whether an environment's running episode is stored.
     taken: Vec<bool>,
 }
 
 impl Episodes {
-    /// Room for `share` episodes of each of `shape.envs` environments, each of at most `shape.steps` steps.
+    /// Makes an empty buffer with room for `share` episodes of each of `shape.envs` environments, each of at most
+    /// `shape.steps` steps.
     pub fn new(share: usize, shape: RolloutShape) -> Self {
         let rollout = Rollout::new(RolloutShape { steps: share * shape.steps, envs: 1, ..shape });
         let n = shape.envs;
         Self { share, rollouts: vec![rollout; n], whole: vec![0; n], fresh: vec![true; n], taken: vec![false; n] }
     }
 
-    /// The whole episodes: each as its rows, in the order of time, of a rollout.
+    /// Returns the whole episodes: for each the rollout that holds it, and its rows in that rollout, in the order of
+    /// time.
     pub fn episodes(&self) -> Vec<(&Rollout, Vec<usize>)> {
         let mut episodes = Vec::new();
         for rollout in &self.rollouts {
@@ -44,14 +47,14 @@ impl Episodes {
         episodes
     }
 
-    /// Forgets all episodes.
+    /// Removes all episodes.
     pub fn clear(&mut self) {
         self.rollouts.iter_mut().for_each(Rollout::clear);
         self.whole.fill(0);
         self.taken.fill(false);
     }
 
-    /// Forgets the running episode of environment `e`.
+    /// Removes the running episode of environment `e`.
     fn forget(&mut self, e: usize) {
         let rollout = &mut self.rollouts[e];
         let mut steps = rollout.len();
@@ -88,7 +91,7 @@ impl Buffer for Episodes {
         self.fresh.fill(true);
     }
 
-    /// Whether every environment has given its share.
+    /// Tells whether every environment has given its share.
     fn is_full(&self) -> bool {
         self.whole.iter().all(|&whole| whole as usize == self.share)
     }

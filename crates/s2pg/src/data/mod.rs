@@ -1,4 +1,5 @@
-//! What was experienced: rollouts for on-policy algorithms, a replay buffer for off-policy ones.
+//! Transitions that were experienced: rollouts and whole episodes for on-policy algorithms, a replay buffer for
+//! off-policy algorithms.
 
 mod episodes;
 mod replay;
@@ -13,23 +14,23 @@ pub use transition::Transition;
 
 use crate::state::{Data, State, Visitor};
 
-/// Where transitions gather until an algorithm learns from them.
+/// A store in which transitions gather until an algorithm learns from them.
 pub trait Buffer: State + Send {
-    /// Takes one step of all environments.
+    /// Stores one step of all environments.
     fn push(&mut self, t: &Transition<'_>);
-    /// The running episodes were abandoned behind the last step.
+    /// Is told that the running episodes were abandoned after the last step.
     fn cut(&mut self) {}
-    /// Whether it holds all that an algorithm of whole episodes waits for.
+    /// Tells whether the buffer holds all that an algorithm of whole episodes waits for.
     fn is_full(&self) -> bool {
         false
     }
-    /// Steps that it holds, of all environments together.
+    /// Returns the number of steps that the buffer holds, of all environments together.
     fn stored(&self) -> usize;
-    /// Whether it holds more than `n` steps, or is full.
+    /// Tells whether the buffer holds more than `n` steps, or is full.
     fn holds_more_than(&self, n: usize) -> bool {
         self.stored() > n
     }
-    /// What the last update learned from, by name: for a report on a divergence.
+    /// Returns the columns of what the last update learned from, by name, for a report on a divergence.
     fn batch(&mut self) -> Vec<(String, Vec<f64>)>
     where
         Self: Sized,
@@ -38,7 +39,7 @@ pub trait Buffer: State + Send {
         self.visit(&mut columns);
         columns.columns
     }
-    /// Bytes of memory that it takes when it is full.
+    /// Returns the bytes of memory that the buffer takes when it is full.
     fn bytes(&mut self) -> usize
     where
         Self: Sized,
@@ -47,7 +48,7 @@ pub trait Buffer: State + Send {
     }
 }
 
-/// The numbers of a state, by their full names.
+/// A visitor that collects the numbers of a state, by their full names.
 #[derive(Default)]
 struct Columns {
     columns: Vec<(String, Vec<f64>)>,

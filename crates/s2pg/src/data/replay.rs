@@ -1,4 +1,4 @@
-//! The transitions of many policies, from which batches are drawn.
+//! A replay buffer: the transitions of many policies, from which batches are drawn.
 
 use super::show::{self, Rows, Step};
 use super::{Buffer, Transition};
@@ -9,9 +9,10 @@ use crate::state::{Data, State, Visitor};
 /// Sizes of a [`Replay`], and how its rows are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplayShape {
-    /// Steps that are kept, of all environments together. The end of an episode takes a step's place too.
+    /// Number of steps that are kept, of all environments together. The end of an episode takes the place of one step
+    /// too.
     pub size: usize,
-    /// Environments.
+    /// Number of environments.
     pub envs: usize,
     /// Entries of the observation.
     pub o: usize,
@@ -19,63 +20,65 @@ pub struct ReplayShape {
     pub s: usize,
     /// Entries of the action.
     pub a: usize,
-    /// What the policy remembers: a row is shown alone, or as the last of a window.
+    /// What the policy remembers; it decides whether a row is shown alone or as the last of a window.
     pub memory: Memory,
-    /// Whether the window before a next observation is made of next observations alone, so that near the start of an
-    /// episode it misses the first one (D29).
+    /// Whether the window of a next observation is made of next observations alone, so that near the start of an
+    /// episode the window misses the first observation (D29).
     pub misalign_next_windows: bool,
 }
 
 impl ReplayShape {
-    /// Places in the ring of each environment; the last holds what the newest step led to.
+    /// Returns the number of places in the ring of each environment. One place more than the steps need holds what the
+    /// newest step led to.
     fn frames(&self) -> usize {
         self.size.div_ceil(self.envs) + 1
     }
 
-    /// Bytes of memory that a buffer of this shape takes.
+    /// Returns the bytes of memory that a buffer of this shape takes.
     pub fn bytes(&self) -> usize {
         let numbers = self.o + self.s + self.a + self.memory.state() + 1;
         (self.envs * self.frames()).saturating_mul(numbers * size_of::<f32>() + 1)
     }
 }
 
-/// The frame is the first of an episode.
+/// Flag of a frame that is the first of an episode.
 const FIRST: u8 = 1;
-/// The frame holds what the last step of an episode led to, and no step.
+/// Flag of a frame that holds what the last step of an episode led to, and no step.
 const END: u8 = 2;
-/// The task ended with the step of the frame.
+/// Flag of a frame with whose step the task ended.
 const TERMINATED: u8 = 4;
 
-/// A ring of frames for each environment.
+/// A replay buffer that keeps a ring of frames for each environment.
 ///
-/// A frame is what was seen (o, s, z) and what was done about it (a, r). The next of a step is always the frame behind
-/// it: nothing is stored twice but at the end of an episode, where one more frame holds the true next o, s and z'. So a
-/// refreshed z' is the z of the next step, and never reaches another episode. Frames wrap around; a window, a previous
-/// action and a refresh stay on one side of the seam.
+/// A frame holds what was seen (o, s, z) and what followed, the action and the reward (a, r). What a step led to is
+/// always the next frame: nothing is stored twice except at the end of an episode, where one more frame holds the true
+/// next o, s and z'. So a refreshed z' is the z of the next step, and never reaches another episode. A ring overwrites
+/// its oldest frames; no window, previous action or refresh reaches across the place where the newest frame meets the
+/// oldest.
 #[derive(Clone, Debug)]
 pub struct Replay {
     shape: ReplayShape,
     o: Vec<f32>,
     s: Vec<f32>,
-    /// z, or h.
+    /// The states z, or h.
     state: Vec<f32>,
     a: Vec<f32>,
     r: Vec<f32>,
     flags: Vec<u8>,
-    /// Where each environment writes next.
+    /// The place at which each environment writes its next frame.
     head: Vec<u64>,
-    /// How many frames before it are valid.
+    /// The number of valid frames before `head`, of each environment.
     filled: Vec<u64>,
-    /// How many of these hold a step.
+    /// The number of valid frames that hold a step, of each environment.
     steps: Vec<u64>,
-    /// Whether the next frame starts an episode.
+    /// Whether the next frame of each environment starts an episode.
     fresh: Vec<bool>,
-    /// The last batch, for a report on it.
+    /// The rows of the last batch, for a report on a divergence.
     batch: Vec<usize>,
 }
 
 impl Replay {
-    /// An empty buffer; its memory is taken from the system as it fills.
+    /// Makes an empty buffer. The system grants its memory as the buffer fills.
     pub fn new(shape: ReplayShape) -> Self {
         let frames = shape.envs * shape.frames();
         let floats = |n: usize| vec![0.0; frames * n];
@@ -95,23 +98,23 @@ impl Replay {
         }
     }
 
-    /// Its sizes.
+    /// Returns the sizes of the buffer.
     pub fn shape(&self) -> ReplayShape {
         self.shape
     }
 
-    /// Entries of a and of z', the parts of u; those of z' are 0 where the policy draws none.
+    /// Returns the numbers of entries of a and of z', the parts of u; the latter is 0 where the policy draws no state.
     pub fn drawn(&self) -> (usize, usize) {
         (self.shape.a, self.shape.memory.z())
     }
 
-    /// Every row that can be drawn, environment after environment, in the order of time.
+    /// Returns every row that can be drawn, environment after environment, in the order of time.
     pub fn rows(&self) -> Vec<usize> {
         let of = |e: usize| (0..self.filled[e] as usize).map(move |i| self.frame(e, i));
         (0..self.shape.envs).flat_map(of).filter(|&k| self.is_drawable(k)).collect()
     }
 
-    /// `n` rows, uniformly with replacement.
+    /// Draws `n` rows, uniformly with replacement. Panics where the buffer is empty.
     pub fn sample(&mut self, n: usize, rng: &mut Rng) -> Vec<usize> {
         let all: u64 = self.filled.iter().sum();
         let draw = || {
@@ -128,34 +131,35 @@ impl Replay {
         rows
     }
 
-    /// x of some rows.
+    /// Returns x of the rows `rows`.
     pub fn context(&self, rows: &[usize]) -> Context {
         show::context(self, &rows.iter().map(|&k| Step::Now(k)).collect::<Vec<_>>())
     }
 
-    /// The true next x of some rows: next observation, z', and this action as the previous one.
+    /// Returns the true next x of the rows `rows`: the next observation, z', and the action of the row as the previous
+    /// action.
     pub fn next_context(&self, rows: &[usize]) -> Context {
         show::context(self, &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>())
     }
 
-    /// u = (a, z') of some rows.
+    /// Returns u = (a, z') of the rows `rows`.
     pub fn extended(&self, rows: &[usize]) -> Extended {
         show::extended(self, rows)
     }
 
-    /// The reward of row k.
+    /// Returns the reward of row `k`.
     pub fn r(&self, k: usize) -> f32 {
         self.r[k]
     }
 
-    /// Whether the task ended with row k.
+    /// Tells whether the task ended with row `k`.
     pub fn terminated(&self, k: usize) -> bool {
         self.flags[k] & TERMINATED != 0
     }
 
-    /// Puts `tau` z + (1 - tau) z' in place of the stored z' of some rows, [rows, n_z], one after the other; returns the
-    /// root mean square of z - z', which tells how stale they were. None where there is nothing to do: the policy has no
-    /// random state, or `tau` is 0.
+    /// Replaces the stored z' of the rows `rows`, one after the other, by `tau` z + (1 - `tau`) z', where `z`, [rows,
+    /// n_z], holds the new states. Returns the root mean square of z - z', which tells how stale the stored states
+    /// were. Returns None and changes nothing where the policy draws no state, or `tau` is 0.
     pub fn refresh(&mut self, rows: &[usize], z: &[f32], tau: f64) -> Option<f64> {
         let n = self.shape.memory.z();
         if n == 0 || tau == 0.0 {
@@ -168,14 +172,14 @@ impl Replay {
             let next = self.next(k);
             for (stored, z) in self.state[next * n..(next + 1) * n].iter_mut().zip(z) {
                 squares += f64::from(z - *stored).powi(2);
-                // Zero times a stored number that is not finite would not be zero.
+                // A stored number may not be finite, and zero times such a number is not zero.
                 *stored = if rest == 0.0 { *z } else { tau * z + rest * *stored };
             }
         }
         Some((squares / z.len() as f64).sqrt())
     }
 
-    /// The frame that is `i` behind the oldest of environment e.
+    /// Returns the frame that comes `i` places after the oldest frame of environment e.
     fn frame(&self, e: usize, i: usize) -> usize {
         let frames = self.shape.frames();
         e * frames + (self.head[e] as usize + frames - self.filled[e] as usize + i) % frames
@@ -191,17 +195,17 @@ impl Replay {
         if k.is_multiple_of(frames) { k + frames - 1 } else { k - 1 }
     }
 
-    /// Whether the frame before k is lost.
+    /// Tells whether frame k is the oldest of its environment, so that the frame before is lost.
     fn is_oldest(&self, k: usize) -> bool {
         k == self.frame(k / self.shape.frames(), 0)
     }
 
-    /// Whether row k holds a step of which the previous action is known.
+    /// Tells whether row k holds a step whose previous action is known.
     fn is_drawable(&self, k: usize) -> bool {
         self.flags[k] & END == 0 && (self.flags[k] & FIRST != 0 || !self.is_oldest(k))
     }
 
-    /// The frame of a step.
+    /// Returns the frame in which a step is stored.
     fn place(&self, step: Step) -> usize {
         match step {
             Step::Now(k) => k,
@@ -209,7 +213,7 @@ impl Replay {
         }
     }
 
-    /// Writes what environment e sees into the frame at its head.
+    /// Writes what environment e sees into the frame at the environment's head, and returns the frame.
     fn see(&mut self, e: usize, o: &[f32], s: &[f32], state: &[f32], flags: u8) -> usize {
         let k = e * self.shape.frames() + self.head[e] as usize;
         let write = |table: &mut Vec<f32>, x: &[f32]| table[k * x.len()..(k + 1) * x.len()].copy_from_slice(x);
@@ -220,7 +224,7 @@ impl Replay {
         k
     }
 
-    /// Makes the frame at the head of environment e valid, and drops the oldest where the ring is full.
+    /// Makes the frame at the head of environment e valid, and drops the oldest frame where the ring is full.
     fn advance(&mut self, e: usize) {
         let frames = self.shape.frames();
         let k = e * frames + self.head[e] as usize;
@@ -234,7 +238,7 @@ impl Replay {
         }
     }
 
-    /// Ends the episode of environment e behind its last step.
+    /// Ends the running episode of environment e after the last step.
     fn end(&mut self, e: usize) {
         if !self.fresh[e] {
             let k = e * self.shape.frames() + self.head[e] as usize;
@@ -245,7 +249,7 @@ impl Replay {
     }
 }
 
-/// Row k of a table with `n` columns.
+/// Returns row k of a table with `n` columns.
 fn row(table: &[f32], n: usize, k: usize) -> &[f32] {
     &table[k * n..(k + 1) * n]
 }
@@ -353,7 +357,7 @@ impl Buffer for Replay {
     }
 
     fn holds_more_than(&self, n: usize) -> bool {
-        // Where episodes are short, their ends take places, and a full ring holds fewer steps than it has places.
+        // The ends of episodes take places too, so that a full ring may hold fewer steps than it has places.
         let full = self.filled.iter().all(|&filled| filled as usize == self.shape.frames() - 1);
         full || self.stored() > n
     }

@@ -1,4 +1,4 @@
-//! The transitions of one policy, in the order of time.
+//! A rollout: the transitions of one policy, in the order of time.
 
 use super::show::{self, Rows, Step};
 use super::{Buffer, Transition};
@@ -9,9 +9,9 @@ use crate::state::{Data, State, Visitor};
 /// Sizes of a [`Rollout`], and how its rows are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RolloutShape {
-    /// Steps of each environment.
+    /// Number of steps of each environment.
     pub steps: usize,
-    /// Environments.
+    /// Number of environments.
     pub envs: usize,
     /// Entries of the observation.
     pub o: usize,
@@ -19,35 +19,35 @@ pub struct RolloutShape {
     pub s: usize,
     /// Entries of the action.
     pub a: usize,
-    /// What the policy remembers: a row is shown alone, or as the last of a window.
+    /// What the policy remembers; it decides whether a row is shown alone or as the last of a window.
     pub memory: Memory,
-    /// Whether policy or critic read the previous action.
+    /// Whether the policy or the critic reads the previous action.
     pub a_prev: bool,
-    /// Whether the window before a next observation is made of next observations alone, so that near the start of an
-    /// episode it misses the first one (D29).
+    /// Whether the window of a next observation is made of next observations alone, so that near the start of an
+    /// episode the window misses the first observation (D29).
     pub misalign_next_windows: bool,
-    /// Whether windows that reach the first row cross the ends of episodes (D31).
+    /// Whether windows that reach the first row of the rollout cross the ends of episodes (D31).
     pub join_first_windows: bool,
 }
 
 impl RolloutShape {
-    /// Bytes of memory that a rollout of this shape takes, at most.
+    /// Returns the most bytes of memory that a rollout of this shape takes.
     pub fn bytes(&self) -> usize {
         let numbers = 2 * (self.o + self.s + self.a + self.memory.state());
         self.steps.saturating_mul(self.envs).saturating_mul(numbers * size_of::<f32>() + size_of::<f64>() + 3)
     }
 }
 
-/// A column of a rollout.
+/// A column of single-precision numbers of a rollout.
 struct Column {
     name: &'static str,
-    /// Entries of a row; 0 where the column is not kept.
+    /// Returns the entries of a row of the column; 0 where the column is not kept.
     width: fn(&RolloutShape) -> usize,
-    /// What a transition has to say.
+    /// Returns the column's part of a transition.
     of: for<'a> fn(&Transition<'a>) -> &'a [f32],
 }
 
-/// All columns of float32 numbers, in the order of a rollout's state.
+/// All columns of single-precision numbers, in the order of a rollout's state.
 const COLUMNS: [Column; 10] = [
     Column { name: "o", width: |s| s.o, of: |t| t.o },
     Column { name: "s", width: |s| s.s, of: |t| t.s },
@@ -61,7 +61,7 @@ const COLUMNS: [Column; 10] = [
     Column { name: "next_s", width: |s| s.s, of: |t| t.next_s },
 ];
 
-/// The places of [`COLUMNS`].
+/// The places of the columns in [`COLUMNS`].
 #[derive(Clone, Copy)]
 enum At {
     O,
@@ -76,13 +76,13 @@ enum At {
     NextS,
 }
 
-/// `steps` transitions of each of `envs` environments; row t * envs + e is step t of environment e.
+/// At most `steps` transitions of each of `envs` environments; row t · envs + e is step t of environment e.
 ///
-/// Windows lie inside one episode and one rollout.
+/// A window lies inside one episode and inside the rollout.
 #[derive(Clone, Debug)]
 pub struct Rollout {
     shape: RolloutShape,
-    /// Those of [`COLUMNS`].
+    /// The numbers of each column of [`COLUMNS`], row after row.
     columns: [Vec<f32>; COLUMNS.len()],
     r: Vec<f64>,
     terminated: Vec<bool>,
@@ -92,7 +92,7 @@ pub struct Rollout {
 }
 
 impl Rollout {
-    /// An empty rollout.
+    /// Makes an empty rollout.
     pub fn new(shape: RolloutShape) -> Self {
         let rows = shape.steps * shape.envs;
         Self {
@@ -106,60 +106,60 @@ impl Rollout {
         }
     }
 
-    /// Its sizes.
+    /// Returns the sizes of the rollout.
     pub fn shape(&self) -> RolloutShape {
         self.shape
     }
 
-    /// Whether it holds `steps` steps.
+    /// Tells whether the rollout holds all `steps` steps of each environment.
     pub fn is_full(&self) -> bool {
         self.filled == self.shape.steps
     }
 
-    /// Forgets all transitions.
+    /// Removes all transitions.
     pub fn clear(&mut self) {
         self.filled = 0;
     }
 
-    /// Number of rows that hold a transition.
+    /// Returns the number of rows that hold a transition.
     pub fn len(&self) -> usize {
         self.filled * self.shape.envs
     }
 
-    /// Whether there is none.
+    /// Tells whether no row holds a transition.
     pub fn is_empty(&self) -> bool {
         self.filled == 0
     }
 
-    /// Forgets all but the first `steps` steps.
+    /// Removes all but the first `steps` steps.
     pub(super) fn keep(&mut self, steps: usize) {
         assert!(steps <= self.filled, "{steps} of {} steps", self.filled);
         self.filled = steps;
     }
 
-    /// The rows to learn from: all but those in which the simulation failed.
+    /// Returns the rows to learn from: all rows except those in which the simulation failed.
     pub fn rows(&self) -> Vec<usize> {
         (0..self.len()).filter(|&k| !self.dropped[k]).collect()
     }
 
-    /// The reward of each row.
+    /// Returns the reward of each row.
     pub fn r(&self) -> &[f64] {
         &self.r[..self.len()]
     }
 
-    /// Whether the task ended with row k.
+    /// Tells whether the task ended with row `k`.
     pub fn terminated(&self, k: usize) -> bool {
         self.terminated[k]
     }
 
-    /// Whether the episode ended with row k, either way.
+    /// Tells whether the episode ended with row `k`, because the task ended or because the episode was cut.
     pub(super) fn ended(&self, k: usize) -> bool {
         self.terminated[k] || self.truncated[k]
     }
 
-    /// Rows of one episode and one environment, in groups that can be shown together, and how many at the end of each are
-    /// samples: at most `size`, or all of them behind what came before in the episode, where the policy is trained
-    /// through whole episodes.
+    /// Splits `rows`, rows of one episode of one environment, into groups that can be shown together. Each group comes
+    /// with the number of rows at its end that are samples: at most `size`. Where the policy is trained through whole
+    /// episodes there is one group: the rows before `rows` in the episode, which are no samples, and all of `rows`.
     pub fn shown(&self, rows: &[usize], size: usize) -> Vec<(Vec<usize>, usize)> {
         if !self.is_whole() {
             return rows.chunks(size).map(|rows| (rows.to_vec(), rows.len())).collect();
@@ -172,20 +172,22 @@ impl Rollout {
         vec![((first..=last).step_by(n).collect(), rows.len())]
     }
 
-    /// Whether the chain of row k ends there: the episode ended, the next row is lost, or it is the last.
+    /// Tells whether the chain of rows that leads to row `k` ends with row `k`: the episode ended, or the next row was
+    /// dropped, or row `k` is the last of the rollout.
     pub fn is_end(&self, k: usize) -> bool {
         let next = k + self.shape.envs;
         self.terminated[k] || self.truncated[k] || next >= self.len() || self.dropped[next]
     }
 
-    /// Whether the true next context of row k is the context of the next row.
+    /// Tells whether the true next context of row `k` is the context of the next row.
     pub fn next_is_row(&self, k: usize) -> bool {
-        let windows = matches!(self.shape.memory, Memory::Window { .. } | Memory::Bptt { .. });
-        !self.is_end(k) && !(self.shape.misalign_next_windows && windows)
+        let has_windows = matches!(self.shape.memory, Memory::Window { .. } | Memory::Bptt { .. });
+        let is_misaligned = has_windows && self.shape.misalign_next_windows;
+        !self.is_end(k) && !is_misaligned
     }
 
-    /// The rows in groups that can be shown together: at most `size` rows, or one whole chain each where the policy is
-    /// trained through whole episodes.
+    /// Splits the rows to learn from into groups that can be shown together: at most `size` rows each, or one whole
+    /// chain each where the policy is trained through whole episodes.
     pub fn groups(&self, size: usize) -> Vec<Vec<usize>> {
         if !self.is_whole() {
             return self.rows().chunks(size).map(<[usize]>::to_vec).collect();
@@ -203,7 +205,8 @@ impl Rollout {
         chains
     }
 
-    /// The same in random order: minibatches of `size` rows, or of one whole chain.
+    /// Splits the rows to learn from, in random order, into minibatches: at most `size` rows each, or one whole chain
+    /// each where the policy is trained through whole episodes.
     pub fn minibatches(&self, size: usize, rng: &mut Rng) -> Vec<Vec<usize>> {
         if self.is_whole() {
             let mut chains = self.groups(size);
@@ -219,7 +222,7 @@ impl Rollout {
         self.shape.memory.is_whole()
     }
 
-    /// x of some rows.
+    /// Returns x of the rows `rows`.
     pub fn context(&self, rows: &[usize]) -> Context {
         if self.is_whole() {
             return show::chain(self, rows);
@@ -227,17 +230,18 @@ impl Rollout {
         show::context(self, &rows.iter().map(|&k| Step::Now(k)).collect::<Vec<_>>())
     }
 
-    /// The true next x of some rows: next observation, z', and this action as the previous one.
+    /// Returns the true next x of the rows `rows`: the next observation, z', and the action of the row as the previous
+    /// action.
     pub fn next_context(&self, rows: &[usize]) -> Context {
         show::context(self, &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>())
     }
 
-    /// u = (a, z') of some rows.
+    /// Returns u = (a, z') of the rows `rows`.
     pub fn extended(&self, rows: &[usize]) -> Extended {
         show::extended(self, rows)
     }
 
-    /// Row k of a column, which is kept.
+    /// Returns row k of a column that is kept.
     fn row(&self, at: At, k: usize) -> &[f32] {
         let column = &self.columns[at as usize];
         let n = column.len() / (self.shape.steps * self.shape.envs);

@@ -1,21 +1,22 @@
 //! How stored rows are shown to policies and critics: alone, or as the last of the steps that led to them.
 //!
-//! A rollout and a replay buffer store rows each in its own way. What a row looks like with its history is said here, once.
+//! Rollouts and replay buffers store rows in different ways. This module alone says what a row looks like with its
+//! history.
 
 use crate::nn::Tensor;
 use crate::policy::{Context, Extended, Memory};
 
-/// What is to be shown: what row k saw, or what row k led to.
+/// One of the two ends of a transition, which is to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// What row k saw.
+    /// What was seen in row k before the action.
     Now(usize),
-    /// What row k led to.
+    /// What the action of row k led to.
     Next(usize),
 }
 
 impl Step {
-    /// Its row.
+    /// Returns the row k.
     fn row(self) -> usize {
         match self {
             Self::Now(k) | Self::Next(k) => k,
@@ -23,35 +24,35 @@ impl Step {
     }
 }
 
-/// Where rows are stored.
+/// A store of rows that can be shown.
 pub(super) trait Rows {
-    /// What the policy remembers.
+    /// Returns what the policy remembers.
     fn memory(&self) -> Memory;
-    /// Entries of o, s and a; s is 0 where it is not kept.
+    /// Returns the entries of o, s and a; 0 for s where s is not kept.
     fn sizes(&self) -> [usize; 3];
-    /// Whether previous actions are shown.
+    /// Tells whether previous actions are shown.
     fn shows_a_prev(&self) -> bool;
-    /// Whether the window before a next observation is made of next observations alone (D29).
+    /// Tells whether the window of a next observation is made of next observations alone (D29).
     fn misaligns_next_windows(&self) -> bool;
-    /// The last rows of the episode up to row k, at most `len`, oldest first.
+    /// Returns the last rows of the episode of row k up to row k, at most `len`, the oldest first.
     fn before(&self, k: usize, len: usize) -> Vec<usize>;
-    /// The observation.
+    /// Returns the observation of a step.
     fn o(&self, step: Step) -> &[f32];
-    /// The critic's view.
+    /// Returns the critic's view of a step.
     fn s(&self, step: Step) -> &[f32];
-    /// z, or h.
+    /// Returns the state z or h of a step.
     fn state(&self, step: Step) -> &[f32];
-    /// The action before; None at the start of an episode.
+    /// Returns the previous action of a step; None at the start of an episode.
     fn a_prev(&self, step: Step) -> Option<&[f32]>;
-    /// The action that was taken in what row k saw.
+    /// Returns the action of row k.
     fn a(&self, k: usize) -> &[f32];
 }
 
-/// x of some steps, each the last of its window where the policy is shown windows.
+/// Returns x of the steps `steps`, each the last of its window where the policy is shown windows.
 pub(super) fn context(rows: &impl Rows, steps: &[Step]) -> Context {
     let ([n_o, n_s, n_a], memory) = (rows.sizes(), rows.memory());
     let last: Vec<Option<Step>> = steps.iter().copied().map(Some).collect();
-    // What is shown of o and a_prev, and how many of these make one sample's row.
+    // The steps of which o and a_prev are shown, and how many of the steps stand in one row.
     let (shown, side_by_side, lengths) = match memory {
         Memory::None | Memory::Stochastic { .. } => (last.clone(), 1, None),
         Memory::Window { len } => (side_by_side(rows, steps, len), len, None),
@@ -75,7 +76,8 @@ pub(super) fn context(rows: &impl Rows, steps: &[Step]) -> Context {
     }
 }
 
-/// x of a whole chain of rows, one step after the other, behind the state before the first: every step is a sample.
+/// Returns x of a whole chain of rows, one step after the other, with the state before the first step: every step is a
+/// sample.
 pub(super) fn chain(rows: &impl Rows, chain: &[usize]) -> Context {
     let ([n_o, n_s, n_a], memory) = (rows.sizes(), rows.memory());
     let shown: Vec<Option<Step>> = chain.iter().map(|&k| Some(Step::Now(k))).collect();
@@ -89,7 +91,7 @@ pub(super) fn chain(rows: &impl Rows, chain: &[usize]) -> Context {
     }
 }
 
-/// u = (a, z') of some rows.
+/// Returns u = (a, z') of the rows `ks`.
 pub(super) fn extended(rows: &impl Rows, ks: &[usize]) -> Extended {
     let ([_, _, n_a], n_z) = (rows.sizes(), rows.memory().z());
     let next: Vec<Option<Step>> = ks.iter().map(|&k| Some(Step::Next(k))).collect();
@@ -99,7 +101,7 @@ pub(super) fn extended(rows: &impl Rows, ks: &[usize]) -> Extended {
     }
 }
 
-/// The window that ends with a step: at most `len` steps of its episode, oldest first.
+/// Returns the window that ends with the step `last`: at most `len` steps of one episode, the oldest first.
 fn window(rows: &impl Rows, last: Step, len: usize) -> Vec<Step> {
     let now = |k, len| rows.before(k, len).into_iter().map(Step::Now);
     match last {
@@ -110,7 +112,7 @@ fn window(rows: &impl Rows, last: Step, len: usize) -> Vec<Step> {
     }
 }
 
-/// The windows of some steps one after the other, each padded at its end to `len` places.
+/// Returns the windows of the steps `steps` one after the other, each padded at its end to `len` places.
 fn side_by_side(rows: &impl Rows, steps: &[Step], len: usize) -> Vec<Option<Step>> {
     let padded = |&step: &Step| {
         let window = window(rows, step, len);
@@ -120,8 +122,8 @@ fn side_by_side(rows: &impl Rows, steps: &[Step], len: usize) -> Vec<Option<Step
     steps.iter().flat_map(padded).collect()
 }
 
-/// The windows of some steps, time-major, with their last steps aligned and shorter windows padded in front; and the
-/// length of each.
+/// Returns the windows of the steps `steps`, time-major, with their last steps aligned and shorter windows padded in
+/// front; and the length of each window.
 fn below_each_other(rows: &impl Rows, steps: &[Step], len: usize) -> (Vec<Option<Step>>, Vec<usize>) {
     let windows: Vec<Vec<Step>> = steps.iter().map(|&step| window(rows, step, len)).collect();
     let longest = windows.iter().map(Vec::len).max().unwrap_or(0);
@@ -130,7 +132,8 @@ fn below_each_other(rows: &impl Rows, steps: &[Step], len: usize) -> (Vec<Option
     (all, windows.iter().map(Vec::len).collect())
 }
 
-/// What `of` tells of each step in `n` numbers, `beside` steps to a row; zeros where there is nothing.
+/// Makes a tensor from the `n` numbers that `of` returns for each step, with `beside` steps in a row; zeros stand where
+/// there is no step or no number.
 fn table<'a>((beside, n, steps): (usize, usize, &[Option<Step>]), of: impl Fn(Step) -> Option<&'a [f32]>) -> Tensor {
     Tensor::with(steps.len() / beside, beside * n, |x| {
         for (x, step) in x.chunks_exact_mut(n.max(1)).zip(steps) {

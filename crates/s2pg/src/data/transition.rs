@@ -1,16 +1,16 @@
 //! One step of all environments.
 
-/// One step of n environments, row by row. There is no `done`: an episode ends because the task did (`terminated`) or
-/// because it was cut (`truncated`).
+/// One step of n environments, a row for each. There is no flag for the end of an episode as such: an episode ends
+/// because the task ended (`terminated`) or because the episode was cut (`truncated`).
 ///
-/// What a buffer does not keep may be left empty: `Transition { o, a, r, ..Transition::default() }`.
+/// Columns that a buffer does not keep may be left empty: `Transition { o, a, r, ..Transition::default() }`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Transition<'a> {
     /// The policy's observations, standardised, [n, n_o].
     pub o: &'a [f32],
-    /// The critic's views, [n, n_s].
+    /// The critic's views, standardised, [n, n_s].
     pub s: &'a [f32],
-    /// The actions before, zero at the start of an episode, [n, n_a].
+    /// The previous actions, zero at the start of an episode, [n, n_a].
     pub a_prev: &'a [f32],
     /// The policy's random states, [n, n_z].
     pub z: &'a [f32],
@@ -22,22 +22,22 @@ pub struct Transition<'a> {
     pub z_next: &'a [f32],
     /// The next cached states, [n, n_h].
     pub h_next: &'a [f32],
-    /// The rewards.
+    /// The rewards, n numbers.
     pub r: &'a [f64],
-    /// Whether the task ended.
+    /// Whether the task ended with this step, n flags.
     pub terminated: &'a [bool],
-    /// Whether the episode was cut.
+    /// Whether the episode was cut after this step, n flags.
     pub truncated: &'a [bool],
-    /// Whether the simulation failed in this step: the row is not to be learned from.
+    /// Whether the simulation failed in this step, n flags: such a row is not to be learned from.
     pub dropped: &'a [bool],
-    /// The true next observations, before any reset.
+    /// The true next observations, before any reset, standardised, [n, n_o].
     pub next_o: &'a [f32],
-    /// The true next views of the critic.
+    /// The true next views of the critic, before any reset, standardised, [n, n_s].
     pub next_s: &'a [f32],
 }
 
 impl<'a> Transition<'a> {
-    /// The step of environment e alone.
+    /// Returns the step of environment `e` alone, as a transition of one environment.
     pub fn row(&self, e: usize) -> Self {
         let n = self.r.len();
         fn of<X>(x: &[X], e: usize, n: usize) -> &[X] {

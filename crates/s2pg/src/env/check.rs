@@ -1,18 +1,18 @@
-//! What every environment owes to a trainer, checked by running it.
+//! What every environment owes to a trainer, checked by running the environment.
 
 use super::{Env, EnvError};
 use crate::rng::Rng;
 
-/// One requirement and whether it is kept.
+/// One requirement, and whether an environment keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// The requirement, as a sentence.
     pub what: &'static str,
-    /// What was seen instead; None where it is kept.
+    /// What was seen instead; None where the requirement is kept.
     pub complaint: Option<String>,
 }
 
-/// One step as it was seen.
+/// Views, reward and flags of one step, the numbers as their bits.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     o: Vec<u32>,
@@ -22,7 +22,8 @@ struct Seen {
     truncated: bool,
 }
 
-/// Runs an environment and tells which requirements it keeps. `make` makes a fresh one each time.
+/// Runs an environment and tells which requirements it keeps. `make` makes a new environment of the same kind at each
+/// call. An error is an error of the environment itself.
 pub fn check_env(make: &dyn Fn() -> Result<Box<dyn Env>, EnvError>) -> Result<Vec<Check>, EnvError> {
     let mut checks = Vec::new();
     let mut add = |what, complaint: Result<(), String>| checks.push(Check { what, complaint: complaint.err() });
@@ -65,7 +66,7 @@ fn spec(env: &dyn Env) -> Result<(), String> {
     Ok(())
 }
 
-/// The views as bits.
+/// Returns both views of an environment, each number as its bits.
 fn look(env: &dyn Env) -> (Vec<u32>, Vec<u32>) {
     let (mut o, mut s) = (vec![f32::NAN; env.spec().o.len()], vec![f32::NAN; env.spec().s.len()]);
     env.observe(&mut o, &mut s);
@@ -73,7 +74,7 @@ fn look(env: &dyn Env) -> (Vec<u32>, Vec<u32>) {
     (bits(o), bits(s))
 }
 
-/// A random action inside the range.
+/// Draws an action uniformly from the range of the environment.
 fn draw(env: &dyn Env, rng: &mut Rng) -> Vec<f32> {
     let spec = env.spec();
     spec.low.iter().zip(&spec.high).map(|(&low, &high)| rng.range(low as f64, high as f64) as f32).collect()
@@ -86,7 +87,7 @@ fn step(env: &mut dyn Env, actions: &mut Rng, rng: &mut Rng) -> Result<Seen, Env
     Ok(Seen { o, s, r: outcome.r.to_bits(), terminated: outcome.terminated, truncated: outcome.truncated })
 }
 
-/// Some steps of random actions, reset where an episode ends.
+/// Takes `steps` steps with random actions and resets the environment where an episode ends.
 fn run(env: &mut dyn Env, seed: u64, steps: usize) -> Result<Vec<Seen>, EnvError> {
     let (mut rng, mut actions) = (Rng::new(seed, "check"), Rng::new(seed, "check/actions"));
     env.reset(&mut rng)?;

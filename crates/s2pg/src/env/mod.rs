@@ -1,4 +1,5 @@
-//! Environments: a leaf that knows slices and no tensors.
+//! Environments. This module uses no other module except the generator and states: environments read and write slices,
+//! not tensors.
 
 use std::sync::Arc;
 
@@ -22,102 +23,105 @@ pub use t_maze::TMaze;
 pub use vec::{Episode, Step, VecEnv};
 pub use wrappers::{Oracle, TimeLimit};
 
-/// What an environment is: sizes, ranges, names.
+/// The description of an environment: its name, the names of all entries of its views, the range of its action, its
+/// longest episode, and the length of its step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnvSpec {
-    /// The name under which it is registered, for example `HalfCheetahPOMDP-v3`.
+    /// Name under which the environment is registered, for example `HalfCheetahPOMDP-v3`.
     pub name: String,
-    /// Names of the policy's observation `o`, one for each entry.
+    /// Names of the entries of the policy's observation `o`.
     pub o: Vec<String>,
-    /// Names of the critic's view `s`, one for each entry.
+    /// Names of the entries of the critic's view `s`.
     pub s: Vec<String>,
-    /// Lower bounds of the action.
+    /// Lower bound of each entry of the action.
     pub low: Vec<f32>,
-    /// Upper bounds of the action.
+    /// Upper bound of each entry of the action.
     pub high: Vec<f32>,
-    /// Steps after which an episode is truncated.
+    /// Number of steps after which an episode is truncated.
     pub horizon: usize,
-    /// Seconds of simulated time in a step (1 where time has no unit).
+    /// Simulated time of a step in seconds; 1 where time has no unit.
     pub dt: f64,
 }
 
-/// What a step brought.
+/// The outcome of one step: the reward, and whether the episode ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
     /// The reward.
     pub r: f64,
-    /// The task ended here (a fall, a goal): nothing follows, values are not bootstrapped.
+    /// Whether the task ended with this step (a fall, a goal): nothing follows, and values are not bootstrapped.
     pub terminated: bool,
-    /// The episode was cut here (a time limit): values are bootstrapped from the true next observation.
+    /// Whether the episode was cut after this step (a time limit): values are bootstrapped from the true next
+    /// observation.
     pub truncated: bool,
 }
 
-/// What can go wrong in an environment.
+/// An error of an environment.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvError {
-    /// The simulation left the finite numbers; the episode is over, the transition is dropped.
+    /// The simulation produced a number that is not finite: the episode is over, and the transition is dropped.
     #[error("{env}: the simulation became unstable at step {step} of the episode ({what})")]
     Unstable {
-        /// The environment.
+        /// Name of the environment.
         env: String,
-        /// Steps since the reset.
+        /// Number of steps since the reset.
         step: usize,
-        /// What was seen.
+        /// The number that was not finite, or the complaint of the simulator.
         what: String,
     },
-    /// Too many steps were unstable: the run must stop.
+    /// Too many steps were unstable, and the run must stop.
     #[error("{env}: {what}")]
     Budget {
-        /// The environment.
+        /// Name of the environment.
         env: String,
-        /// How many, and what to do.
+        /// How many steps were unstable, and the last complaint.
         what: String,
     },
-    /// The environment cannot be made or restored.
+    /// The environment cannot be made or restored, or was used wrongly.
     #[error("{env}: {what}")]
     Invalid {
-        /// The environment.
+        /// Name of the environment.
         env: String,
-        /// What is wrong and what to do.
+        /// What is wrong, and what to do about it.
         what: String,
     },
 }
 
-/// A capsule to be drawn, in metres, seen from the side: x to the right, z up.
+/// A capsule in a picture of an environment, in metres, seen from the side: x to the right, z up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape {
-    /// One end.
+    /// One end of the capsule's axis, (x, z).
     pub from: [f64; 2],
-    /// The other end; a disc where it equals `from`.
+    /// The other end of the capsule's axis, (x, z); where both ends are equal, the capsule is a disc.
     pub to: [f64; 2],
-    /// Radius.
+    /// Radius of the capsule.
     pub radius: f64,
-    /// What it belongs to: parts with one number share a colour.
+    /// Number of the part that the capsule belongs to; capsules of one part share a colour.
     pub part: usize,
 }
 
-/// An environment: a reset, a step, two views.
+/// An environment: a task that a policy acts in, with a view `o` for the policy and a view `s` for the critic.
 ///
-/// A step never resets. Every draw goes through the generator that is passed in, and `restore(snapshot())` repeats
-/// the future to the bit.
+/// A step never resets the environment. Every random number is drawn from the generator that is passed in, and what
+/// follows `restore(snapshot())` is repeated to the bit.
 pub trait Env: Send {
-    /// Sizes, ranges and names.
+    /// Returns the description of the environment.
     fn spec(&self) -> &EnvSpec;
     /// Starts an episode.
     fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError>;
-    /// Takes one step. `a` is passed as the policy drew it; the environment clips where it must.
+    /// Takes one step with the action `a`, which is passed as the policy drew it; the environment clips the action
+    /// where it must.
     fn step(&mut self, a: &[f32], rng: &mut Rng) -> Result<Outcome, EnvError>;
-    /// Writes the policy's view `o` and the critic's view `s`.
+    /// Writes the present views: the policy's into `o`, the critic's into `s`.
     fn observe(&self, o: &mut [f32], s: &mut [f32]);
-    /// Figures of the running episode, by name (distance, success, ...).
+    /// Returns figures of the running episode, by name (distance, success, ...).
     fn metrics(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
-    /// The whole state, and whatever the task drew. Its length never changes.
+    /// Returns the whole state of the environment, with whatever the task drew. The length of a snapshot never changes.
     fn snapshot(&self) -> Vec<f64>;
-    /// Goes back to a snapshot.
+    /// Goes back to the snapshot `state`.
     fn restore(&mut self, state: &[f64]) -> Result<(), EnvError>;
-    /// What to draw now; empty where there is nothing to see.
+    /// Returns the capsules of a picture of the present state; none where there is nothing to see.
     fn shapes(&self) -> Vec<Shape> {
         Vec::new()
     }
@@ -150,10 +154,10 @@ impl Env for Box<dyn Env> {
     }
 }
 
-/// Makes one more environment of an experiment's kind.
+/// A function that makes one more environment of the same kind.
 pub type MakeEnv = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
 
-/// Refuses a snapshot of another length.
+/// Refuses the snapshot `state` of the environment `env` unless it has `expected` numbers.
 pub fn check_snapshot(env: &str, state: &[f64], expected: usize) -> Result<(), EnvError> {
     if state.len() == expected {
         return Ok(());

@@ -2,10 +2,10 @@
 
 use super::EnvError;
 
-/// The table `[env]` of an experiment without its name and counts.
+/// The options of an environment: the table `[env]` of an experiment without the keys `name` and `parallel`.
 pub type Options = toml::Table;
 
-/// Refuses options other than the `known` ones.
+/// Refuses an option of the environment `env` that is not among the `known` ones.
 pub fn check_options(env: &str, options: &Options, known: &[&str]) -> Result<(), EnvError> {
     let Some(unknown) = options.keys().find(|k| !known.contains(&k.as_str())) else { return Ok(()) };
     let known = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };

@@ -1,4 +1,4 @@
-//! The pendulum whose velocity is hidden.
+//! A pendulum whose velocity the policy does not see.
 
 use super::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
 use crate::rng::Rng;
@@ -8,11 +8,11 @@ const DT: f64 = 0.05;
 const TORQUE: f64 = 2.0;
 const SPEED: f64 = 8.0;
 
-/// A rod of 1 m and 1 kg on a motor that is too weak to lift it at once; gravity is 10 m/s^2.
+/// A pendulum: a rod of 1 m and 1 kg on a motor that is too weak to lift it at once; gravity is 10 m/s^2.
 ///
-/// `o` = (cos, sin) of the angle from upright, `s` = (cos, sin, angular velocity in rad/s). The action is a torque in
-/// N m, clipped to +-2. The reward is -(angle^2 + 0.1 velocity^2 + 0.001 torque^2) with the angle and the velocity before
-/// the step. It never terminates, and is truncated by a [`super::TimeLimit`].
+/// `o` = (cos, sin) of the angle from upright, `s` = (cos, sin, angular velocity in rad/s). The action is a torque in N
+/// m, clipped to +-2. The reward is -(angle^2 + 0.1 velocity^2 + 0.001 torque^2) with the angle and the velocity before
+/// the step. An episode never terminates; a [`super::TimeLimit`] around the pendulum truncates it.
 #[derive(Clone, Debug)]
 pub struct Pendulum {
     spec: EnvSpec,
@@ -22,7 +22,7 @@ pub struct Pendulum {
 }
 
 impl Pendulum {
-    /// A pendulum at rest, upright. There are no options; any is an error.
+    /// Makes a pendulum at rest, upright. There are no options; any option is an error.
     pub fn new(options: &Options) -> Result<Self, EnvError> {
         check_options(NAME, options, &[])?;
         let names = |names: &[&str]| names.iter().map(|&n| n.into()).collect();

@@ -1,24 +1,24 @@
-//! Environments by name.
+//! The registry of environments, which makes them by name.
 
 use super::options::Options;
 use super::{Env, EnvError, Pendulum, Sensors, TMaze, TimeLimit};
 
-/// One registered environment.
+/// The entry of one environment in a [`Registry`].
 #[derive(Clone)]
 pub struct Entry {
-    /// Its name.
+    /// Name of the environment.
     pub name: &'static str,
-    /// One line about it.
+    /// One line about the environment.
     pub about: &'static str,
-    /// Makes it. Unknown options are an error.
+    /// Makes the environment. An unknown option is an error.
     pub make: fn(&Options) -> Result<Box<dyn Env>, EnvError>,
 }
 
-/// All environments that a program knows.
+/// The environments that a program can make by name.
 pub struct Registry(Vec<Entry>);
 
 impl Registry {
-    /// The environments of this library.
+    /// Makes a registry of the environments of this library.
     pub fn new() -> Self {
         Self(vec![
             Entry {
@@ -34,17 +34,18 @@ impl Registry {
         ])
     }
 
-    /// Adds environments.
+    /// Adds the entries of further environments.
     pub fn extend(&mut self, entries: impl IntoIterator<Item = Entry>) {
         self.0.extend(entries);
     }
 
-    /// All entries, in the order in which they were registered.
+    /// Returns all entries, in the order in which they were registered.
     pub fn entries(&self) -> &[Entry] {
         &self.0
     }
 
-    /// Makes the environment called `name`. The option `sensors` is a table for [`Sensors`], the others are its own.
+    /// Makes the environment called `name`. The option `sensors` is a table for [`Sensors`]; all other options go to
+    /// the environment itself.
     pub fn make(&self, name: &str, options: &Options) -> Result<Box<dyn Env>, EnvError> {
         let Some(entry) = self.0.iter().find(|e| e.name == name) else {
             let names: Vec<_> = self.0.iter().map(|e| e.name).collect();

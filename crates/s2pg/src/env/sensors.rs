@@ -1,4 +1,4 @@
-//! What the policy sees of an environment, changed by the names of the sensors: hidden, delayed, dropped, noisy.
+//! A wrapper that hides, delays, drops or blurs what the policy sees of an environment, by the names of the sensors.
 
 use super::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
 use crate::rng::Rng;
@@ -6,7 +6,8 @@ use crate::rng::Rng;
 /// The most steps that a sensor may be late.
 const LATEST: usize = 10_000;
 
-/// Shows the policy less than the environment would, by the names of the entries of `o`.
+/// An environment around an environment, which shows the policy less than the inner environment would. The entries of
+/// `o` are chosen by their names.
 ///
 /// The table `[env.sensors]` has these keys, all optional; a pattern is a name in which `*` stands for any letters:
 ///
@@ -16,29 +17,30 @@ const LATEST: usize = 10_000;
 /// - `noise = { "*" = 0.05 }`: normal noise of this standard deviation is added, in the sensor's unit;
 /// - `drop = { "x" = 0.1 }`: with this probability the last shown value, noise and all, is shown again.
 ///
-/// The critic's `s` stays true: it is the inner `s`, with those entries of the inner `o` at its end that are hidden or changed
-/// and that it lacks by name. Draws are made for each step, in the order of the entries: noise, then drop.
+/// The critic's `s` stays true: it is the inner `s`, followed by those entries of the inner `o` that are hidden or
+/// changed and whose names the inner `s` lacks. Random numbers are drawn in each step, in the order of the entries: for
+/// each first the noise, then the drop.
 pub struct Sensors<E> {
     env: E,
     spec: EnvSpec,
-    /// What is shown, in the order of `spec.o`.
+    /// The entries that are shown, in the order of `spec.o`.
     sensors: Vec<Sensor>,
-    /// Entries of the inner `o` that are put at the end of `s`.
+    /// The entries of the inner `o` that are put at the end of `s`.
     appended: Vec<usize>,
-    /// The inner `o`, what is shown of it, and `s`.
+    /// The inner `o`; then what is shown of it, and `s`.
     inner: Vec<f32>,
     shown: Vec<f32>,
     s: Vec<f32>,
-    /// A ring for each late sensor: its last values, one after the other.
+    /// A ring for each late sensor, one after the other: the last values of the sensor.
     late: Vec<f32>,
     steps: usize,
 }
 
-/// A shown entry.
+/// An entry of the inner `o` that is shown.
 struct Sensor {
-    /// Of the inner `o`.
+    /// The place of the entry in the inner `o`.
     entry: usize,
-    /// Where its ring begins; it has `delay` places.
+    /// The place where the sensor's ring begins; the ring has `delay` places.
     ring: usize,
     delay: usize,
     noise: f64,
@@ -52,7 +54,8 @@ impl Sensor {
 }
 
 impl<E: Env> Sensors<E> {
-    /// Around `env`, with the table `[env.sensors]`. An unknown key or sensor, or a number out of range, is an error.
+    /// Puts sensors around `env`; `options` is the table `[env.sensors]`. An unknown key or sensor, or a number out of
+    /// range, is an error.
     pub fn new(env: E, options: &Options) -> Result<Self, EnvError> {
         let inner = env.spec().clone();
         check_options(&inner.name, options, &["hide", "keep", "delay", "noise", "drop"])
@@ -96,14 +99,14 @@ impl<E: Env> Sensors<E> {
         Ok(made)
     }
 
-    /// Reads the inner views.
+    /// Reads the views of the inner environment.
     fn look(&mut self) {
         let (s, appended) = self.s.split_at_mut(self.env.spec().s.len());
         self.env.observe(&mut self.inner, s);
         appended.iter_mut().zip(&self.appended).for_each(|(s, &entry)| *s = self.inner[entry]);
     }
 
-    /// Fills the rings with the first values, and shows these.
+    /// Fills the rings with the first values of an episode, and shows these.
     fn begin(&mut self) {
         self.steps = 0;
         for (sensor, shown) in self.sensors.iter().zip(&mut self.shown) {
@@ -154,7 +157,7 @@ impl<E: Env> Env for Sensors<E> {
         self.env.metrics()
     }
 
-    /// The inner snapshot, then what is shown, the rings and the steps.
+    /// Returns the inner snapshot, then what is shown, the rings and the number of steps.
     fn snapshot(&self) -> Vec<f64> {
         let mut state = self.env.snapshot();
         state.extend(self.shown.iter().chain(&self.late).map(|&x| x as f64));
@@ -189,7 +192,7 @@ fn invalid(spec: &EnvSpec, what: String) -> EnvError {
     EnvError::Invalid { env: spec.name.clone(), what }
 }
 
-/// The sentence of an error without the name of its environment.
+/// Returns the sentence of an error without the name of the environment.
 fn sentence(error: &EnvError) -> String {
     match error {
         EnvError::Invalid { what, .. } => what.clone(),
@@ -197,7 +200,7 @@ fn sentence(error: &EnvError) -> String {
     }
 }
 
-/// A pattern that matches no name is an error that lists the names.
+/// Refuses a pattern that matches no name; the error lists the names.
 fn check_pattern(spec: &EnvSpec, key: &str, pattern: &str) -> Result<(), EnvError> {
     if spec.o.iter().any(|name| matches(pattern, name)) {
         return Ok(());
@@ -206,7 +209,7 @@ fn check_pattern(spec: &EnvSpec, key: &str, pattern: &str) -> Result<(), EnvErro
     Err(invalid(spec, what))
 }
 
-/// The patterns of a key, if it is there.
+/// Returns the patterns of the key `key`; None where the key is not set.
 fn patterns(spec: &EnvSpec, options: &Options, key: &str) -> Result<Option<Vec<String>>, EnvError> {
     let Some(given) = options.get(key) else { return Ok(None) };
     let list: Option<Vec<String>> =
@@ -218,7 +221,7 @@ fn patterns(spec: &EnvSpec, options: &Options, key: &str) -> Result<Option<Vec<S
     Ok(Some(list))
 }
 
-/// For each entry of `o` the number that a key gives it, or 0.
+/// Returns for each entry of `o` the number that the key `key` gives it, or 0.
 fn numbers(spec: &EnvSpec, options: &Options, key: &str, sound: fn(f64) -> bool) -> Result<Vec<f64>, EnvError> {
     let mut numbers = vec![0.0; spec.o.len()];
     let mut from: Vec<Option<&str>> = vec![None; spec.o.len()];
@@ -242,7 +245,7 @@ fn numbers(spec: &EnvSpec, options: &Options, key: &str, sound: fn(f64) -> bool)
         })?;
         for (entry, name) in spec.o.iter().enumerate().filter(|(_, name)| matches(pattern, name)) {
             if let Some(other) = from[entry].replace(pattern) {
-                let what = format!("`{other}` and `{pattern}` of `sensors.{key}` both mean {name}; let one of them");
+                let what = format!("`{other}` and `{pattern}` of `sensors.{key}` both mean {name}; keep one of them");
                 return Err(invalid(spec, what));
             }
             numbers[entry] = number;
@@ -251,7 +254,7 @@ fn numbers(spec: &EnvSpec, options: &Options, key: &str, sound: fn(f64) -> bool)
     Ok(numbers)
 }
 
-/// Whether a name fits a pattern, in which each `*` stands for any letters or none.
+/// Tells whether a name fits a pattern, in which each `*` stands for any letters or none.
 fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(first) else { return false };
@@ -273,7 +276,7 @@ mod tests {
     use crate::env::{Registry, check_env};
     use toml::toml;
 
-    /// `o` and `s` of the pendulum and the maze: with `sensors`, through the registry.
+    /// Makes the environment `name` with the table `sensors`, through the registry.
     fn make(name: &str, sensors: Options) -> Result<Box<dyn Env>, EnvError> {
         let mut options = Options::new();
         options.insert("sensors".into(), sensors.into());
@@ -286,7 +289,7 @@ mod tests {
         (o, s)
     }
 
-    /// The views of an episode of the pendulum: of the first, the bare pendulum's beside it.
+    /// Returns the views o and s of `steps` steps of the pendulum with `sensors`.
     fn episode(sensors: Options, seed: u64, steps: usize) -> Vec<(Vec<f32>, Vec<f32>)> {
         let mut env = make("PendulumPOMDP-v1", sensors).unwrap();
         let mut rng = Rng::new(seed, "sensors");
@@ -311,7 +314,8 @@ mod tests {
         assert!(matches("", "") && matches("a**b", "ab"));
     }
 
-    /// What is hidden, or not kept, is gone from `o` and stays in `s`: by itself, or at its end where `s` lacks it.
+    /// An entry that is hidden, or not kept, is gone from `o` and stays in `s`: in its own place, or at the end where
+    /// `s` lacks it.
     #[test]
     fn the_hidden_is_seen_by_the_critic() {
         let truth = episode(Options::new(), 1, 5);
@@ -324,7 +328,7 @@ mod tests {
             }
         }
 
-        /// Shows in `o` what its `s` does not have.
+        /// An environment that shows entries in `o` that its `s` does not have.
         struct Odd(EnvSpec);
         impl Env for Odd {
             fn spec(&self) -> &EnvSpec {
@@ -357,7 +361,8 @@ mod tests {
         assert!(o[0] == 2.0 && o[1] != 3.0 && s == [4.0, 1.0, 3.0], "{o:?}, {s:?}");
     }
 
-    /// A late sensor shows the value of some steps before, and first the first; the others and `s` are on time.
+    /// A late sensor shows the value of some steps before, and the first value until there is one; other sensors and
+    /// `s` are on time.
     #[test]
     fn a_delay_is_a_number_of_steps() {
         let truth = episode(Options::new(), 2, 30);
@@ -385,7 +390,8 @@ mod tests {
         assert!(mean.abs() < 0.01 && (variance / 0.0625 - 1.0).abs() < 0.05, "{mean}, {variance}");
     }
 
-    /// A dropped value is the last shown one, as often as asked; the first of an episode is never dropped.
+    /// A dropped value is the value that was shown last, as often as asked; the first value of an episode is never
+    /// dropped.
     #[test]
     fn a_drop_shows_the_last_value_again() {
         let mut dropped = 0;
@@ -404,7 +410,8 @@ mod tests {
         assert!(stuck.iter().all(|(o, _)| o == &stuck[0].0));
     }
 
-    /// The same seed brings the same views, and what follows a snapshot is repeated to the bit, here and elsewhere.
+    /// The same seed brings the same views, and what follows a snapshot is repeated to the bit, in the same environment
+    /// and in another.
     #[test]
     fn a_restore_repeats_to_the_bit() {
         let sensors = || toml! { delay = { "cos" = 4 } noise = { "*" = 0.1 } drop = { "sin" = 0.3 } };
@@ -436,7 +443,7 @@ mod tests {
         assert!(env.restore(&[0.0; 2]).is_err());
     }
 
-    /// What an environment owes to a trainer is kept.
+    /// The pendulum with sensors keeps all that an environment owes to a trainer.
     #[test]
     fn the_contract_is_kept() {
         let sensors = toml! { hide = ["sin"] delay = { "*" = 4 } noise = { "cos" = 0.1 } drop = { "cos" = 0.3 } };
@@ -445,7 +452,7 @@ mod tests {
         }
     }
 
-    /// A mistake is one sentence that names the key, and the sensors that there are.
+    /// A mistake is reported in one sentence that names the key, and the sensors that exist.
     #[test]
     fn nonsense_is_refused() {
         let cases = [

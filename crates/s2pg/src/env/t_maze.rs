@@ -1,29 +1,30 @@
-//! A corridor with a junction: a test of memory.
+//! The T-maze, a corridor with a junction: a test of memory.
 
 use super::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
 use crate::rng::Rng;
 
 const NAME: &str = "TMaze-v0";
 
-/// A cue of +-1 is shown once, at the entry of a corridor of N forced steps; at its end the sign of the action chooses a
-/// side.
+/// A maze that shows a cue of ±1 once, at the entry of a corridor of N forced steps; at the end of the corridor the
+/// sign of the action chooses a side.
 ///
-/// `o` = (cue, at_junction, position / N) with the cue only at the entry and 0 afterwards; `s` = `o` and the cue that is
-/// to be remembered. The reward is 0 in the corridor and at the junction +1 on the side of the cue, else -1; then the
-/// episode terminates, after N + 1 steps. An action of 0 chooses neither side, which is wrong. Without memory the
-/// expected return is at most 0, with it 1. The metric `success` is 1 after the right choice.
+/// `o` = (cue, at_junction, position / N) with the cue only at the entry and 0 afterwards; `s` = `o` and the cue that
+/// is to be remembered. The reward is 0 in the corridor and at the junction +1 on the side of the cue, else -1; then
+/// the episode terminates, after N + 1 steps. An action of 0 chooses neither side, which is wrong. Without memory the
+/// expected return is at most 0, with memory it is 1. The metric `success` is 1 after the right choice.
 #[derive(Clone, Debug)]
 pub struct TMaze {
     spec: EnvSpec,
     corridor: usize,
     cue: f64,
     position: usize,
-    /// The reward of the choice, 0 before it.
+    /// The reward of the choice; 0 before the choice.
     choice: f64,
 }
 
 impl TMaze {
-    /// A maze with the option `corridor`: the number of forced steps, 1 to 1,000,000, by default 10.
+    /// Makes a maze. The option `corridor` is the number of forced steps, from 1 to 1,000,000, by default 10; any other
+    /// option is an error.
     pub fn new(options: &Options) -> Result<Self, EnvError> {
         check_options(NAME, options, &["corridor"])?;
         let corridor = match options.get("corridor") {

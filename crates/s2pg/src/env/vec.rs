@@ -1,4 +1,4 @@
-//! Many environments, stepped as one, on any number of threads with the same bits.
+//! Many environments that are stepped as one; any number of threads gives the same bits.
 
 use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
@@ -7,48 +7,48 @@ use super::{Env, EnvError, EnvSpec, Outcome};
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
-/// Unstable steps of one environment in a row beyond which the run stops.
+/// Number of unstable steps in a row of one environment beyond which the run stops.
 const IN_A_ROW: usize = 10;
-/// Unstable steps in all beyond which they may be no more than one in [`ONE_IN`].
+/// Number of unstable steps of all environments beyond which at most one step in [`ONE_IN`] may be unstable.
 const IN_ALL: usize = 10;
-/// See [`IN_ALL`].
+/// At most one step in this many may be unstable, once there were more than [`IN_ALL`] unstable steps.
 const ONE_IN: usize = 10_000;
 
 /// An episode that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Episode {
-    /// The number of its environment.
+    /// Number of the environment.
     pub env: usize,
-    /// Its return: the undiscounted sum of its rewards.
+    /// Return of the episode: the undiscounted sum of its rewards.
     pub r: f64,
-    /// Its number of steps, without a dropped one.
+    /// Number of steps of the episode, without a dropped step.
     pub length: usize,
-    /// The environment's figures at its end.
+    /// Figures of the environment at the end of the episode.
     pub metrics: Vec<(&'static str, f64)>,
-    /// It ended because the simulation became unstable.
+    /// Whether the episode ended because the simulation became unstable.
     pub unstable: bool,
 }
 
-/// What one step of n environments brought: a row for each, in their order.
+/// The results of one step of n environments: a row for each, in the order of the environments.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
-    /// Rewards `[n]`.
+    /// Rewards, n numbers.
     pub r: Vec<f64>,
-    /// The task ended in this step `[n]`.
+    /// Whether the task ended with this step, n flags.
     pub terminated: Vec<bool>,
-    /// The episode was cut in this step `[n]`; also set where the row is dropped.
+    /// Whether the episode was cut after this step, n flags; also set where the row is dropped.
     pub truncated: Vec<bool>,
-    /// The step was unstable and the environment was reset `[n]`: its transition must be dropped, and the one before it
-    /// is the last of its episode. Such a row has r = 0 and repeats in `next_o` and `next_s` the views before the step,
-    /// which are the true next views of that last transition.
+    /// Whether the step was unstable, n flags. The environment was then reset and the transition must be dropped; the
+    /// transition before is the last of its episode. A dropped row has r = 0, and repeats in `next_o` and `next_s` the
+    /// views before the step, which are the true next views of that last transition.
     pub dropped: Vec<bool>,
-    /// The policy's view after the step [n, o], before any reset: what a truncated episode is bootstrapped from.
+    /// The policy's views after the step, [n, n_o], before any reset: truncated episodes are bootstrapped from them.
     pub next_o: Vec<f32>,
-    /// The critic's view after the step [n, s], before any reset.
+    /// The critic's views after the step, [n, n_s], before any reset.
     pub next_s: Vec<f32>,
-    /// The policy's view of what comes next [n, o]: of a new episode where one ended.
+    /// The policy's views before the next step, [n, n_o]: the first of a new episode where an episode ended.
     pub o: Vec<f32>,
-    /// The critic's view of what comes next [n, s].
+    /// The critic's views before the next step, [n, n_s].
     pub s: Vec<f32>,
     /// The episodes that ended in this step, in the order of their environments.
     pub episodes: Vec<Episode>,
@@ -69,7 +69,7 @@ impl Step {
         }
     }
 
-    /// Writes the rows of `part` from row `row` on, and moves its episodes here.
+    /// Writes the rows of `part` into this step from row `row` on, and moves the episodes of `part` here.
     fn collect(&mut self, row: usize, part: &mut Step) {
         fn put<T: Copy>(to: &mut [T], row: usize, from: &[T], n: usize) {
             let at = row * from.len() / n;
@@ -88,14 +88,14 @@ impl Step {
     }
 }
 
-/// One environment, its generator and its running episode.
+/// One environment, with its generator and its running episode.
 struct Lane {
     index: usize,
     env: Box<dyn Env>,
     rng: Rng,
     r: f64,
     length: usize,
-    /// Unstable steps in a row.
+    /// Number of unstable steps in a row.
     streak: usize,
 }
 
@@ -111,7 +111,7 @@ impl Lane {
         Err(EnvError::Unstable { env: self.env.spec().name.clone(), step: 0, what })
     }
 
-    /// A step whose results are finite numbers.
+    /// Takes a step. Results that are not finite are an error, [`EnvError::Unstable`].
     fn step_finite(&mut self, a: &[f32], o: &mut [f32], s: &mut [f32]) -> Result<Outcome, EnvError> {
         let outcome = self.env.step(a, &mut self.rng)?;
         self.env.observe(o, s);
@@ -122,7 +122,8 @@ impl Lane {
         Err(EnvError::Unstable { env: self.env.spec().name.clone(), step: self.length + 1, what })
     }
 
-    /// Steps, and writes row `i` of `step`. Returns the complaint of an unstable step.
+    /// Takes a step, writes row `i` of `step`, and resets the environment where the episode ended. Returns the
+    /// complaint of an unstable step.
     fn step(&mut self, a: &[f32], i: usize, step: &mut Step) -> Result<Option<EnvError>, EnvError> {
         let n = step.r.len();
         let row = |width: usize| i * width / n..(i + 1) * width / n;
@@ -173,7 +174,7 @@ impl Lane {
     }
 }
 
-/// Neighbouring environments that one thread steps. It travels to the thread and back, so nothing is shared.
+/// Neighbouring environments that one thread steps. A chunk travels to the thread and back, so that nothing is shared.
 struct Chunk {
     lanes: Vec<Lane>,
     actions: Vec<f32>,
@@ -196,13 +197,13 @@ impl Chunk {
     }
 }
 
-/// How often [`receive`] looks before it sleeps: some fifty microseconds, about as long as the policy takes between two
-/// steps.
+/// How often [`receive`] looks before it sleeps: for some fifty microseconds, about as long as the policy takes between
+/// two steps.
 const LOOKS: usize = 1000;
 
-/// The same as `from.recv()`, but a thread that was just busy looks for a while before it sleeps: waking it would take as
-/// long as stepping several environments. It does not yield: where others want the core, each yield would cost as much as
-/// all that it waits for.
+/// Receives as `from.recv()` does, but looks for a while before the thread sleeps: to wake a thread takes as long as to
+/// step several environments. The thread does not yield meanwhile: where others want the core, each yield would cost as
+/// much as all the waiting.
 fn receive<T>(from: &Receiver<T>) -> Result<T, RecvError> {
     for _ in 0..LOOKS {
         match from.try_recv() {
@@ -214,7 +215,7 @@ fn receive<T>(from: &Receiver<T>) -> Result<T, RecvError> {
     from.recv()
 }
 
-/// A thread that steps the chunks it is sent until the sender is dropped.
+/// A thread that steps the chunks that are sent to it, until the sender is dropped.
 struct Worker {
     to: Sender<Chunk>,
     from: Receiver<Chunk>,
@@ -237,14 +238,15 @@ impl Worker {
     }
 }
 
-/// n environments, stepped as one.
+/// n environments of one kind that are stepped as one.
 ///
-/// Environment i draws from the stream `env/<i>` of the seed and is reset as soon as its episode ends. The results do
-/// not depend on the number of threads: one thread steps everything in place, k threads step k chunks of neighbours.
+/// Environment i draws from the stream `env/<i>` of the seed, and is reset as soon as its episode ends. The results do
+/// not depend on the number of threads: one thread steps all environments in place, and k threads step k chunks of
+/// neighbours.
 pub struct VecEnv {
     spec: EnvSpec,
     chunks: Vec<Chunk>,
-    /// One for each chunk but the first, which is stepped by the caller's thread.
+    /// A worker for each chunk but the first, which the calling thread steps.
     workers: Vec<Worker>,
     step: Step,
     steps: usize,
@@ -253,8 +255,8 @@ pub struct VecEnv {
 }
 
 impl VecEnv {
-    /// Of at least one environment, all of one spec; `threads` is cut to 1..=n. [`Self::reset_all`] comes next, or a
-    /// saved state.
+    /// Takes at least one environment, all of one spec. `threads` is limited to 1..=n. The first call must be
+    /// [`Self::reset_all`], unless a saved state is loaded.
     pub fn new(envs: Vec<Box<dyn Env>>, seed: u64, threads: usize) -> Self {
         assert!(!envs.is_empty(), "a VecEnv of no environments");
         let (spec, n) = (envs[0].spec().clone(), envs.len());
@@ -281,44 +283,44 @@ impl VecEnv {
         Self { spec, chunks, workers, step: Step::new(n, o, s), steps: 0, unstable: 0, error: None }
     }
 
-    /// The spec of every environment.
+    /// Returns the spec of every environment.
     pub fn spec(&self) -> &EnvSpec {
         &self.spec
     }
 
-    /// The number of environments.
+    /// Returns the number of environments.
     #[expect(clippy::len_without_is_empty, reason = "there is always at least one")]
     pub fn len(&self) -> usize {
         self.step.r.len()
     }
 
-    /// Environment `i`, for drawing.
+    /// Returns environment `i`, to be drawn.
     pub fn env(&self, i: usize) -> &dyn Env {
         let lane = self.chunks.iter().flat_map(|c| &c.lanes).nth(i);
         &*lane.unwrap_or_else(|| panic!("environment {i} of {}", self.len())).env
     }
 
-    /// Steps taken by all environments together, with the unstable ones.
+    /// Returns the number of steps of all environments together, unstable steps included.
     pub fn steps(&self) -> usize {
         self.steps
     }
 
-    /// Unstable steps so far.
+    /// Returns the number of unstable steps of all environments together.
     pub fn unstable(&self) -> usize {
         self.unstable
     }
 
-    /// The policy's view now [n, o].
+    /// Returns the policy's present views, [n, n_o].
     pub fn o(&self) -> &[f32] {
         &self.step.o
     }
 
-    /// The critic's view now [n, s].
+    /// Returns the critic's present views, [n, n_s].
     pub fn s(&self) -> &[f32] {
         &self.step.s
     }
 
-    /// Starts an episode in every environment; running ones are abandoned without a trace.
+    /// Starts an episode in every environment; running episodes are abandoned and not reported.
     pub fn reset_all(&mut self) -> Result<(), EnvError> {
         self.check()?;
         let (o, s) = (self.spec.o.len(), self.spec.s.len());
@@ -334,16 +336,17 @@ impl VecEnv {
         Ok(())
     }
 
-    /// The same as [`Self::reset_all`], in the middle of a run: the generators go on, the counters stay.
+    /// Abandons the running episodes in the middle of a run and starts new ones, as [`Self::reset_all`] does: the
+    /// generators go on, and the counters keep their values.
     pub fn restart(&mut self) -> Result<(), EnvError> {
         self.reset_all()
     }
 
-    /// Takes one step in every environment with `actions` [n, a].
+    /// Takes one step in every environment with `actions`, [n, n_a].
     ///
     /// An unstable step ends its episode and is counted. An error is a fault of an environment, or
-    /// [`EnvError::Budget`]: more than 10 unstable steps in a row in one environment, or more than one in 10,000 once
-    /// there were more than 10.
+    /// [`EnvError::Budget`]: there were more than 10 unstable steps in a row in one environment, or more than 10 in all
+    /// and more than one in 10,000.
     pub fn step(&mut self, actions: &[f32]) -> Result<&Step, EnvError> {
         self.check()?;
         let a = self.spec.low.len();
@@ -392,15 +395,16 @@ impl VecEnv {
         }
     }
 
-    /// The first error of restoring an environment in a [`State::visit`], which itself cannot fail. The next reset or
-    /// step would return it too.
+    /// Returns the first error of an environment that could not be restored in a [`State::visit`], which itself cannot
+    /// fail. The next reset or step would return the same error.
     pub fn check(&mut self) -> Result<(), EnvError> {
         self.error.take().map_or(Ok(()), Err)
     }
 }
 
 impl State for VecEnv {
-    /// The names do not depend on the number of threads. What the last step brought is no state: only `o` and `s` are.
+    /// Visits `o`, `s`, the counters and every environment. The names do not depend on the number of threads. The other
+    /// results of the last step are no state.
     fn visit(&mut self, v: &mut dyn Visitor) {
         let Self { spec: _, chunks, workers: _, step, steps, unstable, error } = self;
         v.count("steps", steps);
@@ -453,7 +457,7 @@ mod tests {
         (0..n).map(|i| 2.0 * (0.3 * t as f32 + i as f32).sin()).collect()
     }
 
-    /// Saves every item, or writes the saved ones back.
+    /// A visitor that saves every item, or writes the saved items back.
     #[derive(Default)]
     struct Tape {
         items: Vec<Vec<u64>>,
@@ -484,7 +488,8 @@ mod tests {
         fn leave(&mut self) {}
     }
 
-    /// Drops the steps that its script of (unstable?) flags says; its observation counts the steps of the episode.
+    /// An environment that is unstable in the steps for which `unstable` holds. Its observation is the number of steps
+    /// of the episode.
     struct Scripted {
         spec: EnvSpec,
         unstable: fn(usize) -> bool,
@@ -550,7 +555,7 @@ mod tests {
         }
     }
 
-    /// Each environment has its own stream, and equals the same environment stepped alone.
+    /// Each environment has a stream of its own, and equals the same environment stepped alone.
     #[test]
     fn an_environment_does_not_see_its_neighbours() {
         let mut envs = make("PendulumPOMDP-v1", 3, 9, 1);
@@ -573,7 +578,8 @@ mod tests {
         assert_eq!(envs.step.episodes[1], ended);
     }
 
-    /// Where an episode ends, `next_o` is its true last view and `o` the first of the next episode; elsewhere they agree.
+    /// Where an episode ends, `next_o` is its true last view and `o` the first of the next episode; elsewhere they
+    /// agree.
     #[test]
     fn an_automatic_reset_keeps_the_true_next_observation() {
         let mut envs = make("TMaze-v0", 2, 0, 2);
@@ -598,8 +604,8 @@ mod tests {
         }
     }
 
-    /// Saved in the middle of an episode and restored elsewhere, on another number of threads, a run continues to the
-    /// bit; and saving does not disturb it.
+    /// A run that is saved in the middle of an episode, and restored elsewhere on another number of threads, continues
+    /// to the bit; and saving does not disturb the run.
     #[test]
     fn a_saved_run_continues_to_the_bit() {
         for name in ["PendulumPOMDP-v1", "TMaze-v0"] {
@@ -621,7 +627,7 @@ mod tests {
         }
     }
 
-    /// A state that an environment refuses is reported by `check`, once.
+    /// A state that an environment refuses is reported once.
     #[test]
     fn a_refused_state_is_reported() {
         let mut envs = VecEnv::new(vec![Scripted::boxed(|_| false, false)], 0, 1);
@@ -658,8 +664,8 @@ mod tests {
         }
     }
 
-    /// The budget: 10 unstable steps in a row pass and the 11th stops the run; one in 10,000 passes for ever; one in
-    /// 5,000 stops it as soon as there are 11.
+    /// 10 unstable steps in a row pass and the 11th stops the run; one in 10,000 passes for ever; one in 5,000 stops
+    /// the run as soon as there are 11.
     #[test]
     fn unstable_steps_have_a_budget() {
         let stop = |unstable: fn(usize) -> bool, most: usize| {

@@ -1,16 +1,16 @@
-//! Environments around environments.
+//! Environments around environments: a time limit, and a view of the privileged state.
 
 use super::{Env, EnvError, EnvSpec, Outcome, Shape};
 use crate::rng::Rng;
 
-/// Truncates an episode at the horizon of its spec.
+/// An environment around an environment, which truncates an episode at the horizon of the spec.
 pub struct TimeLimit<E> {
     env: E,
     steps: usize,
 }
 
 impl<E: Env> TimeLimit<E> {
-    /// Around `env`.
+    /// Puts a time limit around `env`.
     pub fn new(env: E) -> Self {
         Self { env, steps: 0 }
     }
@@ -52,7 +52,7 @@ impl<E: Env> Env for TimeLimit<E> {
             return super::check_snapshot(&self.spec().name, state, 1);
         };
         if !(0.0..=1e15).contains(steps) {
-            let what = format!("a snapshot after {steps} steps is none of this environment");
+            let what = format!("the snapshot claims {steps} steps; it is not a snapshot of this environment");
             return Err(EnvError::Invalid { env: self.spec().name.clone(), what });
         }
         self.env.restore(inner)?;
@@ -65,14 +65,15 @@ impl<E: Env> Env for TimeLimit<E> {
     }
 }
 
-/// Shows the policy what the critic sees: the upper reference of every comparison.
+/// An environment around an environment, which shows the policy what the critic sees: the upper reference of every
+/// comparison.
 pub struct Oracle<E> {
     env: E,
     spec: EnvSpec,
 }
 
 impl<E: Env> Oracle<E> {
-    /// Around `env`.
+    /// Puts an oracle around `env`.
     pub fn new(env: E) -> Self {
         let spec = EnvSpec { o: env.spec().s.clone(), ..env.spec().clone() };
         Self { env, spec }
@@ -93,7 +94,7 @@ impl<E: Env> Env for Oracle<E> {
     }
 
     fn observe(&self, o: &mut [f32], s: &mut [f32]) {
-        // The critic's view is as long as this policy's view, which holds the hidden one for a moment.
+        // `o` is as long as `s`; it holds the inner `o` for a moment, before the critic's view is copied into it.
         self.env.observe(&mut o[..self.env.spec().o.len()], s);
         o.copy_from_slice(s);
     }

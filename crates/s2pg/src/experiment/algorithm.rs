@@ -7,12 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::algo::{Recipe, Row, Schedule, for_each_algorithm};
 
-/// The name of an algorithm.
+/// The name of an algorithm of the registry.
 #[derive(Clone, Copy, Debug)]
 pub struct AlgorithmName {
     table: &'static str,
     row: &'static Row,
-    /// By its default settings.
+    /// Whether the algorithm learns from a replay buffer; its default settings tell.
     is_off_policy: bool,
 }
 
@@ -22,46 +22,46 @@ macro_rules! all {
     };
 }
 
-/// The algorithms that share a table of settings.
+/// Returns the algorithms that share the table `table` of settings.
 fn every<R: Recipe>(table: &'static str) -> Vec<AlgorithmName> {
     let is_off_policy = matches!(R::default().schedule(), Schedule::OffPolicy { .. });
     R::ROWS.iter().map(|row| AlgorithmName { table, row, is_off_policy }).collect()
 }
 
 impl AlgorithmName {
-    /// All of them.
+    /// Returns the names of all algorithms.
     pub fn all() -> Vec<Self> {
         for_each_algorithm!(all)
     }
 
-    /// The names of all tables of settings.
+    /// Returns the names of all tables of settings.
     pub fn tables() -> impl Iterator<Item = &'static str> {
         let mut tables: Vec<&str> = Self::all().iter().map(|name| name.table).collect();
         tables.dedup();
         tables.into_iter()
     }
 
-    /// Its name.
+    /// Returns the name as experiments write it.
     pub fn name(self) -> &'static str {
         self.row.name
     }
 
-    /// What it is, in one line.
+    /// Returns one line about the algorithm.
     pub fn about(self) -> &'static str {
         self.row.about
     }
 
-    /// The name of its table of settings.
+    /// Returns the name of the algorithm's table of settings.
     pub fn table(self) -> &'static str {
         self.table
     }
 
-    /// Whether it learns from a replay buffer.
+    /// Tells whether the algorithm learns from a replay buffer.
     pub fn is_off_policy(self) -> bool {
         self.is_off_policy
     }
 
-    /// What it was published with.
+    /// Returns the algorithm's row of the registry: its name, and what it was published with.
     pub(super) fn row(self) -> &'static Row {
         self.row
     }

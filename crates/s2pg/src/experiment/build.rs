@@ -1,4 +1,4 @@
-//! From an experiment to a training, or to a player.
+//! Building what an experiment describes: a training, or a player.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::train::{Parts, Player, Trainer, Training};
 /// Why an experiment cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The experiment is not in order.
+    /// The experiment has a mistake.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
-    /// Its environment cannot be made.
+    /// The environment of the experiment cannot be made.
     #[error(transparent)]
     Env(#[from] EnvError),
 }
@@ -27,7 +27,8 @@ impl From<PlanError> for BuildError {
     }
 }
 
-/// Makes the training of an experiment, at its first step, on this many threads.
+/// Makes the training of an experiment, before its first step. `registry` makes the environments. `threads` threads
+/// step the environments and serve the algorithm; the results are the same on any number.
 pub fn build(
     experiment: &Experiment,
     registry: Arc<Registry>,
@@ -38,8 +39,8 @@ pub fn build(
     experiment.training(&plan, make_env)
 }
 
-/// Makes the untrained player of an experiment, and what makes environments for it. No training is built: no critic, no
-/// optimiser, no buffer.
+/// Makes the untrained player of an experiment, and a function that makes environments for the player. No training is
+/// built: no critic, no optimiser, no buffer.
 pub fn player(experiment: &Experiment, registry: Arc<Registry>) -> Result<(Player, MakeEnv), BuildError> {
     let make_env = experiment.make_env(registry);
     let plan = experiment.plan(&make_env, 1)?;
@@ -47,7 +48,7 @@ pub fn player(experiment: &Experiment, registry: Arc<Registry>) -> Result<(Playe
 }
 
 impl Experiment {
-    /// What makes environments; an oracle's show the policy the privileged state.
+    /// Returns a function that makes environments. The environments of an oracle show the policy the privileged state.
     fn make_env(&self, registry: Arc<Registry>) -> MakeEnv {
         let env = self.env.clone();
         let oracle = self.estimator == Estimator::Oracle;
@@ -57,7 +58,7 @@ impl Experiment {
         })
     }
 
-    /// Which deviations of the published code a run of this experiment repeats.
+    /// Returns the deviations of the published code that a run of this experiment repeats.
     pub fn deviations(&self) -> Switches {
         let memory = self.estimator.memory(self.network.cell.state_size(self.network.hidden));
         self.switches.decide(self.compat, memory, self.algorithm.row().published)
@@ -78,7 +79,7 @@ impl Experiment {
         })
     }
 
-    /// A training of the algorithm that these settings are of.
+    /// Makes the training of the algorithm whose settings are `recipe`.
     fn train<R: Recipe>(&self, recipe: &R, plan: &Plan, make_env: MakeEnv) -> Result<Box<dyn Training>, BuildError>
     where
         R::Algorithm: 'static,

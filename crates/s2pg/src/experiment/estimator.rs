@@ -1,4 +1,4 @@
-//! Estimators of the gradient, which are kinds of memory.
+//! Estimators of the policy gradient, each of which is a kind of memory.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -7,26 +7,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::policy::{Memory, WHOLE};
 
-/// Which estimator of the gradient: the one switch that the paper's comparison turns.
+/// An estimator of the policy gradient: the one key of an experiment that the paper's comparison changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Estimator {
-    /// Recurrent stochastic: the method of the paper.
+    /// Recurrent stochastic (RS): the method of the paper, which draws the next state with the action.
     Rs,
-    /// Backpropagation through the last steps, or through the whole episode.
+    /// Backpropagation through time: the gradient goes back through the last steps, or through the whole episode.
     Bptt(Span),
-    /// The last observations, side by side.
+    /// A window: the policy is shown this many of the last observations, side by side.
     Window(usize),
-    /// No memory.
+    /// No memory: the policy is shown the observation alone.
     Vanilla,
-    /// No memory, but the policy sees the critic's view.
+    /// No memory, but the policy is shown the critic's view.
     Oracle,
 }
 
 impl Estimator {
-    /// One of each kind, for lists and tests.
+    /// One estimator of each kind, for lists and tests.
     pub const ALL: &[Self] =
         &[Self::Rs, Self::Bptt(Span::Steps(5)), Self::Bptt(Span::Full), Self::Window(5), Self::Vanilla, Self::Oracle];
-    /// How each kind is written, and what it is, in one line.
+    /// How each kind of estimator is written in an experiment, and one line about it.
     pub const KINDS: &[(&str, &str)] = &[
         ("rs", "S2PG: the next state is drawn with the action, no gradient goes through time"),
         ("bptt:K", "a recurrent state; the gradient goes back K steps (bptt:full: to the start of the episode)"),
@@ -37,7 +37,8 @@ impl Estimator {
 }
 
 impl Estimator {
-    /// What the policy remembers, where a recurrent network carries `state` numbers.
+    /// Returns what a policy with this estimator remembers. `state` is the number of entries of a recurrent network's
+    /// state.
     pub fn memory(self, state: usize) -> Memory {
         match self {
             Self::Rs => Memory::Stochastic { z: state },
@@ -52,9 +53,9 @@ impl Estimator {
 /// How far a gradient goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
-    /// This many steps, the last one included.
+    /// A gradient goes back through this many steps, the last step included.
     Steps(usize),
-    /// To the start of the episode.
+    /// A gradient goes back to the start of the episode.
     Full,
 }
 
@@ -85,7 +86,8 @@ impl FromStr for Estimator {
             _ => None,
         };
         found.ok_or(format!(
-            "there is no estimator `{s}`; there are rs, bptt:K, bptt:full, window:K, vanilla and oracle, with K from 1 on"
+            "there is no estimator `{s}`; there are rs, bptt:K, bptt:full, window:K, vanilla and oracle, with K from 1 \
+             on"
         ))
     }
 }

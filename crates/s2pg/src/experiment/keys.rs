@@ -1,4 +1,4 @@
-//! The keys of an experiment: everything that decides a run, as a TOML file.
+//! The keys of an experiment: everything that decides a run, read from a TOML file.
 
 use std::fmt::Display;
 
@@ -11,15 +11,15 @@ use crate::algo::{Recipe, Schedule, for_each_algorithm};
 use crate::plan::{Compat, NetworkSettings, SwitchSettings};
 use crate::policy::View;
 
-/// The environment.
+/// The table `[env]` of an experiment: the environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnvSettings {
-    /// Its registered name.
+    /// Name under which the environment is registered.
     pub name: String,
-    /// Environments that are stepped together.
+    /// Number of environments that are stepped together.
     #[serde(default = "one")]
     pub parallel: usize,
-    /// Options of the environment itself.
+    /// All other keys of the table, which are options of the environment itself.
     #[serde(flatten)]
     pub options: toml::Table,
 }
@@ -28,13 +28,13 @@ fn one() -> usize {
     1
 }
 
-/// When and how the policy is evaluated.
+/// The table `[evaluation]` of an experiment: when and how the policy is evaluated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationSettings {
-    /// Steps between evaluations; 0 for none.
+    /// Environment steps between evaluations; 0 for no evaluations.
     pub every: usize,
-    /// Episodes of each kind, stochastic and deterministic.
+    /// Number of episodes of an evaluation of each kind, stochastic and deterministic.
     pub episodes: usize,
 }
 
@@ -44,11 +44,11 @@ impl Default for EvaluationSettings {
     }
 }
 
-/// When the run is saved.
+/// The table `[checkpoint]` of an experiment: when the run is saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointSettings {
-    /// Steps between checkpoints; 0 for only the last.
+    /// Environment steps between checkpoints; 0 for a checkpoint after the last step only.
     pub every: usize,
 }
 
@@ -62,20 +62,20 @@ macro_rules! experiment {
     ($($table:ident),+) => {
         /// Everything that decides a run: with the same binary, the same experiment gives the same bits.
         ///
-        /// There is a table of settings for each algorithm; an experiment may set the one of its own algorithm.
+        /// There is a table of settings for each algorithm; an experiment may set the table of its own algorithm only.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct Experiment {
-            /// Which algorithm.
+            /// The algorithm.
             pub algorithm: AlgorithmName,
-            /// Which estimator of the gradient, and with it what the policy remembers.
+            /// The estimator of the gradient, which decides what the policy remembers.
             pub estimator: Estimator,
             /// Seed of every random stream.
             #[serde(default)]
             pub seed: u64,
-            /// Environment steps of the whole run.
+            /// Environment steps of the whole run, of all environments together.
             pub steps: usize,
-            /// What the critic sees.
+            /// The view of the world that the critic sees.
             #[serde(default = "observation")]
             pub critic: View,
             /// Whether observations are standardised as they come.
@@ -84,7 +84,7 @@ macro_rules! experiment {
             /// Whether errors of the published code are repeated.
             #[serde(default)]
             pub compat: Compat,
-            /// Whether updates have figures of gradients and states too: `grad/...` and `state/...`.
+            /// Whether updates return figures of gradients and states as well: `grad/...` and `state/...`.
             #[serde(default)]
             pub diagnostics: bool,
             /// The environment.
@@ -109,7 +109,7 @@ macro_rules! experiment {
         }
 
         impl Experiment {
-            /// When the algorithm learns.
+            /// Tells when the algorithm learns.
             pub fn schedule(&self) -> Schedule {
                 match self.algorithm.table() {
                     $(stringify!($table) => self.$table.schedule(),)+
@@ -137,13 +137,14 @@ fn yes() -> bool {
     true
 }
 
-/// What is wrong with an experiment, in one sentence.
+/// A mistake in an experiment, in one sentence.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct ExperimentError(pub String);
 
 impl Experiment {
-    /// Reads an experiment from TOML text and applies overrides such as `ppo.clip=0.1`. `file` is named in errors.
+    /// Reads an experiment from the TOML text `text` and applies overrides such as `ppo.clip=0.1`. An error is one
+    /// sentence that names the key, and `file` with the line or the override.
     pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, ExperimentError> {
         let complain = |e: toml::de::Error| {
             let line = 1 + e.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
@@ -164,7 +165,8 @@ impl Experiment {
         experiment.map_err(|e| ExperimentError(format!("{whole}: {e}")))
     }
 
-    /// Reads a table, with what its algorithm was published with for what the table leaves open.
+    /// Reads an experiment from a table. Keys that the table does not set have the values that the algorithm was
+    /// published with.
     fn complete(mut table: toml::Table) -> Result<Self, String> {
         let read = |table: toml::Table| table.try_into::<Self>().map_err(|e| one_line(e.message()));
         let experiment = read(table.clone())?;
@@ -176,7 +178,7 @@ impl Experiment {
             && let Some(env) = table.get_mut("env").and_then(toml::Value::as_table_mut)
             && env.get("masses").and_then(toml::Value::as_str) == Some("discrete")
         {
-            // What the published wrapper also does when it draws masses (D1).
+            // When the published wrapper draws masses, it also does what these keys say (D1).
             for key in ["stale_inertias", "scale_geoms", "reset_first"] {
                 env.entry(key).or_insert(toml::Value::Boolean(true));
             }
@@ -187,7 +189,7 @@ impl Experiment {
         read(table)
     }
 
-    /// The experiment as TOML, every key written out.
+    /// Returns the experiment as TOML text, with every key written out.
     pub fn to_toml(&self) -> String {
         let mut table = toml::Table::try_from(self).expect("an experiment is plain data");
         for other in AlgorithmName::tables().filter(|t| *t != self.algorithm.table()) {
@@ -196,12 +198,12 @@ impl Experiment {
         toml::to_string(&table).expect("a table is plain data")
     }
 
-    /// Every key in dotted form, with its value as TOML.
+    /// Returns every key in dotted form, such as `ppo.clip`, with its value as TOML text.
     pub fn keys(&self) -> Vec<(String, String)> {
         flat("", &self.to_toml().parse().expect("an experiment is TOML"))
     }
 
-    /// Refuses values out of range.
+    /// Refuses values that are out of range.
     fn check(&self) -> Result<(), String> {
         Limit::AtLeastOne.check("steps", &self.steps)?;
         Limit::AtLeastOne.check("env.parallel", &self.env.parallel)?;
@@ -215,7 +217,7 @@ impl Experiment {
     }
 }
 
-/// Puts into `table` what it leaves open and `base` says.
+/// Adds to `table` the keys of `base` that it does not set.
 fn fill(table: &mut toml::Table, base: toml::Table) {
     for (key, value) in base {
         match (table.get_mut(&key), value) {
@@ -228,7 +230,7 @@ fn fill(table: &mut toml::Table, base: toml::Table) {
     }
 }
 
-/// Applies `a.b.c=value`; a value that is not TOML is taken as a string.
+/// Applies the override `a.b.c=value` to `table`. A value that is not TOML is taken as a string.
 fn set(table: &mut toml::Table, assignment: &str) -> Result<(), ExperimentError> {
     let Some((path, value)) = assignment.split_once('=') else {
         return Err(ExperimentError(format!("override `{assignment}` has no `=`; write it as key=value")));
@@ -249,7 +251,7 @@ fn set(table: &mut toml::Table, assignment: &str) -> Result<(), ExperimentError>
     Ok(())
 }
 
-/// The dotted keys of a table and their values as text.
+/// Returns the keys of a table in dotted form behind `prefix`, with their values as TOML text.
 pub(crate) fn flat(prefix: &str, table: &toml::Table) -> Vec<(String, String)> {
     let pairs = table.iter().flat_map(|(key, value)| match value {
         toml::Value::Table(inner) => flat(&format!("{prefix}{key}."), inner),
@@ -273,7 +275,7 @@ mod tests {
         Experiment::parse("x.toml", text, &overrides).map_err(|e| e.to_string())
     }
 
-    /// An experiment that is written out is read back the same.
+    /// An experiment that is written out is read back as the same experiment.
     #[test]
     fn round_trip() {
         let experiment = parse(TEXT, &["ppo.clip=0.1", "env.corridor=5", "estimator=oracle"]).unwrap();
@@ -283,7 +285,8 @@ mod tests {
         assert_eq!(parse(&experiment.to_toml(), &[]).unwrap(), experiment);
     }
 
-    /// What is left open is what the algorithm was published with; `compat` turns the errors of the environment on as well.
+    /// A key that is not set has the value that the algorithm was published with; `compat` turns the errors of the
+    /// environment on as well.
     #[test]
     fn the_rest_is_as_published() {
         let sac = TEXT.replace("ppo", "sac");
@@ -301,7 +304,7 @@ mod tests {
         assert!(parse(&sac, &["sac.batch=9_000_000"]).unwrap_err().contains("is more than `sac.replay`"));
     }
 
-    /// A mistake gets one sentence that names the file and line, or the override, and the key.
+    /// A mistake is reported in one sentence that names the file and line, or the override, and the key.
     #[test]
     fn mistakes_are_named() {
         let message = |text: &str, overrides: &[&str]| parse(text, overrides).unwrap_err();

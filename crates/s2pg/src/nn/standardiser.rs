@@ -3,8 +3,8 @@
 use super::real::Real;
 use crate::state::{Data, State, Visitor};
 
-/// Running mean and variance of each entry, by Welford's method from one virtual sample of mean 0 and variance 1
-/// (as published). A standardised entry is clipped to ±10.
+/// Running mean and variance of each entry, by Welford's method from one virtual sample of mean 0 and variance 1 (as
+/// published). A standardised entry is clipped to ±10.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standardiser {
     n: f64,

@@ -45,8 +45,8 @@ pub(super) fn next_id() -> u64 {
     })
 }
 
-// A chain of a thousand steps would drop recursively; the parents of which this node is the last owner are unlinked
-// one by one instead.
+// A chain of a thousand steps would drop recursively; the parents of which this node is the last owner are unlinked one
+// by one instead.
 impl<T: Real> Drop for Node<T> {
     fn drop(&mut self) {
         let mut pending = Vec::new();

@@ -1,9 +1,10 @@
-//! How much memory the machine has left.
+//! The memory that this process may still take.
 
 use std::fs;
 
-/// Bytes that this process may still take: what the system has free, or what is left of the control group's limit where
-/// that is less, files that were read or written not counted. None where neither is told.
+/// Returns the bytes of memory that this process may still take: the memory that the system has free, or the rest of
+/// the control group's limit where that is less. Files that are cached in memory are not counted as taken. None where
+/// the system tells neither number.
 pub fn available() -> Option<usize> {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<usize>().ok();
     let field = |path: &str, name: &str| {

@@ -1,7 +1,8 @@
-//! The plan of a run: the sizes of its task, its memory and its networks; and policies, critics and buffers made to them.
+//! The plan of a run: the sizes of the task, of the memory and of the networks; and policies, critics and buffers of
+//! these sizes.
 //!
-//! An algorithm is built from a plan. It asks for each part by what the part is for, and never learns what kind of memory
-//! the policy has, or what the environment is.
+//! An algorithm is built from a plan. The algorithm asks for each part by the purpose of the part, and never learns
+//! what kind of memory the policy has, or what the environment is.
 
 mod free_memory;
 mod network;
@@ -17,48 +18,48 @@ use crate::env::EnvSpec;
 use crate::policy::{Actor, ActorShape, Head, Memory, Q, QKind, QShape, Value, ValueShape, View};
 use crate::rng::Rng;
 
-/// Why a run cannot be built as it is planned, in one sentence.
+/// Why a run cannot be built as planned, in one sentence.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct PlanError(pub String);
 
-/// The sizes of a run, and what its parts are made with.
+/// The sizes of a run, and all choices from which its policy, critics and buffers are made.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The environment: sizes of o, s and a, the range of the action, the longest episode.
+    /// The environment's description: names of the entries of o and s, range of the action, longest episode.
     pub spec: EnvSpec,
     /// What the policy remembers.
     pub memory: Memory,
     /// Sizes and start values of the networks.
     pub network: NetworkSettings,
-    /// What the critic sees.
+    /// The view of the world that the critic sees.
     pub critic: View,
-    /// Whether the policy sees the privileged state, so that policy and critic see the same.
+    /// Whether the policy sees the privileged state, so that policy and critic see the same numbers.
     pub oracle: bool,
-    /// Environments that are stepped together.
+    /// Number of environments that are stepped together.
     pub parallel: usize,
-    /// Threads that an algorithm may use; the results are the same on any number.
+    /// Number of threads that an algorithm may use; the results are the same on any number.
     pub threads: usize,
     /// Seed of every random stream.
     pub seed: u64,
-    /// Whether updates have figures of gradients and states too.
+    /// Whether updates return figures of gradients and states as well.
     pub diagnostics: bool,
-    /// Deviations of the published code that are repeated.
+    /// The deviations of the published code that the run repeats.
     pub switches: Switches,
 }
 
 impl Plan {
-    /// Entries of the action.
+    /// Returns the number of entries of the action.
     pub fn actions(&self) -> usize {
         self.spec.low.len()
     }
 
-    /// Entries of a and of z': what the policy draws, u = (a, z').
+    /// Returns the numbers of entries of a and of z', the parts of u = (a, z').
     pub fn drawn(&self) -> (usize, usize) {
         (self.actions(), self.memory.z())
     }
 
-    /// The policy whose outputs `head` gives a meaning to.
+    /// Makes the untrained policy whose outputs mean what `head` says.
     fn actor(&self, head: Head) -> Actor {
         let network = &self.network;
         let shape = ActorShape {
@@ -74,25 +75,27 @@ impl Plan {
         Actor::new(self.memory, &shape, &mut Rng::new(self.seed, "policy"))
     }
 
-    /// A policy whose actions and next states are unbounded Gaussians, for on-policy algorithms.
+    /// Makes a policy whose actions and next states are unbounded Gaussians, for on-policy algorithms.
     pub fn gaussian_policy(&self) -> Actor {
         self.actor(Head::Gaussian { std: self.network.std, state_std: self.network.state_std })
     }
 
-    /// A policy whose actions and next states are Gaussians squashed into their ranges (SAC).
+    /// Makes a policy whose actions and next states are Gaussians squashed into their ranges (SAC).
     pub fn squashed_policy(&self) -> Actor {
         let (low, high) = (self.spec.low.clone(), self.spec.high.clone());
         self.actor(Head::Squashed { low, high, std: self.network.std, state_std: self.network.state_std })
     }
 
-    /// A deterministic policy, with noise of these standard deviations around its actions and next states (TD3).
+    /// Makes a deterministic policy with noise around its actions and next states (TD3). `std` is the standard
+    /// deviation of the noise on actions, `state_std` that of the noise on next states.
     pub fn deterministic_policy(&self, std: f64, state_std: f64) -> Actor {
         let (low, high) = (self.spec.low.clone(), self.spec.high.clone());
         self.actor(Head::Deterministic { low, high, scale: None, std, state_std })
     }
 
-    /// The value function of an on-policy algorithm. A critic of the state needs no memory; one of the observation has
-    /// the policy's, in its own way.
+    /// Makes the value function of an on-policy algorithm. A critic of the privileged state needs no memory. A critic
+    /// of the observation has the kind of memory that the policy has: it reads z, or the window, or it has a recurrent
+    /// cell of its own.
     pub fn value(&self) -> Value {
         let (network, z) = (&self.network, self.memory.z());
         let sees_state = self.critic == View::State;
@@ -108,24 +111,24 @@ impl Plan {
         Value::new(shape, &mut Rng::new(self.seed, "value"))
     }
 
-    /// Whether the value function of an on-policy algorithm is trained through time.
+    /// Tells whether the value function of an on-policy algorithm is trained through time.
     fn value_is_through_time(&self) -> bool {
         self.memory.is_through_time() && self.critic != View::State
     }
 
-    /// Whether PPO multiplies each ratio with every advantage of the minibatch, as the published code does where the value
-    /// function is trained through time (D11).
+    /// Tells whether PPO multiplies each ratio with every advantage of the minibatch, as the published code does where
+    /// the value function is trained through time (D11).
     pub fn broadcasts_advantages(&self) -> bool {
         self.switches.ppo_bptt_broadcast_bug && self.value_is_through_time()
     }
 
-    /// Whether the critic of an off-policy algorithm sees something that the policy does not.
+    /// Tells whether the critic of an off-policy algorithm sees something that the policy does not see.
     fn sees_state(&self) -> bool {
         self.critic == View::State && !self.oracle
     }
 
-    /// `n` action-value functions for an off-policy algorithm. `gain` is that of the last layer's initialisation where the
-    /// policy has no memory; elsewhere it is 0.1, as published.
+    /// Makes `n` action-value functions for an off-policy algorithm. `gain` is the gain of the last layer's
+    /// initialisation where the policy has no memory; elsewhere the gain is 0.1, as published.
     pub fn critics(&self, n: usize, gain: f64) -> Vec<Q> {
         let (network, z) = (&self.network, self.memory.z());
         let sees_state = self.sees_state();
@@ -163,15 +166,17 @@ impl Plan {
         }
     }
 
-    /// Room for `transitions` transitions, of all environments together. `key` is the key of the experiment that says so.
+    /// Makes an empty rollout with room for `transitions` transitions, of all environments together. An error says that
+    /// the machine has too little memory, and names `key`, the key of the experiment that sets the size.
     pub fn rollout(&self, transitions: usize, key: &str) -> Result<Rollout, PlanError> {
         let shape = self.rollout_shape(transitions / self.parallel);
         self.fits(shape.bytes(), transitions, key)?;
         Ok(Rollout::new(shape))
     }
 
-    /// Room for `episodes` whole episodes, of all environments together, without the critic's view. `key` is the key of
-    /// the experiment that says so.
+    /// Makes an empty buffer of `episodes` whole episodes, of all environments together, without the critic's view. An
+    /// error says that the machine has too little memory, and names `key`, the key of the experiment that sets the
+    /// size.
     pub fn episodes(&self, episodes: usize, key: &str) -> Result<Episodes, PlanError> {
         let share = episodes / self.parallel;
         let shape = RolloutShape { s: 0, ..self.rollout_shape(self.spec.horizon) };
@@ -179,7 +184,8 @@ impl Plan {
         Ok(Episodes::new(share, shape))
     }
 
-    /// A replay buffer of `size` steps, of all environments together. `key` is the key of the experiment that says so.
+    /// Makes an empty replay buffer of `size` steps, of all environments together. An error says that the machine has
+    /// too little memory, and names `key`, the key of the experiment that sets the size.
     pub fn replay(&self, size: usize, key: &str) -> Result<Replay, PlanError> {
         let shape = ReplayShape {
             size,
@@ -194,7 +200,8 @@ impl Plan {
         Ok(Replay::new(shape))
     }
 
-    /// Refuses a buffer of `size`, as `key` says, that takes more `bytes` than the machine has free.
+    /// Refuses a buffer that takes more `bytes` than the machine has free. `size` is the value of the key `key` of the
+    /// experiment.
     fn fits(&self, bytes: usize, size: usize, key: &str) -> Result<(), PlanError> {
         let free = free_memory::available().unwrap_or(isize::MAX as usize);
         if bytes <= free {

@@ -11,29 +11,30 @@ use crate::policy::PolicyKind;
 pub enum CriticKind {
     /// Three encoders whose sum goes through a hidden layer, as published.
     Encoders,
-    /// Two hidden layers on everything side by side.
+    /// Two hidden layers that read all inputs side by side.
     Plain,
 }
 
-/// Sizes and start values of the networks. An algorithm may have been published with other defaults than these.
+/// Sizes and start values of the networks: the table `[network]` of an experiment. Where an algorithm was published
+/// with other values than these defaults, an experiment of that algorithm has the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSettings {
-    /// Which network a policy with a state has; one without a state has two hidden layers.
+    /// Kind of network of a policy with a state; a policy without a state has two hidden layers.
     pub policy: PolicyKind,
-    /// Width of embeddings and hidden layers of the policy.
+    /// Width of the embeddings and hidden layers of the policy.
     pub features: usize,
     /// Width of the hidden layers of the critic.
     pub critic_features: usize,
     /// Units of the recurrent cell.
     pub hidden: usize,
-    /// Which recurrent cell.
+    /// Kind of the recurrent cell.
     pub cell: CellKind,
-    /// Initial standard deviation of the action; before squashing for SAC. TD3 has `td3.noise`.
+    /// Initial standard deviation of the action; for SAC, before squashing. TD3 reads `td3.noise` instead.
     pub std: f64,
-    /// Initial standard deviation of the next state z'; before squashing for SAC. TD3 has `td3.state_noise`.
+    /// Initial standard deviation of the next state z'; for SAC, before squashing. TD3 reads `td3.state_noise` instead.
     pub state_std: f64,
-    /// How an off-policy critic of z and z' is built.
+    /// How an off-policy critic that reads z and z' is built.
     pub critic: CriticKind,
 }
 

@@ -1,4 +1,5 @@
-//! Deviations of the published code that can be repeated. The book's page *Deviations* defines their numbers.
+//! Deviations of the published code that a run can repeat. The page *Deviations* of the book defines their numbers D1,
+//! D2, ....
 
 use serde::{Deserialize, Serialize};
 
@@ -8,27 +9,27 @@ use crate::policy::Memory;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compat {
-    /// None of them.
+    /// No error is repeated.
     #[default]
     Correct,
-    /// All of them, so that published curves can be compared like with like.
+    /// All errors are repeated, so that published curves can be compared like with like.
     Official,
 }
 
-/// For which memories the published code does something.
+/// The memories for which the published code does something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// For all memories.
+    /// The published code does it for all memories.
     Always,
-    /// For none.
+    /// The published code does it for no memory.
     Never,
-    /// For policies whose state is drawn with the action.
+    /// The published code does it for policies whose state is drawn with the action.
     Stochastic,
-    /// For policies that are trained on several steps a sample.
+    /// The published code does it for policies that are trained on several steps a sample.
     SeveralSteps,
-    /// For policies with a memory of any kind.
+    /// The published code does it for policies with a memory of any kind.
     Remembering,
-    /// For policies without memory.
+    /// The published code does it for policies without memory.
     Memoryless,
 }
 
@@ -48,16 +49,17 @@ impl When {
 /// What the published code does around an algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// When it keeps the last action of an episode as the previous action of the next episode's first step (D13).
+    /// The memories for which the code keeps the last action of an episode as the previous action of the next episode's
+    /// first step (D13).
     pub keeps_prev_action: When,
-    /// When it draws samples in an evaluation that is meant to be deterministic (D19).
+    /// The memories for which the code draws samples in an evaluation that is meant to be deterministic (D19).
     pub samples_in_evaluation: When,
 }
 
 impl Published {
     /// What the published code does around on-policy algorithms (PPO, TRPO, REINFORCE, GPOMDP).
     pub const ON_POLICY: Self = Self { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless };
-    /// What the published code does around algorithms whose policy is drawn from in training and learned off-policy (SAC).
+    /// What the published code does around off-policy algorithms that draw from their policy (SAC).
     pub const SOFT: Self = Self { keeps_prev_action: When::Always, samples_in_evaluation: When::Always };
     /// What the published code does around algorithms with a deterministic policy (TD3, DDPG).
     pub const DETERMINISTIC: Self = Self { keeps_prev_action: When::Never, samples_in_evaluation: When::Memoryless };
@@ -65,15 +67,15 @@ impl Published {
 
 macro_rules! switches {
     ($($(#[$doc:meta])* $name:ident: $when:expr,)+) => {
-        /// The table `[switches]` of an experiment: single deviations of the published code. True repeats the deviation,
-        /// false does not; what is not set follows `compat`.
+        /// The table `[switches]` of an experiment: single deviations of the published code. True repeats the
+        /// deviation, and false does not; a switch that is not set follows the key `compat`.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct SwitchSettings {
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<bool>,)+
         }
 
-        /// Which deviations of the published code a run repeats.
+        /// The deviations of the published code, and whether a run repeats each.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Switches {
             $($(#[$doc])* pub $name: bool,)+
@@ -83,7 +85,8 @@ macro_rules! switches {
             /// The names of all switches.
             pub const NAMES: &[&str] = &[$(stringify!($name)),+];
 
-            /// What is repeated of an algorithm with this memory, around which the published code does `published`.
+            /// Decides which deviations a run repeats, from the switches that are set, from `compat`, from the memory
+            /// of the policy, and from what the published code does around the algorithm.
             pub fn decide(&self, compat: Compat, memory: Memory, published: Published) -> Switches {
                 let decide = |switch: Option<bool>, when: fn(Published) -> When| {
                     switch.unwrap_or(compat == Compat::Official && when(published).holds(memory))
@@ -95,26 +98,26 @@ macro_rules! switches {
 }
 
 switches! {
-    /// The previous action of an episode's first step is the last action of the episode before, while acting (D13).
+    /// While acting, the previous action of an episode's first step is the last action of the episode before (D13).
     keep_prev_action: |p| p.keeps_prev_action,
-    /// An evaluation abandons the running episodes, and the cut is not marked (D30).
+    /// An evaluation abandons the running episodes of the training, and nothing marks where they were cut (D30).
     cut_at_evaluation: |_| When::Always,
     /// A deterministic evaluation draws samples (D19).
     sample_in_evaluation: |p| p.samples_in_evaluation,
     /// PPO-BPTT multiplies each ratio with every advantage of the minibatch rather than its own (D11).
     ppo_bptt_broadcast_bug: |_| When::Always,
-    /// The window before a next observation is made of next observations alone, so that it misses the first observation
-    /// of an episode (D29).
+    /// The window of a next observation is made of next observations alone, so that the window misses the first
+    /// observation of an episode (D29).
     misalign_next_windows: |_| When::Always,
-    /// The windows that reach the first transition of a rollout cross the ends of episodes (D31). Those of a replay
-    /// buffer never do.
+    /// The windows that reach the first transition of a rollout cross the ends of episodes (D31). The windows of a
+    /// replay buffer never do.
     join_first_windows: |_| When::Always,
     /// REINFORCE's score of a log-std is -1 + δ²/σ³ rather than -1 + δ²/σ² (D24).
     reinforce_log_std_bug: |_| When::Always,
-    /// TD3's policy ascends the mean of both critics rather than the first (D4).
+    /// TD3's policy ascends the mean of both critics rather than the first critic (D4).
     td3_actor_mean_q: |_| When::Remembering,
     /// TD3's targets hold the mean of both critics rather than the lesser (D5).
     td3_mean_target: |_| When::SeveralSteps,
-    /// TD3's policy remembers its action as it was before clipping rather than as it was carried out (D14).
+    /// TD3's policy remembers its action as drawn, before clipping, rather than as carried out (D14).
     remember_unclipped_action: |_| When::Always,
 }

@@ -1,49 +1,52 @@
-//! What a policy and a critic are shown.
+//! What a policy and a critic are shown, and the extended action.
 
 use std::rc::Rc;
 
 use crate::nn::{Real, Tensor};
 
-/// What a policy and a critic see: x. For B samples every tensor has B rows, except where a recurrent network is shown
-/// L steps: then `o` and `a_prev` hold the steps below each other (time-major, L B rows).
+/// What a policy and a critic are shown of B samples: x of the extended process. Every tensor has B rows, except where
+/// a recurrent network is shown L steps of each sample: then `o` and `a_prev` hold the steps below each other
+/// (time-major, L B rows).
 #[derive(Clone, Debug)]
 pub struct Context<T: Real = f32> {
-    /// The policy's observation, [B, n_o] or [L B, n_o]; for a window policy its last observations side by side, the
-    /// oldest first, zeros behind, [B, len n_o].
+    /// The policy's observations, [B, n_o] or [L B, n_o]. A policy with a window of `len` observations is shown them
+    /// side by side in one row, [B, len n_o]: the oldest first, and zeros behind the newest where the episode has
+    /// fewer.
     pub o: Tensor<T>,
-    /// The critic's view, [B, n_s]; None where the critic sees the observation.
+    /// The critic's views, [B, n_s]; None where the critic sees the observation.
     pub s: Option<Tensor<T>>,
-    /// The previous action, zero at the start of an episode, [B, n_a] or [L B, n_a].
+    /// The previous actions, zero at the start of an episode, [B, n_a] or [L B, n_a].
     pub a_prev: Option<Tensor<T>>,
-    /// The random state of the extended process, [B, n_z].
+    /// The random states z of the extended process, [B, n_z].
     pub z: Option<Tensor<T>>,
-    /// The cached state of a recurrent network before the first step, [B, n_h].
+    /// The cached states h of a recurrent network before the first step of each sample, [B, n_h].
     pub h: Option<Tensor<T>>,
-    /// Of how many steps each sample's window is. A sample is the last of L steps; shorter windows are padded in front.
-    /// None: every step is a sample.
+    /// The number of steps in the window of each sample, B numbers. A sample is the last step of its window; windows of
+    /// fewer than L steps are padded in front. None where every step is a sample.
     pub lengths: Option<Vec<usize>>,
 }
 
 impl<T: Real> Context<T> {
-    /// A context of observations alone, [B, n_o].
+    /// Makes a context that holds nothing but the observations `o`, [B, n_o].
     pub fn of(o: Tensor<T>) -> Self {
         Self { o, s: None, a_prev: None, z: None, h: None, lengths: None }
     }
 
-    /// The steps L that a recurrent network is shown.
+    /// Returns L, the number of steps that a recurrent network is shown of each sample.
     pub fn steps(&self) -> usize {
         let rows = |h: &Tensor<T>| self.o.rows() / h.rows().max(1);
         self.lengths.as_ref().map_or_else(|| self.h.as_ref().map_or(1, rows), |l| self.o.rows() / l.len().max(1))
     }
 
-    /// The step at which each window starts, for [`Cell::unroll`](crate::nn::Cell::unroll); None where all windows are
-    /// L steps long.
+    /// Returns the step at which the window of each sample starts, for [`Cell::unroll`](crate::nn::Cell::unroll); None
+    /// where all windows are L steps long.
     pub fn starts(&self) -> Option<Rc<[usize]>> {
         let (lengths, steps) = (self.lengths.as_ref()?, self.steps());
         lengths.iter().any(|&l| l < steps).then(|| lengths.iter().map(|l| steps - l).collect())
     }
 
-    /// The rows of `all`, a stack of all steps, that are samples: the last step's where there are windows, else all.
+    /// Returns those rows of `all`, a stack of all steps, that belong to samples: the rows of the last step where there
+    /// are windows, else all rows.
     pub fn samples(&self, all: &Tensor<T>) -> Tensor<T> {
         match &self.lengths {
             Some(lengths) if all.rows() > lengths.len() => all.rows_of(all.rows() - lengths.len()..all.rows()),
@@ -52,26 +55,26 @@ impl<T: Real> Context<T> {
     }
 }
 
-/// The extended action u = (a, z').
+/// The extended actions u = (a, z') of B samples.
 #[derive(Clone, Debug)]
 pub struct Extended<T: Real = f32> {
-    /// The action, [B, n_a].
+    /// The actions, [B, n_a].
     pub a: Tensor<T>,
-    /// The next state, [B, n_z].
+    /// The next states z', [B, n_z]; None where the policy draws no state.
     pub z: Option<Tensor<T>>,
 }
 
-/// log pi(a, z' | x), in its two parts, each [B, 1].
+/// The log-density log π(a, z' | x) of B samples, in its two parts.
 #[derive(Clone, Debug)]
 pub struct LogProb<T: Real = f32> {
-    /// The action's part.
+    /// The log-density of the action, [B, 1].
     pub a: Tensor<T>,
-    /// The next state's part.
+    /// The log-density of the next state, [B, 1]; None where the policy draws no state.
     pub z: Option<Tensor<T>>,
 }
 
 impl<T: Real> LogProb<T> {
-    /// The log-density of the pair, [B, 1].
+    /// Returns the log-density of the pair (a, z'), [B, 1].
     pub fn joint(&self) -> Tensor<T> {
         match &self.z {
             Some(z) => &self.a + z,

@@ -1,4 +1,4 @@
-//! Distributions over the extended action.
+//! Distributions over the extended action u = (a, z').
 
 use std::sync::Arc;
 
@@ -6,24 +6,24 @@ use super::context::{Extended, LogProb};
 use crate::nn::{Real, Tensor};
 use crate::rng::Rng;
 
-/// The range of each column; columns behind the last range are unbounded.
+/// A range for each of the first columns of a tensor; columns behind the last range are unbounded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bounds<T> {
-    /// Least values.
+    /// The lower bound of each column.
     pub low: Arc<[T]>,
-    /// Greatest values.
+    /// The upper bound of each column.
     pub high: Arc<[T]>,
 }
 
 impl<T: Real> Bounds<T> {
-    /// From an action range, or any other.
+    /// Makes the ranges `low[i]..high[i]`. Panics where `low` and `high` differ in length.
     pub fn new(low: &[f32], high: &[f32]) -> Self {
         assert_eq!(low.len(), high.len(), "as many lower as upper bounds");
         let numbers = |x: &[f32]| x.iter().map(|&x| T::of(f64::from(x))).collect();
         Self { low: numbers(low), high: numbers(high) }
     }
 
-    /// [-1, 1] for the first `n` columns.
+    /// Makes the range [-1, 1] for the first `n` columns.
     pub fn unit(n: usize) -> Self {
         Self::new(&vec![-1.0; n], &vec![1.0; n])
     }
@@ -32,7 +32,7 @@ impl<T: Real> Bounds<T> {
         self.low.len()
     }
 
-    /// [-1, 1] stretched to the ranges. `x` has as many columns as there are ranges.
+    /// Maps each column of `x` linearly from [-1, 1] to its range. `x` has as many columns as there are ranges.
     pub fn stretch(&self, x: &Tensor<T>) -> Tensor<T> {
         let half = |f: fn(T, T) -> T| -> Vec<T> {
             self.low.iter().zip(&*self.high).map(|(&low, &high)| f(low, high) * T::of(0.5)).collect()
@@ -45,7 +45,7 @@ impl<T: Real> Bounds<T> {
         x * row(&half) + row(&center)
     }
 
-    /// Held within the ranges, without history.
+    /// Returns `x` with each column clipped to its range, as a tensor without history.
     fn clip(&self, x: &Tensor<T>) -> Tensor<T> {
         let (rows, n) = x.shape();
         Tensor::with(rows, n, |y| {
@@ -62,57 +62,58 @@ impl<T: Real> Bounds<T> {
 /// Where the draws of a [`Gaussian`] end up.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Support<T> {
-    /// Where they fall.
+    /// Draws stay where they fall.
     Free,
-    /// Squashed by tanh, and stretched to the range (SAC).
+    /// Draws are squashed by tanh and stretched to the ranges (SAC).
     Squashed(Bounds<T>),
-    /// Clipped to the range (TD3).
+    /// Draws are clipped to the ranges (TD3).
     Clipped(Bounds<T>),
 }
 
-/// A diagonal Gaussian; the log-std is one row for all samples, or one for each.
+/// A diagonal Gaussian for each of B samples over n numbers. The log-std is one row for all samples, or a row for each.
 #[derive(Clone, Debug)]
 pub struct Gaussian<T: Real = f32> {
-    /// Means, [B, n]; before the squashing where there is one.
+    /// The means, [B, n]; where draws are squashed, the means before the squashing.
     pub mean: Tensor<T>,
-    /// Logarithms of the standard deviations as learned, [1, n] or [B, n].
+    /// The logarithms of the standard deviations as the network gives them, [1, n] or [B, n].
     pub log_std: Tensor<T>,
-    /// The same, held within [-20, 2]: what the density uses, as published.
+    /// `log_std` clipped to [-20, 2], which densities and draws use, as published.
     clamped: Tensor<T>,
     support: Support<T>,
 }
 
 impl<T: Real> Gaussian<T> {
-    /// With this mean and log-std, unbounded.
+    /// Makes an unbounded Gaussian with the means `mean`, [B, n], and the log-stds `log_std`, [1, n] or [B, n].
     pub fn new(mean: Tensor<T>, log_std: Tensor<T>) -> Self {
         let clamped = log_std.clip(-20.0, 2.0);
         Self { mean, log_std, clamped, support: Support::Free }
     }
 
-    /// The same, with draws that end up in `support`.
+    /// Returns the Gaussian with draws that end up in `support`.
     pub fn within(self, support: Support<T>) -> Self {
         Self { support, ..self }
     }
 
-    /// The log-std that density and draws use, [1, n] or [B, n].
+    /// Returns the log-std clipped to [-20, 2], which densities and draws use, [1, n] or [B, n].
     pub fn held_log_std(&self) -> &Tensor<T> {
         &self.clamped
     }
 
-    /// The same numbers, without their history.
+    /// Returns the Gaussian as numbers without history: no gradient goes back through them.
     fn detach(&self) -> Self {
         let (mean, log_std, clamped) = (self.mean.detach(), self.log_std.detach(), self.clamped.detach());
         Self { mean, log_std, clamped, support: self.support.clone() }
     }
 
-    /// The divergence of this from another Gaussian for each sample, [B, 1].
+    /// Returns KL(self || other) for each sample, [B, 1], of unbounded Gaussians.
     fn kl(&self, other: &Self) -> Tensor<T> {
         let difference = (&self.mean - &other.mean).square() + (&self.clamped * 2.0).exp();
         let ratio = difference * (&other.clamped * -2.0).exp() * 0.5;
         (ratio + (&other.clamped - &self.clamped) - 0.5).sum_columns()
     }
 
-    /// mean + std noise, without history; `noise` is asked for one number after the other.
+    /// Draws mean + std noise and squashes it where the support says so; the result has no history. `noise` is asked
+    /// for one number after the other, row by row.
     fn draw(&self, mut noise: impl FnMut() -> f64) -> Tensor<T> {
         let (rows, n) = self.mean.shape();
         let std: Vec<T> = self.clamped.data().iter().map(|s| s.exp()).collect();
@@ -124,7 +125,7 @@ impl<T: Real> Gaussian<T> {
         self.squash(q)
     }
 
-    /// From before the squashing to behind it.
+    /// Squashes and stretches `q` where the support says so.
     fn squash(&self, q: Tensor<T>) -> Tensor<T> {
         match &self.support {
             Support::Squashed(bounds) => {
@@ -136,12 +137,12 @@ impl<T: Real> Gaussian<T> {
         }
     }
 
-    /// What most draws are near.
+    /// Returns the mean, squashed and stretched where draws are.
     fn mode(&self) -> Tensor<T> {
         self.squash(self.mean.clone())
     }
 
-    /// A draw held within the range, where draws are clipped.
+    /// Returns the draw `x`, clipped to the ranges where the support says so.
     fn clip(&self, x: &Tensor<T>) -> Tensor<T> {
         match &self.support {
             Support::Clipped(bounds) => bounds.clip(x),
@@ -149,14 +150,14 @@ impl<T: Real> Gaussian<T> {
         }
     }
 
-    /// The log-density of each row, [B, 1]; of an unbounded Gaussian.
+    /// Returns the log-density of each row of `x`, [B, 1]. Panics unless the Gaussian is unbounded.
     pub fn log_prob(&self, x: &Tensor<T>) -> Tensor<T> {
         assert_eq!(self.support, Support::Free, "the density of a bounded draw comes with the draw");
         Tensor::gaussian_log_prob(x, &self.mean, &self.clamped)
     }
 
-    /// The draw mean + std noise with its log-density, as a differentiable function of mean and std. The density of a
-    /// squashed column is that on [-1, 1], whatever its range (D25).
+    /// Returns the draw mean + std noise with its log-density, [B, 1], both as differentiable functions of mean and
+    /// std. The density of a squashed column is the density on [-1, 1], whatever the range of the column (D25).
     fn reparameterised(&self, noise: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
         let (rows, n) = self.mean.shape();
         let log_std = match self.clamped.rows() == rows {
@@ -184,7 +185,7 @@ impl<T: Real> Gaussian<T> {
         (Tensor::concat(&[&t, &rest]), density + more)
     }
 
-    /// Mean over samples of n/2 ln(2 pi e) + sum of log-stds.
+    /// Returns the entropy n/2 ln(2πe) + Σ log_std, averaged over the samples, [1, 1].
     fn entropy(&self) -> Tensor<T> {
         let constant = 0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln();
         let n = self.log_std.cols();
@@ -192,29 +193,31 @@ impl<T: Real> Gaussian<T> {
     }
 }
 
-/// pi(a, z' | x) = N(a) N(z'), and the deterministic next state of a network that is trained through time.
+/// The distribution π(a, z' | x) = N(a) N(z') of B samples, and the deterministic next state of a network that is
+/// trained through time.
 #[derive(Clone, Debug)]
 pub struct Dist<T: Real = f32> {
-    /// Of the action.
+    /// The distribution of the action, [B, n_a].
     pub a: Gaussian<T>,
-    /// Of the next state.
+    /// The distribution of the next state z', [B, n_z]; None where the policy draws no state.
     pub z: Option<Gaussian<T>>,
-    /// The recurrent network's next cached state.
+    /// The next cached state h' of a network that is trained through time, [B, n_h]; None for other policies.
     pub h: Option<Tensor<T>>,
 }
 
 impl<T: Real> Dist<T> {
-    /// A draw of (a, z'), without history.
+    /// Draws (a, z') and clips the draw where the policy does so. The result has no history.
     pub fn sample(&self, rng: &mut Rng) -> Extended<T> {
         self.clip(&self.draw(rng))
     }
 
-    /// The same before it is clipped to the range of the policy.
+    /// Draws (a, z') as it is before any clipping. The result has no history.
     pub fn draw(&self, rng: &mut Rng) -> Extended<T> {
         Extended { a: self.a.draw(|| rng.normal()), z: self.z.as_ref().map(|z| z.draw(|| rng.normal())) }
     }
 
-    /// The same from given standard normal numbers.
+    /// Makes the draw of (a, z') that the standard normal numbers `noise` give, before any clipping. The result has no
+    /// history.
     pub fn draw_from(&self, noise: &Extended<T>) -> Extended<T> {
         let draw = |of: &Gaussian<T>, noise: &Tensor<T>| {
             let mut numbers = noise.data().iter();
@@ -224,19 +227,20 @@ impl<T: Real> Dist<T> {
         Extended { a: draw(&self.a, &noise.a), z }
     }
 
-    /// What a policy that clips its draws makes of u.
+    /// Clips u = (a, z') to the ranges of a policy that clips its draws; other policies return `u` as it is.
     pub fn clip(&self, u: &Extended<T>) -> Extended<T> {
         let z = self.z.as_ref().map(|z| z.clip(u.z.as_ref().expect("a stochastic state has a next state")));
         Extended { a: self.a.clip(&u.a), z }
     }
 
-    /// The middle of both: a truly deterministic policy. A differentiable function of the parameters.
+    /// Returns the means of a and z', squashed where draws are: what a deterministic policy does. The result is a
+    /// differentiable function of the parameters.
     pub fn mean(&self) -> Extended<T> {
         Extended { a: self.a.mode(), z: self.z.as_ref().map(Gaussian::mode) }
     }
 
-    /// A draw of (a, z') from given standard normal numbers, with its log-density: a differentiable function of the
-    /// parameters (the reparameterisation trick).
+    /// Makes the draw of (a, z') that the standard normal numbers `noise` give, with its log-density. Both are
+    /// differentiable functions of the parameters (the reparameterisation trick).
     pub fn reparameterised(&self, noise: &Extended<T>) -> (Extended<T>, LogProb<T>) {
         let (a, log_a) = self.a.reparameterised(&noise.a);
         let z = self.z.as_ref().map(|z| z.reparameterised(noise.z.as_ref().expect("a stochastic state takes noise")));
@@ -244,13 +248,13 @@ impl<T: Real> Dist<T> {
         (Extended { a, z }, LogProb { a: log_a, z: log_z })
     }
 
-    /// The same numbers, without their history.
+    /// Returns the distribution as numbers without history: no gradient goes back through them.
     pub fn detach(&self) -> Self {
         let z = self.z.as_ref().map(Gaussian::detach);
         Self { a: self.a.detach(), z, h: self.h.as_ref().map(Tensor::detach) }
     }
 
-    /// KL(self || other) of the pair (a, z') for each sample, [B, 1]; of unbounded policies.
+    /// Returns KL(self || other) of the pair (a, z') for each sample, [B, 1], of unbounded policies.
     pub fn kl(&self, other: &Self) -> Tensor<T> {
         match (&self.z, &other.z) {
             (Some(z), Some(other_z)) => self.a.kl(&other.a) + z.kl(other_z),
@@ -258,13 +262,13 @@ impl<T: Real> Dist<T> {
         }
     }
 
-    /// log pi(u | x) in its two parts; of an unbounded policy.
+    /// Returns log π(u | x) in its two parts, each [B, 1]. Panics unless the policy is unbounded.
     pub fn log_prob(&self, u: &Extended<T>) -> LogProb<T> {
         let z = self.z.as_ref().map(|z| z.log_prob(u.z.as_ref().expect("a stochastic state has a next state")));
         LogProb { a: self.a.log_prob(&u.a), z }
     }
 
-    /// Of the pair, 1 x 1.
+    /// Returns the entropy of the pair (a, z'), averaged over the samples, [1, 1].
     pub fn entropy(&self) -> Tensor<T> {
         match &self.z {
             Some(z) => self.a.entropy() + z.entropy(),

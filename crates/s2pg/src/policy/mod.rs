@@ -15,20 +15,20 @@ pub use context::{Context, Extended, LogProb};
 pub use dist::{Bounds, Dist, Gaussian, Support};
 pub use memory::{Memory, WHOLE};
 
-/// A policy with (or without) memory: (a, z') ~ pi(., . | o, z).
+/// A policy with or without memory: (a, z') ~ π(·, · | o, z).
 pub trait StatefulPolicy<T: Real = f32>: Params<T> + State + Clone + Send + Sync {
-    /// What the policy remembers.
+    /// Returns what the policy remembers.
     fn memory(&self) -> Memory;
-    /// Numbers in its state; 0 without one.
+    /// Returns the number of entries of the policy's state, z or h; 0 where the policy carries no state.
     fn state_size(&self) -> usize {
         self.memory().state()
     }
-    /// The distribution of (a, z'): the only thing that an algorithm asks.
+    /// Returns the distribution of (a, z') for each sample of x: the only question that an algorithm asks a policy.
     fn dist(&self, x: &Context<T>) -> Dist<T>;
 }
 
 /// A value function V(x), or an action-value function Q(x, u).
 pub trait Critic<T: Real = f32>: Params<T> + State + Clone + Send + Sync {
-    /// The value of each sample, [B, 1].
+    /// Returns the value of each sample of x, [B, 1]. `u` is the extended action for Q, and is ignored by V.
     fn value(&self, x: &Context<T>, u: Option<&Extended<T>>) -> Tensor<T>;
 }

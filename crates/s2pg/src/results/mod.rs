@@ -1,4 +1,4 @@
-//! What runs have shown: their files read again, and what the numbers are worth.
+//! The results of runs: their files are read again here, and statistics tell how far the numbers can be trusted.
 
 mod reading;
 pub mod statistics;

@@ -1,4 +1,4 @@
-//! The files of runs, read again.
+//! Reading the files that runs have written.
 
 use std::path::{Path, PathBuf};
 
@@ -10,23 +10,23 @@ pub enum ReadError {
     /// A file cannot be opened.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
-    /// The directory is no run's.
-    #[error("{0}: {1}; it is no run")]
+    /// The directory holds no run.
+    #[error("{0}: {1}; the directory holds no run")]
     NoRun(PathBuf, std::io::Error),
     /// A file is not as a run writes it.
     #[error("{0}: {1}")]
     Wrong(PathBuf, String),
-    /// The experiment is not in order.
+    /// The experiment of the run has a mistake.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
 }
 
-/// A CSV file by columns; an empty cell is NaN.
+/// The columns of a CSV file, each with its name; an empty cell is NaN.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Columns(Vec<(String, Vec<f64>)>);
 
 impl Columns {
-    /// Reads a file whose first line names the columns.
+    /// Reads the CSV file `path`, whose first line names the columns.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         let text = std::fs::read_to_string(path).map_err(|e| ReadError::File(path.into(), e))?;
         let mut lines = text.lines();
@@ -45,19 +45,19 @@ impl Columns {
         Ok(Self(columns))
     }
 
-    /// The column called `name`; empty where there is none.
+    /// Returns the column called `name`; empty where there is no such column.
     pub fn get(&self, name: &str) -> &[f64] {
         self.0.iter().find(|(n, _)| n == name).map_or(&[], |(_, column)| column)
     }
 }
 
-/// The column of environment steps in every table of a run.
+/// Name of the column of environment steps in every table of a run.
 pub const STEPS: &str = "time/total_timesteps";
 
-/// What one run has shown.
+/// The learning curve of one run.
 #[derive(Clone, Debug)]
 pub struct Curve {
-    /// The seed of the run.
+    /// Seed of the run.
     pub seed: u64,
     /// Environment steps at each row of progress.csv.
     pub steps: Vec<f64>,
@@ -74,7 +74,8 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// Reads the tables of the run in `dir`, whose seed is `seed`. A run without evaluations has none in its curve.
+    /// Reads the tables of the run in `dir`, whose seed is `seed`. The columns of evaluations are empty where there was
+    /// no evaluation.
     pub fn read(dir: &Path, seed: u64) -> Result<Self, ReadError> {
         let progress = Columns::read(&dir.join("progress.csv"))?;
         let times = Columns::read(&dir.join("time.csv"))?;
@@ -91,7 +92,7 @@ impl Curve {
     }
 }
 
-/// The best mean return of a deterministic evaluation of the run in `dir`; None before the first evaluation.
+/// Returns the best mean return of a deterministic evaluation of the run in `dir`; None before the first evaluation.
 pub fn best_evaluation(dir: &Path) -> Result<Option<f64>, ReadError> {
     let path = dir.join("eval.csv");
     if !path.exists() {
@@ -100,7 +101,7 @@ pub fn best_evaluation(dir: &Path) -> Result<Option<f64>, ReadError> {
     Ok(Columns::read(&path)?.get("eval/mean_reward").iter().copied().reduce(f64::max))
 }
 
-/// The experiment of the run in `dir`.
+/// Reads the experiment of the run in `dir`.
 pub fn experiment(dir: &Path) -> Result<Experiment, ReadError> {
     let path = dir.join("experiment.toml");
     let text = std::fs::read_to_string(&path).map_err(|e| ReadError::NoRun(path.clone(), e))?;

@@ -1,14 +1,14 @@
-//! Statistics of scores over seeds and tasks: what a result is worth.
+//! Statistics of scores over seeds and tasks.
 //!
-//! Scores come in strata, one for each task; a stratum has one score for each seed. The bootstrap draws seeds with
-//! replacement inside of each stratum.
+//! Scores come in strata: there is a stratum for each task, and a score in it for each seed. The bootstrap draws seeds
+//! with replacement inside each stratum.
 
 use crate::rng::Rng;
 
-/// The probability with which an interval is meant to hold the truth.
+/// Probability with which an interval is meant to hold the truth.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// A figure and its 95 % interval.
+/// A figure with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// The figure of the scores themselves.
@@ -19,19 +19,20 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// The mean.
+/// Returns the mean of the scores.
 ///
 /// # Panics
-/// Without scores.
+/// Panics without scores.
 pub fn mean(scores: &[f64]) -> f64 {
     assert!(!scores.is_empty(), "the mean of no scores");
     scores.iter().sum::<f64>() / scores.len() as f64
 }
 
-/// The interquartile mean: that of the middle scores, when a quarter of them (rounded down) is left out at each end.
+/// Returns the interquartile mean: the mean of the scores without the lowest quarter and the highest quarter of them
+/// (each rounded down).
 ///
 /// # Panics
-/// Without scores.
+/// Panics without scores.
 pub fn interquartile_mean(scores: &[f64]) -> f64 {
     let mut sorted = scores.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -39,16 +40,16 @@ pub fn interquartile_mean(scores: &[f64]) -> f64 {
     mean(&sorted[cut..scores.len() - cut])
 }
 
-/// `statistic` of all scores together, with a 95 % percentile bootstrap interval from `resamples` draws (10,000 are
-/// plenty) that are stratified over the tasks.
+/// Returns `statistic` of all scores together, with a 95 % interval by the percentile bootstrap from `resamples` draws
+/// (10,000 are plenty). The draws are stratified over the tasks.
 ///
-/// The percentiles are moved outwards for small samples (Hesterberg's expanded percentile interval), since plain ones
-/// hold the truth too seldom: 92.9 % at 20 normal scores in place of 95 %. The bootstrap cannot reach beyond the
-/// scores: the interval of the mean of 3 seeds ends at the smallest and the largest of them, and holds the truth with
-/// 75 %.
+/// The percentiles are moved outwards for small samples (Hesterberg's expanded percentile interval), since plain
+/// percentiles hold the truth too seldom: 92.9 % at 20 normal scores in place of 95 %. The bootstrap cannot reach
+/// beyond the scores: the interval of the mean of 3 seeds ends at the smallest and the largest score, and holds the
+/// truth with a probability of 75 %.
 ///
 /// # Panics
-/// Where a stratum is empty, there is none, or `resamples` is 0.
+/// Panics where a stratum is empty, where there is no stratum, or where `resamples` is 0.
 pub fn bootstrap<S: AsRef<[f64]>>(
     strata: &[S],
     statistic: impl Fn(&[f64]) -> f64,
@@ -65,11 +66,11 @@ pub fn bootstrap<S: AsRef<[f64]>>(
     percentiles(value, draws.collect(), &strata)
 }
 
-/// The probability that a run of `x` scores higher than a run of `y` on the same task (ties count one half), averaged
-/// over the tasks, with its 95 % interval by the same bootstrap.
+/// Returns the probability that a run of `x` scores higher than a run of `y` on the same task (ties count one half),
+/// averaged over the tasks, with a 95 % interval by the same bootstrap.
 ///
 /// # Panics
-/// Where `x` and `y` have different numbers of tasks, or a task has no scores.
+/// Panics where `x` and `y` have different numbers of tasks, or where a task has no scores.
 pub fn probability_of_improvement<S: AsRef<[f64]>>(x: &[S], y: &[S], resamples: usize, rng: &mut Rng) -> Estimate {
     assert_eq!(x.len(), y.len(), "{} tasks against {}", x.len(), y.len());
     let strata: Vec<&[f64]> = x.iter().chain(y).map(|scores| scores.as_ref()).collect();
@@ -82,7 +83,7 @@ pub fn probability_of_improvement<S: AsRef<[f64]>>(x: &[S], y: &[S], resamples: 
     bootstrap(&strata, probability, resamples, rng)
 }
 
-/// The share of pairs in which the score of `x` is the higher one.
+/// Returns the share of pairs in which the score of `x` is higher; ties count one half.
 fn share_above(x: &[f64], y: &[f64]) -> f64 {
     let above = |x: f64, y: f64| {
         if x > y {
@@ -106,8 +107,9 @@ fn draw(strata: &[&[f64]], drawn: &mut [f64], rng: &mut Rng) {
     }
 }
 
-/// The interval between two percentiles of the bootstrap's draws. A bootstrap of n scores is narrower than the truth by
-/// sqrt((n - 1) / n), and normal where Student's t would be right: the level makes up for both.
+/// Returns the interval between two percentiles of the bootstrap's draws. A bootstrap of n scores is too narrow by the
+/// factor sqrt((n - 1) / n), and normal where Student's t would be right: the choice of the percentiles makes up for
+/// both.
 fn percentiles(value: f64, mut draws: Vec<f64>, strata: &[&[f64]]) -> Estimate {
     assert!(!draws.is_empty(), "a bootstrap without draws");
     let least = strata.iter().map(|s| s.len()).min().unwrap_or(0);
@@ -128,7 +130,8 @@ fn percentiles(value: f64, mut draws: Vec<f64>, strata: &[&[f64]]) -> Estimate {
     Estimate { value, low: at(level), high: at(1.0 - level) }
 }
 
-/// Upper 2.5 % point of Student's t, by the expansion of Cornish and Fisher: within 0.2 % from 5 degrees of freedom on.
+/// Returns the upper 2.5 % point of Student's t by the expansion of Cornish and Fisher, which is within 0.2 % from 5
+/// degrees of freedom on.
 fn student_quantile(freedom: f64) -> f64 {
     let z = 1.959_963_984_540_054_f64;
     let [z2, v] = [z * z, freedom];
@@ -138,7 +141,7 @@ fn student_quantile(freedom: f64) -> f64 {
         + (3.0 * z2.powi(3) + 19.0 * z2 * z2 + 17.0 * z2 - 15.0) / (384.0 * v * v * v))
 }
 
-/// The probability that a standard normal exceeds x >= 0, by Simpson's rule.
+/// Returns the probability that a standard normal number exceeds x ≥ 0, by Simpson's rule.
 fn normal_tail(x: f64) -> f64 {
     let (n, width) = (400, 10.0);
     let density = |i: usize| (-0.5 * (x + width * i as f64 / n as f64).powi(2)).exp();
@@ -208,7 +211,7 @@ mod tests {
         assert_eq!(better, Estimate { value: 1.0, low: 1.0, high: 1.0 });
     }
 
-    /// How often intervals of `statistic` hold `truth`, in percent, over `trials` synthetic experiments.
+    /// Returns how often intervals of `statistic` hold `truth`, in percent, over `trials` synthetic experiments.
     fn coverage(
         trials: usize,
         tasks: &[usize],
@@ -250,8 +253,8 @@ mod tests {
         }
     }
 
-    /// Three seeds are too few for any bootstrap: the interval is their range, and holds the mean with
-    /// 1 - 2 / 2^3 = 75 %.
+    /// Three seeds are too few for any bootstrap: the interval is their range, and holds the mean with 1 - 2 / 2^3 = 75
+    /// %.
     #[test]
     fn three_seeds_are_indicative() {
         let estimate = bootstrap(&[[4.0, 1.0, 2.5]], mean, 1000, &mut Rng::new(0, "stats"));

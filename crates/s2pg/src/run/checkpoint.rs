@@ -1,10 +1,10 @@
-//! A checkpoint: one safetensors file that holds a whole [`State`], written so that a crash at any instant leaves the
-//! old one or the new one, and verified before a single number of it is used.
+//! Checkpoints. A checkpoint is one safetensors file that holds a whole [`State`]. A crash at any instant leaves the
+//! old file or the new file, and a file is verified before a single number of it is used.
 //!
-//! Every item is a one-dimensional tensor of type F32, F64, U64 or U8, named by its scopes and its name joined with
-//! `/`. Items with larger numbers come first (and keep the order of the walk otherwise), so that every number is
-//! aligned. `__metadata__` begins with `xxh3`, the XXH3 hash of every byte of the file but its own sixteen digits, and
-//! `format`, the version of this layout; the caller's pairs follow.
+//! Every item is a one-dimensional tensor of type F32, F64, U64 or U8, whose name is the item's scopes and name joined
+//! with `/`. Items of wider numbers come first (otherwise in the order of the walk), so that every number is aligned.
+//! `__metadata__` begins with `xxh3`, the XXH3 hash of every byte of the file except the sixteen digits of the hash
+//! itself, and `format`, the version of this layout; the caller's pairs follow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -18,126 +18,129 @@ use xxhash_rust::xxh3::Xxh3;
 use super::disk::{Disk, DiskError, RealDisk, failed, replace, sweep};
 use crate::state::{Data, State, Visitor};
 
-/// The version of the layout that this program writes and reads.
+/// Version of the layout that this program writes and reads.
 pub const FORMAT: &str = "s2pg/1";
-/// The name of the checkpoint that a run resumes from.
+/// Name of the checkpoint that a run resumes from.
 pub const LATEST: &str = "latest";
-/// The name under which [`Checkpoints::save`] keeps the former [`LATEST`].
+/// Name under which [`Checkpoints::save`] keeps the former [`LATEST`].
 pub const PREVIOUS: &str = "previous";
-/// The name under which an unreadable [`LATEST`] is set aside.
+/// Name under which an unreadable [`LATEST`] is set aside.
 pub const DAMAGED: &str = "damaged";
 
-/// The longest header in bytes, written or read: some ten thousand items. Parsing one takes at most 16 MB.
+/// Length of the longest header in bytes that is written or read: some ten thousand items. To parse a header takes at
+/// most 16 MB.
 const HEADER_LIMIT: usize = 1 << 20;
-/// What every header begins with, in every version: the sixteen digits of the hash follow.
+/// The text that every header begins with, in every version; the sixteen digits of the hash follow.
 const PREFIX: &str = r#"{"__metadata__":{"xxh3":""#;
-/// Digits of the hash.
+/// Number of digits of the hash.
 const DIGITS: usize = 16;
 
-/// What the caller stores beside the state: the experiment, the number of steps, ...
+/// Pairs of names and texts that the caller stores beside the state: the experiment, the number of steps, ....
 pub type Metadata = BTreeMap<String, String>;
 
-/// Why a checkpoint cannot be saved or loaded. Nothing of a file with an error has entered the state.
+/// Why a checkpoint cannot be saved or loaded. Nothing of a faulty file has entered the state.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// There is no file.
+    /// The file does not exist.
     #[error("{path}: there is no such checkpoint")]
     Missing {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The file ends too early.
     #[error("{path}: truncated: it has {present} bytes of {expected}")]
     Truncated {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its length in bytes.
+        /// Length of the file in bytes.
         present: u64,
-        /// The length in bytes that it should have.
+        /// Length in bytes that the file should have.
         expected: u64,
     },
     /// The file is not what was written.
     #[error("{path}: damaged: {what}")]
     Damaged {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the file.
         what: String,
     },
-    /// The file is sound, but of another layout.
+    /// The file is sound, but its layout is of another version.
     #[error("{path}: its format is {found:?} and this program reads {FORMAT:?}: use the program that wrote it")]
     Version {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its format.
+        /// Version of the file's layout.
         found: String,
     },
-    /// The file is sound, but lacks an item: it is of another experiment.
-    #[error("{path}: misses the item {item:?}: is it of another experiment?")]
+    /// The file is sound, but lacks an item: the file belongs to another experiment.
+    #[error("{path}: the file misses the item {item:?}: does it belong to another experiment?")]
     Misses {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The item's name.
+        /// Name of the item.
         item: String,
     },
-    /// The file is sound, but holds an item more: it is of another experiment.
-    #[error("{path}: holds the item {item:?}, which has no place here: is it of another experiment?")]
+    /// The file is sound, but holds an item too many: the file belongs to another experiment.
+    #[error("{path}: the file holds the item {item:?}, which has no place here: does it belong to another experiment?")]
     Holds {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The item's name.
+        /// Name of the item.
         item: String,
     },
-    /// The file is sound, but an item has another type or length: it is of another experiment.
-    #[error("{path}: the item {item:?} is {found} and should be {expected}: is it of another experiment?")]
+    /// The file is sound, but an item has another type or length: the file belongs to another experiment.
+    #[error(
+        "{path}: the item {item:?} is {found} and should be {expected}: does the file belong to another experiment?"
+    )]
     Shape {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The item's name.
+        /// Name of the item.
         item: String,
-        /// Type and length in the file, such as `F32[12]`.
+        /// Type and length of the item in the file, such as `F32[12]`.
         found: String,
-        /// Type and length in the state.
+        /// Type and length of the item in the state.
         expected: String,
     },
-    /// Neither of the two generations can be used.
-    #[error("{latest}; nor does the checkpoint before it help: {previous}")]
+    /// Neither the latest checkpoint nor the one before can be used.
+    #[error("{latest}; the checkpoint before cannot be used either: {previous}")]
     Neither {
-        /// What is wrong with the latest.
+        /// What is wrong with the latest checkpoint.
         latest: Box<CheckpointError>,
-        /// What is wrong with the one before.
+        /// What is wrong with the checkpoint before.
         previous: Box<CheckpointError>,
     },
     /// The names and the metadata do not fit into a header.
     #[error("{path}: not saved: its header would have {len} bytes, more than {HEADER_LIMIT}")]
     Header {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Bytes of the header.
+        /// Length of the header in bytes.
         len: usize,
     },
     /// Two walks over the state saw different numbers.
     #[error("{path}: not saved: the state changed while it was written, so a `visit` is not repeatable")]
     Changed {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The disk refused while saving.
+    /// The disk refused to save the file.
     #[error("{path}: not saved: {source}; what was saved before can still be loaded")]
     NotSaved {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// The call that failed.
         source: DiskError,
     },
-    /// The disk refused otherwise.
+    /// The disk refused another call.
     #[error(transparent)]
     Disk(#[from] DiskError),
 }
 
 impl CheckpointError {
-    /// Whether the file itself is at fault, so that an older one may be used instead. A file of another format or
-    /// another experiment is not: going on with an older one would hide a mistake.
+    /// Tells whether the file itself is at fault, so that an older file may be used instead. A sound file of another
+    /// format or another experiment is not at fault: to go on from an older file would hide a mistake.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Missing { .. } | Self::Truncated { .. } | Self::Damaged { .. } | Self::Disk(_))
     }
@@ -147,26 +150,27 @@ impl CheckpointError {
 pub struct Checkpoints {
     dir: PathBuf,
     disk: Box<dyn Disk>,
-    /// Whether this is the process that writes here.
+    /// Whether this process is the one that writes in the directory.
     owner: bool,
 }
 
-/// What [`Checkpoints::load_latest`] found.
+/// The checkpoint that [`Checkpoints::load_latest`] found.
 #[derive(Debug)]
 pub struct Loaded {
     /// The caller's pairs, as they were saved.
     pub metadata: Metadata,
-    /// Why the latest checkpoint could not be used, if the one before it was: a reason to warn.
+    /// Why the latest checkpoint could not be used, where the checkpoint before was used instead: a reason to warn.
     pub fell_back: Option<CheckpointError>,
 }
 
 impl Checkpoints {
-    /// Opens `dir` for the one process that writes there: makes it if need be, and sweeps what killed writers left.
+    /// Opens the directory `dir` for the one process that writes there. Makes the directory if need be, and removes the
+    /// temporary files that killed writers left.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
         Self::open_on(Box::new(RealDisk), dir)
     }
 
-    /// [`Checkpoints::open`] on another disk.
+    /// Opens the directory `dir` as [`Checkpoints::open`] does, on the disk `disk`.
     pub fn open_on(disk: Box<dyn Disk>, dir: impl Into<PathBuf>) -> Result<Self, CheckpointError> {
         let dir = dir.into();
         disk.create_dir(&dir).map_err(failed("create the directory", &dir))?;
@@ -174,38 +178,39 @@ impl Checkpoints {
         Ok(Self { dir, disk, owner: true })
     }
 
-    /// Looks at `dir` from outside, perhaps while a run writes there: changes nothing.
+    /// Opens the directory `dir` for reading, perhaps while a run writes there. Nothing in the directory changes.
     pub fn view(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), disk: Box::new(RealDisk), owner: false }
     }
 
-    /// The file of the checkpoint called `name`.
+    /// Returns the path of the checkpoint called `name`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}.safetensors"))
     }
 
-    /// Saves `state` as the checkpoint called `name`, durably, and tells its length in bytes. The former [`LATEST`]
-    /// becomes [`PREVIOUS`]. After an error the directory still holds what it held.
+    /// Saves `state` as the checkpoint called `name`, durably, and returns the length of the file in bytes. The former
+    /// [`LATEST`] becomes [`PREVIOUS`]. After an error the directory still holds what it held.
     pub fn save(&self, name: &str, state: &mut dyn State, metadata: &Metadata) -> Result<u64, CheckpointError> {
         let former = (name == LATEST).then(|| self.path(PREVIOUS));
         save_keeping(&*self.disk, &self.path(name), former.as_deref(), state, metadata)
     }
 
-    /// The caller's pairs of the checkpoint called `name`, after the whole file has been verified.
+    /// Verifies the whole file of the checkpoint called `name`, and returns the caller's pairs.
     pub fn metadata(&self, name: &str) -> Result<Metadata, CheckpointError> {
         Ok(read(&*self.disk, &self.path(name), None)?.metadata)
     }
 
-    /// Loads the checkpoint called `name` into `state`, which after an error is what it was.
+    /// Loads the checkpoint called `name` into `state`, and returns the caller's pairs. After an error the state is
+    /// what it was.
     pub fn load(&self, name: &str, state: &mut dyn State) -> Result<Metadata, CheckpointError> {
         load(&*self.disk, &self.path(name), state)
     }
 
-    /// Loads the latest checkpoint, or the one before it if the latest is missing or damaged. `None` if there is
-    /// neither.
+    /// Loads the latest checkpoint into `state`, or the checkpoint before if the latest is missing or damaged. Returns
+    /// None if neither exists.
     ///
-    /// The process that writes here then sets the damaged file aside as [`DAMAGED`]: the next save must not make it
-    /// the former checkpoint in place of the sound one.
+    /// A process that writes in the directory then sets the damaged file aside as [`DAMAGED`]: the next save must not
+    /// put it in the place of the sound [`PREVIOUS`].
     pub fn load_latest(&self, state: &mut dyn State) -> Result<Option<Loaded>, CheckpointError> {
         let error = match self.load(LATEST, state) {
             Ok(metadata) => return Ok(Some(Loaded { metadata, fell_back: None })),
@@ -216,7 +221,7 @@ impl Checkpoints {
         match self.load(PREVIOUS, state) {
             Ok(metadata) => {
                 if self.owner && !missing {
-                    // Where nothing can be renamed, nothing will be saved either.
+                    // Where a file cannot be renamed, nothing can be saved either, and saving will report it.
                     let _ = self.disk.rename(&self.path(LATEST), &self.path(DAMAGED));
                     let _ = self.disk.sync_dir(&self.dir);
                 }
@@ -229,16 +234,18 @@ impl Checkpoints {
     }
 }
 
-/// Saves `state` as the file `path`, atomically and durably, and tells its length in bytes.
+/// Saves `state` as the file `path`, atomically and durably, and returns the length of the file in bytes.
 ///
-/// The state is walked, never copied. Panics if two items have one name, or if `metadata` uses a key of the format.
+/// The state is visited, never copied. Panics if two items have the same name, or if `metadata` uses a key of the
+/// format.
 pub fn save(disk: &dyn Disk, path: &Path, state: &mut dyn State, metadata: &Metadata) -> Result<u64, CheckpointError> {
     save_keeping(disk, path, None, state, metadata)
 }
 
-/// Loads the file `path` into `state`, which after an error is what it was.
+/// Loads the file `path` into `state`, and returns the caller's pairs. After an error the state is what it was.
 ///
-/// Takes as much memory as the file has bytes, and 16 MB; a file that does not fit the state is never held at all.
+/// Loading takes as much memory as the file has bytes, and 16 MB more; a file that does not fit the state is never held
+/// in memory.
 pub fn load(disk: &dyn Disk, path: &Path, state: &mut dyn State) -> Result<Metadata, CheckpointError> {
     let file = read(disk, path, Some(&items(state)))?;
     walk(state, &mut |name, data| {
@@ -254,7 +261,7 @@ pub fn load(disk: &dyn Disk, path: &Path, state: &mut dyn State) -> Result<Metad
     Ok(file.metadata)
 }
 
-/// Every item in which two states differ to the bit, and how.
+/// Returns a line for every item in which the two states differ, be it by a bit.
 pub fn differences(a: &mut dyn State, b: &mut dyn State) -> Vec<String> {
     let mut left = BTreeMap::new();
     walk(a, &mut |name, data| {
@@ -286,7 +293,8 @@ pub fn differences(a: &mut dyn State, b: &mut dyn State) -> Vec<String> {
     found
 }
 
-/// The first number of a state that is not finite, and where it is.
+/// Returns the name, place and value of the first number of a state that is not finite; None where all numbers are
+/// finite.
 pub fn non_finite(state: &mut dyn State) -> Option<String> {
     let mut found = None;
     walk(state, &mut |name, data| {
@@ -302,7 +310,7 @@ pub fn non_finite(state: &mut dyn State) -> Option<String> {
     found
 }
 
-/// A number and its bits, for people.
+/// Writes a number and its bits, for people to read.
 fn number(kind: Dtype, bytes: &[u8]) -> String {
     let mut word = [0; 8];
     word[..bytes.len()].copy_from_slice(bytes);
@@ -314,11 +322,11 @@ fn number(kind: Dtype, bytes: &[u8]) -> String {
     }
 }
 
-/// A visitor that knows where it is.
+/// A visitor that passes on every item with its full name.
 struct Walk<'a> {
-    /// The open scopes, each with a `/` behind it.
+    /// The names of the open scopes, each followed by a `/`.
     path: String,
-    /// The lengths of `path` before each of them was opened.
+    /// The length that `path` had before each of the open scopes was opened.
     lengths: Vec<usize>,
     f: &'a mut dyn FnMut(&str, Data<'_>),
 }
@@ -347,14 +355,14 @@ fn walk(state: &mut dyn State, f: &mut dyn FnMut(&str, Data<'_>)) {
     state.visit(&mut Walk { path: String::new(), lengths: Vec::new(), f });
 }
 
-/// What a state expects of one item.
+/// The name, type and length of one item of a state.
 struct Item {
     name: String,
     dtype: Dtype,
     len: usize,
 }
 
-/// The items of a state in the order of the file. Panics if two have one name.
+/// Returns the items of a state in the order of the file. Panics if two items have the same name.
 fn items(state: &mut dyn State) -> Vec<Item> {
     let mut items = Vec::new();
     walk(state, &mut |name, data| {
@@ -374,7 +382,7 @@ fn items(state: &mut dyn State) -> Vec<Item> {
     items
 }
 
-/// The type of an item's numbers.
+/// Returns the type of an item's numbers.
 fn dtype(data: &Data<'_>) -> Dtype {
     match data {
         Data::F32(_) => Dtype::F32,
@@ -403,7 +411,7 @@ fn stream(data: &Data<'_>, sink: &mut dyn FnMut(&[u8])) {
     }
 }
 
-/// Overwrites an item with the bytes of the file.
+/// Overwrites the numbers `x` of an item with the bytes of the file.
 fn fill<T, const N: usize>(name: &str, x: &mut [T], bytes: &[u8], number: impl Fn([u8; N]) -> T) {
     assert_eq!(x.len() * N, bytes.len(), "the bytes of the item {name} were another number in the walk before");
     for (x, &bytes) in x.iter_mut().zip(bytes.as_chunks::<N>().0) {
@@ -422,7 +430,7 @@ fn payload(state: &mut dyn State, sink: &mut dyn FnMut(&[u8])) {
     }
 }
 
-/// [`save`], which keeps the file that it replaces as `former`.
+/// Saves as [`save`] does, and keeps the file that is replaced under the name `former`.
 fn save_keeping(
     disk: &dyn Disk,
     path: &Path,
@@ -464,8 +472,8 @@ fn save_keeping(
     Ok((8 + len + data_len) as u64)
 }
 
-/// The header behind the hash, padded with spaces so that the numbers begin at a multiple of 8 bytes; and the number
-/// of bytes that follow it.
+/// Returns the part of the header after the hash, padded with spaces so that the numbers begin at a multiple of 8
+/// bytes, and the number of bytes that follow the header.
 fn header_tail(items: &[Item], metadata: &Metadata) -> (String, usize) {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut tail = format!(r#"","format":"{FORMAT}""#);
@@ -487,7 +495,7 @@ fn header_tail(items: &[Item], metadata: &Metadata) -> (String, usize) {
     (tail, start)
 }
 
-/// A header as it stands in a file. Parsed without the detour of a generic tree, whose size nothing would bound.
+/// A header as it stands in a file. It is parsed without a generic tree of values, whose size nothing would bound.
 #[derive(Default)]
 struct Header {
     metadata: Metadata,
@@ -519,16 +527,17 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// A verified file.
+/// The contents of a verified file.
 struct Verified {
     metadata: Metadata,
     layout: Layout,
-    /// The bytes behind the header, if they were asked for.
+    /// The bytes that follow the header; empty if they were not asked for.
     payload: Vec<u8>,
 }
 
-/// Reads and verifies the file `path`. With `items`, it must hold these and no others, and its numbers are kept; they
-/// are read into memory only when the lengths in the file's header and the file's own length agree with them.
+/// Reads and verifies the file `path`. Where `items` is given, the file must hold these items and no others, and its
+/// numbers are kept. The numbers are read into memory only when the lengths in the file's header and the length of the
+/// file agree with the items.
 fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified, CheckpointError> {
     let damaged = |what: String| CheckpointError::Damaged { path: path.to_owned(), what };
     let truncated = |present, expected| CheckpointError::Truncated { path: path.to_owned(), present, expected };
@@ -586,7 +595,7 @@ fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified
         expected => return Err(truncated(present, expected.unwrap_or(u64::MAX))),
     }
 
-    // A file that does not fit is hashed all the same: if it is damaged, that is the better sentence.
+    // A file that does not fit is hashed all the same: if the file is damaged, that is the better message.
     let fits = items.map(|items| fit(path, items, &layout, &names));
     let mut payload = Vec::new();
     if let Some(Ok(())) = fits {
@@ -615,7 +624,7 @@ fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified
     Ok(Verified { metadata, layout, payload })
 }
 
-/// Whether a file with this layout, whose items are called `names`, holds `items` and nothing else.
+/// Checks that a file with this layout, whose items are called `names`, holds `items` and nothing else.
 fn fit(path: &Path, items: &[Item], layout: &Layout, names: &[String]) -> Result<(), CheckpointError> {
     let path = path.to_owned();
     for Item { name, dtype, len } in items {
@@ -635,7 +644,7 @@ fn fit(path: &Path, items: &[Item], layout: &Layout, names: &[String]) -> Result
     }
 }
 
-/// A text from a file that may be anybody's, short enough for a sentence.
+/// Returns a text from an untrusted file, shortened for a message.
 fn short(text: &str) -> String {
     match text.char_indices().nth(120) {
         Some((end, _)) => format!("{}...", &text[..end]),

@@ -1,4 +1,4 @@
-//! A run directory: everything that a run leaves behind, and everything that it needs to go on.
+//! The directory of a run: everything that the run leaves behind, and everything that it needs to go on.
 //!
 //! ```text
 //! runs/<name>/
@@ -31,16 +31,16 @@ use crate::env::Registry;
 use crate::experiment::{Experiment, build, flat};
 use crate::train::{Evaluation, TrainError, Training};
 
-/// Where a run stands.
+/// The progress of a run after a step.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// Environment steps so far.
+    /// Number of environment steps so far.
     pub steps: usize,
-    /// Mean return of the last hundred episodes.
+    /// Mean return of the last hundred episodes of the training; None before the first finished episode.
     pub mean_return: Option<f64>,
-    /// Mean return of an evaluation in this step, deterministic.
+    /// Mean return of the deterministic evaluation after this step; None where there was no evaluation.
     pub evaluation: Option<f64>,
-    /// Whether all steps are done.
+    /// Whether all steps of the experiment have been taken.
     pub finished: bool,
     /// What went wrong without stopping the run.
     pub warning: Option<String>,
@@ -61,18 +61,18 @@ pub struct Run {
     checkpoints: Checkpoints,
     seconds_before: f64,
     failures: usize,
-    /// Held for as long as the run lives.
+    /// The lock of the directory, which is held for as long as the run lives.
     _lock: File,
 }
 
-/// Failed attempts to save, one after the other, after which the run stops.
+/// Number of failed attempts to save in a row after which the run stops.
 const PATIENCE: usize = 3;
 
 impl Run {
-    /// Starts the experiment in `dir`, or goes on where its last checkpoint stands.
+    /// Starts a run of the experiment in the directory `dir`, or goes on from the run's last checkpoint.
     ///
-    /// `wall_time` is the time of day in seconds, for TensorBoard. What was noticed on the way is returned beside the
-    /// run as a warning.
+    /// `wall_time` is the time in seconds since 1970, for TensorBoard. The text that is returned beside the run is a
+    /// warning, where the latest checkpoint could not be used.
     pub fn open(
         dir: &Path,
         experiment: &Experiment,
@@ -80,7 +80,7 @@ impl Run {
         threads: usize,
         wall_time: f64,
     ) -> Result<(Self, Option<String>), RunError> {
-        // First, so that an experiment that cannot run leaves no directory behind.
+        // The training is built first, so that an experiment that cannot run leaves no directory behind.
         let mut training = build(experiment, registry, threads)?;
         std::fs::create_dir_all(dir).map_err(naming(dir))?;
         let lock = lock(dir)?;
@@ -91,7 +91,7 @@ impl Run {
         }
         let checkpoints = Checkpoints::open(dir.join("checkpoints"))?;
         sweep(&RealDisk, dir)?;
-        // A run that goes on has not diverged, or will say so again.
+        // A run that goes on has not diverged, or will report the divergence again.
         let _ = std::fs::remove_file(dir.join(rerun::FILE));
         write_atomically(&RealDisk, &written, experiment.to_toml().as_bytes())?;
 
@@ -134,40 +134,42 @@ impl Run {
             _lock: lock,
         };
         if loaded.is_some() {
-            // A run that was killed behind its last checkpoint has an older model.
+            // A run that was killed between writing a checkpoint and writing the model has an older model.
             run.save_model()?;
         }
         Ok((run, warning))
     }
 
-    /// The experiment.
+    /// Returns the experiment of the run.
     pub fn experiment(&self) -> &Experiment {
         &self.experiment
     }
 
-    /// The directory.
+    /// Returns the directory of the run.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Environment steps so far.
+    /// Returns the number of environment steps so far.
     pub fn steps(&self) -> usize {
         self.training.steps()
     }
 
-    /// Seconds of work before this process.
+    /// Returns the seconds of work on this run before this process.
     pub fn seconds_before(&self) -> f64 {
         self.seconds_before
     }
 
-    /// The training itself.
+    /// Returns the training of the run.
     pub fn training(&mut self) -> &mut dyn Training {
         &mut *self.training
     }
 
-    /// One step of all environments, and whatever is due after it: an update's row, an evaluation, a checkpoint.
+    /// Takes one step of all environments, and does what is due after the step: an update's row, an evaluation, a
+    /// checkpoint.
     ///
-    /// `seconds` of work in this process and `wall_time` go into time.csv and the event file, and nowhere else.
+    /// `seconds` is the work of this process so far, and `wall_time` the time in seconds since 1970. Both go into
+    /// time.csv and the event file, and nowhere else. An error stops the run.
     pub fn advance(&mut self, seconds: f64, wall_time: f64) -> Result<Progress, RunError> {
         let seconds = self.seconds_before + seconds;
         let before = self.steps();
@@ -211,7 +213,7 @@ impl Run {
         Ok(progress)
     }
 
-    /// Reports a divergence on disk. What cannot be written must not hide it.
+    /// Writes the report of a divergence and returns the error. An error of writing must not hide the divergence.
     fn stopped(&mut self, error: TrainError) -> RunError {
         if let TrainError::Diverged { step, what } = &error {
             let _ = rerun::write(&self.dir, &self.experiment, (*step, what), self.training.batch());
@@ -219,7 +221,7 @@ impl Run {
         error.into()
     }
 
-    /// The row of an update.
+    /// Writes the row of an update.
     fn log(&mut self, metrics: &[(&str, f64)], seconds: f64, wall_time: f64) {
         self.iterations += 1;
         let steps = self.training.steps();
@@ -228,7 +230,7 @@ impl Run {
         cells.push(("rollout/episodes", self.training.episodes().count() as f64));
         cells.push(("rollout/unstable", self.training.unstable() as f64));
         cells.extend(metrics.iter().copied());
-        // A row that a full disk refuses is kept: it is written before the next checkpoint, or that one fails.
+        // A row that a full disk refuses is kept: it is written before the next checkpoint, or the checkpoint fails.
         let _ = self.progress.row(cells.iter().copied());
         let speed = [("time/time_elapsed", seconds), ("time/fps", steps as f64 / seconds.max(1e-9))];
         let shown = cells.iter().filter(|c| c.1.is_finite()).chain(&speed).copied();
@@ -236,8 +238,8 @@ impl Run {
         let _ = self.times.row([("time/total_timesteps", steps as f64), ("time/time_elapsed", seconds)]);
     }
 
-    /// Runs episodes of both kinds, writes their row, and keeps the best policy. Tells the mean return of the deterministic
-    /// ones, and why the policy could not be kept where that is so.
+    /// Runs a deterministic and a stochastic evaluation, writes their row, and saves the model if it is the best so
+    /// far. Returns the mean return of the deterministic episodes, and the error if the model could not be saved.
     fn evaluate(&mut self, wall_time: f64) -> Result<(f64, Option<ModelError>), RunError> {
         let steps = self.steps();
         let episodes = self.experiment.evaluation.episodes;
@@ -267,7 +269,8 @@ impl Run {
         Ok((mean, failure))
     }
 
-    /// Writes a checkpoint and the model, durably. A state with a number that is not finite is not written.
+    /// Writes a checkpoint and the model, durably. A state that holds a number that is not finite is not written: that
+    /// is a divergence.
     pub fn save(&mut self) -> Result<(), RunError> {
         if let Some(what) = non_finite(&mut *self.training) {
             let error = TrainError::Diverged { step: self.steps(), what };
@@ -284,7 +287,7 @@ impl Run {
         self.save_model()
     }
 
-    /// Writes the model.
+    /// Writes the model file of the present policy.
     fn save_model(&mut self) -> Result<(), RunError> {
         let metadata = metadata(&self.experiment, self.steps(), None);
         Ok(save_model(&self.dir.join("policy.safetensors"), self.training.model(), &metadata)?)
@@ -302,7 +305,7 @@ fn metadata(experiment: &Experiment, steps: usize, best: Option<f64>) -> Metadat
     pairs
 }
 
-/// Takes the lock of the directory; the system lets it go when the process ends, however it ends.
+/// Takes the lock of the directory; the system releases the lock when the process ends, however it ends.
 fn lock(dir: &Path) -> Result<File, RunError> {
     let path = dir.join("LOCK");
     let file = File::create(&path).map_err(naming(&path))?;
@@ -316,10 +319,10 @@ fn lock(dir: &Path) -> Result<File, RunError> {
     }
 }
 
-/// Refuses to go on with another experiment; only the number of steps may have changed.
+/// Refuses an experiment that differs from the one written in the file `path`; only the number of steps may differ.
 fn same_experiment(path: &Path, text: &str, experiment: &Experiment) -> Result<(), RunError> {
     let there: toml::Table = text.parse().map_err(|_| {
-        RunError::Directory(format!("{}: it is no experiment; choose another directory", path.display()))
+        RunError::Directory(format!("{}: the file holds no experiment; choose another directory", path.display()))
     })?;
     let (mut there, mut here) = (flat("", &there), experiment.keys());
     there.retain(|(key, _)| key != "steps");
@@ -331,14 +334,14 @@ fn same_experiment(path: &Path, text: &str, experiment: &Experiment) -> Result<(
         pairs.iter().find(|(k, _)| k == key).map_or("unset".to_string(), |(_, value)| value.clone())
     };
     Err(RunError::Directory(format!(
-        "{} is of another experiment: `{key}` is {} there and {} here; choose another directory with --dir",
+        "{} belongs to another experiment: `{key}` is {} there and {} here; choose another directory with --dir",
         path.display(),
         value(&there),
         value(&here)
     )))
 }
 
-/// time.csv without the rows after `steps`, and the seconds of its last row.
+/// Opens time.csv, cuts off the rows after `steps`, and returns the table and the seconds in its last row.
 fn times(path: &Path, steps: usize) -> Result<(Table, f64), RunError> {
     let text = match std::fs::read_to_string(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),

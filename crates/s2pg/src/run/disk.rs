@@ -1,33 +1,33 @@
-//! Every call to the file system that must survive a crash, behind one trait: a test can be the disk.
+//! The calls to the file system that must survive a crash, behind one trait, so that a test can stand in for the disk.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The calls that checkpoints make.
+/// The calls to the file system that checkpoints make.
 pub trait Disk: Send {
-    /// Makes a directory and its parents, durably. One that exists already is no error.
+    /// Makes a directory and its parents, durably. A directory that exists already is no error.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
-    /// The names in a directory, in no particular order.
+    /// Returns the names in a directory, in no particular order.
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>>;
-    /// Opens a regular file for reading, and tells its length in bytes.
+    /// Opens a regular file for reading, and returns its length in bytes as well.
     fn open(&self, path: &Path) -> io::Result<(Box<dyn Read>, u64)>;
-    /// Makes a new file; one that exists already is an error.
+    /// Makes a new file; a file that exists already is an error.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Gives the file `from` a second name; a name that exists already is an error.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Renames atomically, replacing `to`.
+    /// Renames the file `from` atomically, replacing `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a name.
+    /// Removes the name `path`.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Returns when the names of a directory are durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
-/// A file being written.
+/// A file that is being written.
 pub trait DiskFile: Write {
-    /// Returns when every byte is durable.
+    /// Returns when every byte of the file is durable.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -53,7 +53,7 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<(Box<dyn Read>, u64)> {
-        // Asked before the file is opened, because opening a pipe would wait for its writer.
+        // The kind of file is asked before the file is opened, because opening a pipe would wait for its writer.
         if !fs::metadata(path)?.is_file() {
             return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
         }
@@ -79,7 +79,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        // Elsewhere a directory cannot be opened as a file, and the rename is all there is.
+        // On other systems a directory cannot be opened as a file, and the rename alone must do.
         if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
     }
 }
@@ -90,31 +90,31 @@ impl DiskFile for File {
     }
 }
 
-/// A call that failed.
+/// A call to the file system that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {call} {path}: {source}")]
 pub struct DiskError {
-    /// What was to be done, as a verb.
+    /// The call that failed, as a verb.
     pub call: &'static str,
-    /// To which file or directory.
+    /// The file or directory of the call.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the system.
     pub source: io::Error,
 }
 
-/// Names the call and the file that an error belongs to.
+/// Returns a function that adds the call and the file to an error.
 pub(super) fn failed<'a>(call: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> DiskError + use<'a> {
     move |source| DiskError { call, path: path.to_owned(), source }
 }
 
-/// Replaces the small file `path` by `bytes`: a reader, and a machine that loses its power, sees the old ones or the
-/// new ones.
+/// Replaces the content of the small file `path` by `bytes`. A reader sees the old bytes or the new bytes, even after a
+/// loss of power.
 pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     replace(disk, path, None, &mut |file| file.write_all(bytes))
 }
 
-/// Removes the temporary files that killed writers left in `dir`, and tells how many there were. Only the one process
-/// that writes there may sweep.
+/// Removes the temporary files that killed writers left in `dir`, and returns their number. Only the one process that
+/// writes there may call this.
 pub fn sweep(disk: &dyn Disk, dir: &Path) -> Result<usize, DiskError> {
     let mut swept = 0;
     for name in disk.list(dir).map_err(failed("list", dir))? {
@@ -127,8 +127,8 @@ pub fn sweep(disk: &dyn Disk, dir: &Path) -> Result<usize, DiskError> {
     Ok(swept)
 }
 
-/// Writes a temporary file, makes it durable, and renames it to `path`. What was there is kept as `former`, if given:
-/// by a second name, so that `path` exists at every instant.
+/// Writes a temporary file, makes it durable, and renames it to `path`. Where `former` is given, the file that was at
+/// `path` is kept under that name: as a second name, so that `path` exists at every instant.
 pub(super) fn replace(
     disk: &dyn Disk,
     path: &Path,
@@ -146,25 +146,25 @@ pub(super) fn replace(
         disk.rename(&temporary, path).map_err(failed("rename a temporary file to", path))
     })();
     if done.is_err() {
-        // If this fails too, the file is swept when the directory is next opened.
+        // If this fails too, [`sweep`] removes the file when the directory is next opened.
         let _ = disk.remove(&temporary);
     }
     done?;
     disk.sync_dir(parent(path)).map_err(failed("sync the directory of", path))
 }
 
-/// Gives the file `path`, if there is one, the name `former` as well.
+/// Gives the file `path`, if it exists, the name `former` as well.
 fn keep(disk: &dyn Disk, path: &Path, former: &Path) -> Result<(), DiskError> {
     match fresh(former, |t| disk.link(path, t)) {
         Ok((temporary, ())) => {
             let renamed = disk.rename(&temporary, former);
-            // Where both are names of the same file already (a save that stopped right here), renaming does nothing
-            // and succeeds: the temporary name is still there.
+            // Where both are names of the same file already, because a save stopped right here, renaming does nothing
+            // and succeeds: the temporary name is still there and must be removed.
             let _ = disk.remove(&temporary);
             renamed
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        // A file system without second names. For an instant there is only `former`, which loading falls back to.
+        // The file system has no second names. For an instant only `former` exists, which loading falls back to.
         Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
             disk.rename(path, former)
         }
@@ -173,8 +173,8 @@ fn keep(disk: &dyn Disk, path: &Path, former: &Path) -> Result<(), DiskError> {
     .map_err(failed("keep the former", path))
 }
 
-/// Makes something under the first temporary name of `path` that is free: `.name.n.tmp`. As `make` is exclusive, two
-/// writers never share one.
+/// Calls `make` with the first temporary name of `path` that is free: `.name.n.tmp`. As `make` fails on a name that
+/// exists, two writers never share a name.
 fn fresh<T>(path: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(PathBuf, T)> {
     let name = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_string_lossy();
     let mut n = 0;
@@ -187,14 +187,14 @@ fn fresh<T>(path: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(P
     }
 }
 
-/// Whether this is a name that [`fresh`] gives.
+/// Tells whether `name` is a temporary name as [`fresh`] makes them.
 fn is_temporary(name: &str) -> bool {
     let middle = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
     let parts = middle.and_then(|middle| middle.rsplit_once('.'));
     parts.is_some_and(|(name, n)| !name.is_empty() && n.parse::<u64>().is_ok())
 }
 
-/// The directory that holds `path`.
+/// Returns the directory that holds `path`.
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

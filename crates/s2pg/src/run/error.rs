@@ -1,4 +1,4 @@
-//! What can go wrong with a run.
+//! The errors of a run.
 
 use std::io;
 
@@ -12,10 +12,10 @@ use crate::train::TrainError;
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The experiment is not in order.
+    /// The experiment has a mistake.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
-    /// Training stopped.
+    /// The training stopped.
     #[error(transparent)]
     Train(#[from] TrainError),
     /// A checkpoint cannot be read or written.
@@ -27,7 +27,7 @@ pub enum RunError {
     /// A file of the run cannot be read or written.
     #[error("{0}")]
     File(#[from] io::Error),
-    /// The directory is in use, or of another experiment.
+    /// The directory is in use, or belongs to another experiment.
     #[error("{0}")]
     Directory(String),
 }

@@ -1,8 +1,8 @@
 //! Event files that TensorBoard reads.
 //!
-//! A file is a row of records: length (u64), checksum of the length, a protobuf message, checksum of the message; all
-//! little-endian. The messages are `Event`, `Summary` and `Summary.Value`, of which we write the fields that scalars
-//! and one text need.
+//! A file is a sequence of records. A record is a length (u64), the checksum of the length, a protobuf message of that
+//! length, and the checksum of the message; all numbers are little-endian. The messages are `Event`, `Summary` and
+//! `Summary.Value`, of which this module writes the fields that scalars and one text need.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// An event file that grows at its end.
 ///
-/// It reads no clock: every call takes the wall time, in seconds since 1970. Errors name the file; after one, what was
-/// to be written is kept, and written with the next record or by [`sync`](Self::sync).
+/// No clock is read: every call takes the wall time, in seconds since 1970. Errors name the file. After an error the
+/// refused records are kept, and written with the next record or by [`sync`](Self::sync).
 #[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
@@ -22,7 +22,8 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Creates the file, which may not exist yet. TensorBoard finds it if its name contains `tfevents`.
+    /// Creates the file `path`; a file that exists already is an error. TensorBoard finds a file whose name contains
+    /// `tfevents`.
     pub fn create(path: &Path, wall_time: f64) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| told(path, &e))?;
         let mut events = Self { path: path.into(), file, length: 0, pending: Vec::new() };
@@ -33,7 +34,8 @@ impl EventFile {
         Ok(events)
     }
 
-    /// Opens the file as it was when [`length`](Self::length) was `length`: what was written later is cut off.
+    /// Opens the file `path` as it was when [`length`](Self::length) was `length`: what was written later is cut off. A
+    /// shorter file is an error.
     pub fn resume(path: &Path, length: u64) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).open(path).map_err(|e| told(path, &e))?;
         let found = file.metadata().map_err(|e| told(path, &e))?.len();
@@ -48,12 +50,14 @@ impl EventFile {
         Ok(Self { path: path.into(), file, length, pending: Vec::new() })
     }
 
-    /// Bytes in the file after the next [`sync`](Self::sync): always the end of a record.
+    /// Returns the length of the file in bytes after the next [`sync`](Self::sync), which is always the end of a
+    /// record.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Appends numbers under their tags, as of `step`, in one record. They are rounded to f32.
+    /// Appends the numbers `values`, each with its tag, in one record for the step `step`. The numbers are rounded to
+    /// f32.
     pub fn scalars<'a>(
         &mut self,
         wall_time: f64,
@@ -70,7 +74,7 @@ impl EventFile {
         self.summary(wall_time, step, &summary)
     }
 
-    /// Appends a text, which TensorBoard shows as Markdown.
+    /// Appends the text `text` with the tag `tag` for the step `step`. TensorBoard shows the text as Markdown.
     pub fn text(&mut self, wall_time: f64, step: u64, tag: &str, text: &str) -> io::Result<()> {
         const STRING: u64 = 7;
         let (mut size, mut shape, mut tensor) = (Message::default(), Message::default(), Message::default());
@@ -90,7 +94,7 @@ impl EventFile {
         self.summary(wall_time, step, &summary)
     }
 
-    /// Returns when everything written is on the disk.
+    /// Returns when everything that was written is on the disk.
     pub fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
         self.file.sync_data().map_err(|e| told(&self.path, &e))
@@ -119,7 +123,7 @@ impl EventFile {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Half a record would make a reader stop for ever.
+        // A reader would wait for ever at half a record, so that none may stay in the file.
         let written = self.length - self.pending.len() as u64;
         let done = self.file.set_len(written).and_then(|()| self.file.write_all(&self.pending));
         if done.is_err() {
@@ -135,7 +139,7 @@ fn told(path: &Path, e: &io::Error) -> io::Error {
     io::Error::new(e.kind(), format!("{}: {e}", path.display()))
 }
 
-/// A protobuf message, as bytes: each field is its number and kind, then its content.
+/// The bytes of a protobuf message: for each field its number and kind, then its content.
 #[derive(Default)]
 struct Message(Vec<u8>);
 
@@ -174,7 +178,7 @@ impl Message {
     }
 }
 
-/// CRC-32C (Castagnoli), rotated and shifted as the record format wants it.
+/// Returns the checksum CRC-32C (Castagnoli), rotated and shifted as the record format wants it.
 fn masked_crc(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0; 256];
@@ -200,12 +204,13 @@ mod tests {
 
     const EXPERIMENT: &str = "algorithm = \"ppo\"\nγ = 0.99";
 
-    /// What TensorBoard's own writer (tensorboard 2.21, `RecordWriter`) wrote for the calls of [`write`].
+    /// The bytes that TensorBoard's own writer (tensorboard 2.21, `RecordWriter`) wrote for the calls of [`write`].
     const RECORDED: &str = "\
-        1800000000000000a37f4b2209000010402049da411a0d627261696e2e4576656e743a327b854a4b4a00000000000000af77dbb009000060\
-        402049da412a3f0a3d0a0a6578706572696d656e7442250807120412020801421b616c676f726974686d203d202270706f220aceb3203d20\
-        302e39394a080a060a0474657874a542383c410000000000000000a9c2ab090000b0402049da4110e0a7122a320a130a0c747261696e2f72\
-        657475726e1500806bc30a0d0a066c6f73732f7115000000000a0c0a05616c706861150000807f46a9ea82";
+        1800000000000000a37f4b2209000010402049da411a0d627261696e2e4576656e743a327b854a4b4a00000000000000\
+        af77dbb009000060402049da412a3f0a3d0a0a6578706572696d656e7442250807120412020801421b616c676f726974\
+        686d203d202270706f220aceb3203d20302e39394a080a060a0474657874a542383c410000000000000000a9c2ab0900\
+        00b0402049da4110e0a7122a320a130a0c747261696e2f72657475726e1500806bc30a0d0a066c6f73732f7115000000\
+        000a0c0a05616c706861150000807f46a9ea82";
 
     fn write(path: &Path) -> EventFile {
         let mut events = EventFile::create(path, 1764000000.25).unwrap();
@@ -236,7 +241,7 @@ mod tests {
         assert_eq!(events.length(), RECORDED.len() as u64 / 2);
     }
 
-    /// Resumed at a length, a file forgets what came later, down to half a record, and continues to the same bytes.
+    /// A file that is resumed at a length loses what came later, even half a record, and continues to the same bytes.
     #[test]
     fn a_resumed_file_is_the_same_file() {
         let folder = tempfile::tempdir().unwrap();
@@ -255,7 +260,7 @@ mod tests {
         assert_eq!(hex(&path), whole);
     }
 
-    /// A record that the disk refuses is not lost: it is written with the next one, or by `sync`.
+    /// A record that the disk refuses is not lost: it is written with the next record, or by `sync`.
     #[test]
     fn a_refused_record_is_written_later() {
         let folder = tempfile::tempdir().unwrap();
@@ -272,7 +277,7 @@ mod tests {
         assert_eq!(hex(&paths[0]), hex(&paths[1]));
     }
 
-    /// A file that is too short, missing, or in the way is a sentence that names it, and is left as it is.
+    /// The error about a file that is too short, missing, or in the way names the file, and the file is left as it is.
     #[test]
     fn errors_name_the_file() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! A run in its directory: what is written when, how a run goes on, and how a divergence is made again.
+//! Runs. A run is an experiment that is trained in a directory of its own. This module says what is written there and
+//! when, how a run is resumed, and how a divergence is repeated.
 
 pub mod checkpoint;
 mod directory;

@@ -1,4 +1,5 @@
-//! The model file: a policy's parameters by name and shape, and the statistics that standardise its observations.
+//! Model files, which hold a policy's parameters by name and shape, and the statistics that standardise its
+//! observations.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,20 +14,21 @@ use crate::train::Model;
 /// Why a model file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{0}: {1}")]
     Read(PathBuf, std::io::Error),
-    /// It is no model file, or one of another policy.
+    /// The file is no model file, or belongs to another policy.
     #[error("{0}: {1}")]
     Wrong(PathBuf, String),
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error(transparent)]
     Write(#[from] DiskError),
 }
 
-/// Writes `policy.<name>` tensors (float32, weights as rows x columns = outputs x inputs) and, where observations are
-/// standardised, `observation.n`, `.mean` and `.sum` (float64; the deviation is sqrt(sum / n), the result is clipped to
-/// ±10).
+/// Writes the model file `path`: tensors `policy.<name>` (float32, weights as rows x columns = outputs x inputs) and,
+/// where observations are standardised, `observation.n`, `observation.mean` and `observation.sum` (float64). The
+/// standard deviation is sqrt(sum / n), and a standardised observation is clipped to ±10. `metadata` is stored in the
+/// file's header.
 pub fn save_model(path: &Path, model: Model<'_>, metadata: &BTreeMap<String, String>) -> Result<(), ModelError> {
     let parameters: &_ = model.parameters;
     let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
@@ -39,8 +41,8 @@ pub fn save_model(path: &Path, model: Model<'_>, metadata: &BTreeMap<String, Str
         let mut collect = Collect(&mut tensors);
         standardiser.visit(&mut collect);
     }
-    // Wider numbers come first, so that all are aligned. The header is written here because the same model has to give
-    // the same bytes, and safetensors' own metadata is in no order.
+    // Wider numbers come first, so that all numbers are aligned. The header is written here, because the same model has
+    // to give the same bytes, and the metadata of the crate safetensors is in no order.
     tensors.sort_by_key(|t| std::cmp::Reverse(t.1.bitsize()));
     let mut header = BTreeMap::from([("__metadata__".to_string(), json!(metadata))]);
     let mut data = Vec::new();
@@ -67,17 +69,18 @@ impl Visitor for Collect<'_> {
     fn leave(&mut self) {}
 }
 
-/// Reads what [`save_model`] wrote, into a policy of the same shape. After an error the policy is what it was.
+/// Reads the model file `path`, which [`save_model`] wrote, into a policy of the same shape. After an error the policy
+/// is what it was.
 pub fn load_model(path: &Path, model: Model<'_>) -> Result<(), ModelError> {
     let bytes = std::fs::read(path).map_err(|e| ModelError::Read(path.into(), e))?;
     let wrong = |what: String| ModelError::Wrong(path.into(), what);
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("it is no model file ({e})")))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("the file is no model file ({e})")))?;
     let numbers = |name: &str, dtype: Dtype, count: usize| {
         let tensor = file.tensor(name).map_err(|_| wrong(format!("it has no tensor `{name}`")))?;
         let found = (tensor.dtype(), tensor.shape().iter().product::<usize>());
         if found != (dtype, count) {
             let what = format!("`{name}` holds {} {:?}, the policy needs {count} {dtype:?}", found.1, found.0);
-            return Err(wrong(what + "; it is of another experiment"));
+            return Err(wrong(what + "; the file belongs to another experiment"));
         }
         Ok(tensor.data().to_vec())
     };

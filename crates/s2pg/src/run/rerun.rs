@@ -1,8 +1,9 @@
-//! What a run leaves behind when it diverges, and how to make it diverge again.
+//! The report that a run writes when it diverges, and how the divergence is repeated.
 //!
-//! A run is never rescued: that would be another run. It stops with its last checkpoint intact and `diverged.safetensors`
-//! beside it: the step, the figure, and the batch from which the offending update learned (of a replay buffer its rows,
-//! after their states were refreshed). Since a resumed run is the same run, the checkpoint leads to the same step again.
+//! A run that diverged is never rescued: that would be another run. The run stops with its last checkpoint intact, and
+//! writes `diverged.safetensors`: the step, the figure, and the batch from which the offending update learned (of a
+//! replay buffer the rows of the batch, after their states were refreshed). Since a resumed run is the same run, the
+//! checkpoint leads to the same divergence at the same step.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,19 +17,19 @@ use crate::env::Registry;
 use crate::experiment::{Experiment, build};
 use crate::train::{Batch, TrainError};
 
-/// The file in the run's directory.
+/// Name of the report in the directory of the run.
 pub const FILE: &str = "diverged.safetensors";
 
-/// A run that was made to diverge again.
+/// A divergence that was repeated.
 #[derive(Clone, Debug)]
 pub struct Replayed {
-    /// The step of the checkpoint from which it started.
+    /// Environment steps at the checkpoint from which the replay started.
     pub from: usize,
-    /// The step at which it diverged.
+    /// Environment steps at which the run diverged in the replay.
     pub step: usize,
-    /// The figure and its value, then and now.
+    /// Name and value of the figure, first as the run reported it, then as the replay found it.
     pub what: [String; 2],
-    /// Every column of the batch that is not the same, to the bit.
+    /// A line for every column of the batch that is not the same to the bit.
     pub differences: Vec<String>,
 }
 
@@ -47,8 +48,8 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Goes from the last checkpoint of a run to the step at which it diverged, and compares. Nothing in the directory changes.
-/// `see` is told the number of steps after each of them.
+/// Trains from the last checkpoint of the run in `dir` to the step at which it diverged, and compares figure and batch
+/// with the report. Nothing in the directory changes. `see` is called with the number of steps after each step.
 pub fn replay(
     dir: &Path,
     experiment: &Experiment,
@@ -83,7 +84,8 @@ pub fn replay(
             if due.cut {
                 training.restart()?;
             }
-            // A run looks at its state where it saves, and a report may also be of a run that was asked to save and stop.
+            // A run checks its state where it saves. The report may also come from a run that was asked to save and
+            // stop.
             if due.checkpoint || now == recorded {
                 error = non_finite(&mut *training).map(|what| (now, what));
             }
@@ -101,8 +103,8 @@ pub fn replay(
         see(training.steps());
         if training.steps() > recorded {
             return Err(RunError::Directory(format!(
-                "{}: the run went past step {recorded} without diverging; it was made by another version of the program, \
-                 or something outside of it was changed",
+                "{}: the run went past step {recorded} without diverging; it was made by another version of the \
+                 program, or something outside of it was changed",
                 path.display()
             )));
         }

@@ -1,10 +1,10 @@
-//! A CSV file that grows by rows, and goes back to what it was at a checkpoint.
+//! CSV files that grow by rows, and go back to what they were at a checkpoint.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A CSV file with fixed columns.
+/// A CSV file that is being written; its columns are fixed by the first row.
 #[derive(Debug)]
 pub struct Table {
     path: PathBuf,
@@ -16,7 +16,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens or creates the file, cut to its first `length` bytes.
+    /// Opens or creates the file `path` and cuts it to its first `length` bytes. A shorter file is an error.
     pub fn open(path: &Path, length: u64) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(naming(path))?;
         let present = file.metadata().map_err(naming(path))?.len();
@@ -31,13 +31,13 @@ impl Table {
         Ok(Self { path: path.into(), file, columns, length, pending: Vec::new() })
     }
 
-    /// Bytes in the file after the next [`sync`](Self::sync): always the end of a row.
+    /// Returns the length of the file in bytes after the next [`sync`](Self::sync), which is always the end of a row.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Appends a row; the first one names the columns. A NaN becomes an empty cell. After an error the row is kept, and
-    /// written with the next one or by [`sync`](Self::sync).
+    /// Appends a row; the first row names the columns. A NaN becomes an empty cell. After an error the row is kept, and
+    /// written with the next row or by [`sync`](Self::sync).
     pub fn row<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, f64)>) -> io::Result<()> {
         let (names, values): (Vec<&str>, Vec<f64>) = cells.into_iter().unzip();
         let mut text = String::new();
@@ -62,7 +62,7 @@ impl Table {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Half a row is no row: the file begins and ends as whole ones.
+        // A refused row may be half written: the file is cut back to whole rows.
         let written = self.length - self.pending.len() as u64;
         let done = self.file.set_len(written).and_then(|()| self.file.write_all(&self.pending));
         if done.is_err() {
@@ -82,7 +82,7 @@ fn naming(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
 mod tests {
     use super::*;
 
-    /// A table that is reopened at an earlier length goes on from there.
+    /// A table that is reopened at an earlier length goes on from that length.
     #[test]
     fn goes_back() {
         let dir = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ mod tests {
         assert!(Table::open(&path, 1000).unwrap_err().to_string().contains("rows were lost"));
     }
 
-    /// A row that the disk refuses is not lost: it is written with the next one, or by `sync`.
+    /// A row that the disk refuses is not lost: it is written with the next row, or by `sync`.
     #[test]
     fn a_refused_row_is_written_later() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
-//! What is due after which step.
+//! The timetable of a run: what is due after which step.
 
 use crate::experiment::Experiment;
 
-/// When a run evaluates, cuts its episodes and saves: the order of a run is one and the same when it is made and when it is
-/// made again.
+/// The times at which a run evaluates, cuts its episodes and saves. A run and the replay of its divergence share this
+/// order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timetable {
     last: usize,
@@ -12,21 +12,21 @@ pub(super) struct Timetable {
     cut_at_evaluation: bool,
 }
 
-/// What is due after a step, in this order.
+/// The tasks that are due after a step, in the order of the fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Due {
-    /// An evaluation.
+    /// Whether an evaluation is due.
     pub evaluation: bool,
-    /// After that evaluation, the end of all running episodes (D30).
+    /// Whether all running episodes are abandoned after the evaluation (D30).
     pub cut: bool,
-    /// A checkpoint.
+    /// Whether a checkpoint is due.
     pub checkpoint: bool,
-    /// Nothing more: all steps are done.
+    /// Whether all steps of the experiment have been taken.
     pub finished: bool,
 }
 
 impl Timetable {
-    /// The timetable of an experiment.
+    /// Makes the timetable of an experiment.
     pub fn new(experiment: &Experiment) -> Self {
         Self {
             last: experiment.steps,
@@ -36,7 +36,7 @@ impl Timetable {
         }
     }
 
-    /// What is due after a step from `before` to `now` environment steps.
+    /// Returns what is due after a step that led from `before` to `now` environment steps.
     pub fn due(&self, before: usize, now: usize) -> Due {
         let finished = now >= self.last;
         let due = |every: usize| now > before && (every > 0 && now / every > before / every || finished);
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(due(70, 70, 96, 100), (true, true, true));
         assert_eq!(due(0, 0, 8, 12), (false, false, false));
         assert_eq!(due(0, 0, 96, 100), (false, true, true));
-        // A run that was done already has nothing due.
+        // In a run that was finished already, nothing is due.
         assert_eq!(due(10, 10, 100, 100), (false, false, true));
     }
 }

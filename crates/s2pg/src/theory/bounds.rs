@@ -1,55 +1,57 @@
-//! The paper's bounds on the variance of both estimators (Section 3 and Appendix A).
+//! The paper's bounds on the variance of both estimators, S2PG and backpropagation through time (BPTT) (Section 3 and
+//! Appendix A).
 //!
-//! The variance of a random vector is here the trace of its covariance.
+//! Here the variance of a random vector is the trace of its covariance.
 
-/// The constants of Assumptions 3.1 to 3.3, and what else the bounds read.
+/// The constants of Assumptions 3.1 to 3.3, and the other numbers that the bounds read.
 ///
-/// f(s, z) is the mean of the action, eta(s, z) the mean of the next memory, theta the trained parameters. Derivatives are
-/// partial: of one step, with s and z as data.
+/// f(s, z) is the mean of the action, η(s, z) the mean of the next memory, and θ the trained parameters. Derivatives
+/// are partial derivatives of one step, with s and z as data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constants {
     /// R: the largest |reward|.
     pub r: f64,
-    /// F: the largest Frobenius norm of df/dtheta.
+    /// F: the largest Frobenius norm of df/dθ.
     pub f: f64,
-    /// H: the largest Frobenius norm of deta/dtheta.
+    /// H: the largest Frobenius norm of dη/dθ.
     pub h: f64,
     /// K: the largest Frobenius norm of df/dz.
     pub k: f64,
-    /// Z: the largest Frobenius norm of deta/dz, the Jacobian of the recurrence.
+    /// Z: the largest Frobenius norm of dη/dz, the Jacobian of the recurrence.
     pub z: f64,
-    /// Frobenius norm of the inverse of Sigma, the covariance of the action.
+    /// Frobenius norm of the inverse of Σ, the covariance of the action.
     pub sigma_inverse: f64,
-    /// Frobenius norm of the inverse of Upsilon, the covariance of the next memory.
+    /// Frobenius norm of the inverse of Υ, the covariance of the next memory.
     pub upsilon_inverse: f64,
-    /// The discount factor, in [0, 1].
+    /// Discount factor γ, in [0, 1].
     pub gamma: f64,
 }
 
 impl Constants {
-    /// R (1 - gamma^T) / (1 - gamma), squared: no squared return of `horizon` steps is larger.
+    /// Returns (R (1 - γ^T) / (1 - γ))², which no squared return of T = `horizon` steps exceeds.
     pub fn squared_return(&self, horizon: usize) -> f64 {
         (self.r * (0..horizon).fold(0.0, |sum, _| 1.0 + self.gamma * sum)).powi(2)
     }
 
-    /// The part of BPTT's bound that the memory adds, 2 F H K Z~ + H^2 K^2 Z- (Theorem 3.4).
+    /// Returns the part of BPTT's bound that the memory adds, 2 F H K Z~ + H² K² Z- (Theorem 3.4).
     pub fn delta_bptt(&self, horizon: usize) -> f64 {
         let (plain, squares) = z_sums(self.z, horizon);
         2.0 * self.f * self.h * self.k * plain + (self.h * self.k).powi(2) * squares
     }
 
-    /// The part of S2PG's bound that the memory adds, T H^2 |Upsilon^-1| / |Sigma^-1| (Theorem 3.5).
+    /// Returns the part of S2PG's bound that the memory adds, T H² |Υ⁻¹| / |Σ⁻¹| (Theorem 3.5).
     pub fn delta_s2pg(&self, horizon: usize) -> f64 {
         horizon as f64 * self.h * self.h * self.upsilon_inverse / self.sigma_inverse
     }
 
-    /// Theorem 3.4: the variance of BPTT's estimate from `n` trajectories of `horizon` steps is at most this (eq. 7).
+    /// Returns the bound on the variance of BPTT's estimate from `n` trajectories of `horizon` steps (Theorem 3.4, eq.
+    /// 7).
     pub fn bptt(&self, horizon: usize, n: usize) -> f64 {
         self.bound(horizon, n, self.delta_bptt(horizon))
     }
 
-    /// Theorem 3.5: the variance of the S2PG estimate from `n` trajectories of `horizon` steps is at most this (eq. 8).
-    /// It knows neither K nor Z.
+    /// Returns the bound on the variance of the S2PG estimate from `n` trajectories of `horizon` steps (Theorem 3.5,
+    /// eq. 8). The bound depends neither on K nor on Z.
     pub fn s2pg(&self, horizon: usize, n: usize) -> f64 {
         self.bound(horizon, n, self.delta_s2pg(horizon))
     }
@@ -59,10 +61,11 @@ impl Constants {
         self.squared_return(horizon) * self.sigma_inverse / n as f64 * (stateless + delta)
     }
 
-    /// Lemma A.3: a tighter bound for S2PG where Sigma and Upsilon are diagonal.
+    /// Returns a tighter bound for S2PG where Σ and Υ are diagonal (Lemma A.3).
     ///
-    /// In place of F and H it takes `f_row` and `h_row`: no component of f has a gradient longer than `f_row`, and no
-    /// component of eta one longer than `h_row`. The traces are those of the inverses of Sigma and Upsilon.
+    /// `f_row` and `h_row` take the place of F and H: no component of f has a gradient longer than `f_row`, and no
+    /// component of η has a gradient longer than `h_row`. `sigma_trace` and `upsilon_trace` are the traces of the
+    /// inverses of Σ and Υ.
     pub fn s2pg_diagonal(
         &self,
         horizon: usize,
@@ -75,7 +78,8 @@ impl Constants {
     }
 }
 
-/// (Z~, Z-) by their definition: over t < T, the sum and the sum of squares of 1 + Z + ... + Z^(t-1). O(T).
+/// Returns (Z~, Z-) by their definition: over t < T, the sum and the sum of squares of 1 + Z + ... + Z^(t-1). The work
+/// is O(T), with T = `horizon`.
 pub fn z_sums(z: f64, horizon: usize) -> (f64, f64) {
     let (mut inner, mut plain, mut squares) = (0.0, 0.0, 0.0);
     for _ in 0..horizon {
@@ -86,7 +90,8 @@ pub fn z_sums(z: f64, horizon: usize) -> (f64, f64) {
     (plain, squares)
 }
 
-/// Z~ in closed form (Lemma A.2, eq. 24); T (T - 1) / 2 at Z = 1. Loses digits close to 1, where [`z_sums`] does not.
+/// Returns Z~ in closed form (Lemma A.2, eq. 24), which is T (T - 1) / 2 at Z = 1. For Z close to 1 the closed form
+/// loses digits, and [`z_sums`] does not.
 pub fn z_plain(z: f64, horizon: usize) -> f64 {
     let t = horizon as f64;
     if z == 1.0 {
@@ -95,8 +100,8 @@ pub fn z_plain(z: f64, horizon: usize) -> f64 {
     t / (1.0 - z) + (z.powf(t) - 1.0) / (1.0 - z).powi(2)
 }
 
-/// Z- in closed form (Lemma A.2, eq. 23); (T - 1) T (2 T - 1) / 6 at Z = 1. Loses digits close to 1, where [`z_sums`] does
-/// not.
+/// Returns Z- in closed form (Lemma A.2, eq. 23), which is (T - 1) T (2 T - 1) / 6 at Z = 1. For Z close to 1 the
+/// closed form loses digits, and [`z_sums`] does not.
 pub fn z_squares(z: f64, horizon: usize) -> f64 {
     let t = horizon as f64;
     if z == 1.0 {
@@ -123,7 +128,7 @@ mod tests {
         }
     }
 
-    /// Without memory (H = 0) both bounds are the one of a policy without state, and they fall as 1 / N.
+    /// Without memory (H = 0) both bounds are the bound of a policy without state, and they fall as 1 / N.
     #[test]
     fn without_memory_both_bounds_are_one() {
         let c =
@@ -134,7 +139,7 @@ mod tests {
         assert_eq!(c.s2pg(3, 10), expected / 10.0);
     }
 
-    /// With one action and one memory, Lemma A.3 is Theorem 3.5.
+    /// For an action and a memory of one entry each, Lemma A.3 is Theorem 3.5.
     #[test]
     fn the_diagonal_bound_is_the_bound_of_one_dimension() {
         let (sigma, upsilon) = (0.25, 0.04);

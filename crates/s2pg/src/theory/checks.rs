@@ -1,4 +1,4 @@
-//! The paper's statements as numbers: what each says, what was measured, and whether the two agree.
+//! The paper's statements as numbers: what each statement says, what was measured, and whether the two agree.
 
 use super::bounds::{z_plain, z_squares, z_sums};
 use super::estimators::{Estimator, Gradients, Jacobians, Trajectory, joint, mean_and_std, parameter_slopes};
@@ -12,37 +12,38 @@ use crate::rng::Rng;
 
 /// The policy (W_a, U_a, W_z, U_z) of all statements on the linear-Gaussian task.
 pub const THETA: Theta = [-0.3, -0.2, 0.4, 0.5];
-/// Another one, for the performance-difference lemma.
+/// The second policy of the performance-difference lemma.
 pub const OTHER: Theta = [-0.35, -0.1, 0.3, 0.6];
-/// Steps of the finite horizon.
+/// Number of steps of the finite horizon.
 pub const HORIZON: usize = 6;
 const NAMES: [&str; 4] = ["dJ/dW_a", "dJ/dU_a", "dJ/dW_z", "dJ/dU_z"];
 
-/// What a measured number must be to its expected one.
+/// How a measured number has to agree with the expected number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// As near as this.
+    /// The measured number is at most this far from the expected number.
     Near(f64),
-    /// Within 4 of these standard errors.
+    /// The measured number, whose standard error this is, is within 4 standard errors of the expected number.
     Unbiased(f64),
-    /// Beyond 6 of these standard errors: a mistake that must be seen.
+    /// The measured number, whose standard error this is, is more than 6 standard errors from the expected number: it
+    /// comes from an estimator with a mistake, which must be seen.
     Mutant(f64),
-    /// Not above it.
+    /// The measured number is not above the expected number.
     AtMost,
-    /// Above it.
+    /// The measured number is above the expected number.
     Above,
 }
 
-/// One line of a table of statements.
+/// One line of the table of a statement: a measured number and what it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// What was measured.
+    /// Name of the quantity that was measured.
     pub quantity: String,
-    /// What it should be, or its bound.
+    /// The number that the quantity should have, or its bound.
     pub expected: f64,
-    /// What it was.
+    /// The number that was measured.
     pub measured: f64,
-    /// How the two have to agree.
+    /// How the measured number has to agree with the expected number.
     pub rule: Rule,
 }
 
@@ -55,7 +56,7 @@ impl Check {
         Self::new(quantity, expected, measured, Rule::Near(tolerance))
     }
 
-    /// The standard error of the measured number, where it was sampled and is judged by it.
+    /// Returns the standard error of the measured number, where the rule judges the number by it.
     pub fn standard_error(&self) -> Option<f64> {
         match self.rule {
             Rule::Unbiased(error) | Rule::Mutant(error) => Some(error),
@@ -63,12 +64,13 @@ impl Check {
         }
     }
 
-    /// How many standard errors measured and expected are apart.
+    /// Returns how many standard errors the measured number is above the expected number; None without a standard
+    /// error.
     pub fn z_score(&self) -> Option<f64> {
         self.standard_error().map(|error| (self.measured - self.expected) / error)
     }
 
-    /// Whether the statement holds; never where a number is not finite.
+    /// Tells whether the two numbers agree; they never do where a number is not finite.
     pub fn holds(&self) -> bool {
         let z = self.z_score().map_or(0.0, f64::abs);
         let finite = self.measured.is_finite() && self.expected.is_finite() && z.is_finite();
@@ -83,14 +85,14 @@ impl Check {
     }
 }
 
-/// How much is sampled, and from which streams.
+/// How much is sampled, and from which random streams.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effort {
-    /// Trajectories, or visited states; the costly statements take a twentieth.
+    /// Number of trajectories, or of visited states. Costly statements take a twentieth of them.
     pub trajectories: usize,
-    /// Of all random streams.
+    /// Seed of every random stream.
     pub seed: u64,
-    /// Threads; any number gives the same bits.
+    /// Number of threads; any number gives the same bits.
     pub threads: usize,
 }
 
@@ -107,11 +109,11 @@ impl Effort {
 /// A statement of the paper.
 #[derive(Clone, Copy)]
 pub struct Section {
-    /// Its name in the paper.
+    /// Name of the statement in the paper.
     pub name: &'static str,
-    /// What it says.
+    /// The statement in words.
     pub statement: &'static str,
-    /// Measures it.
+    /// Measures the quantities of the statement.
     pub check: fn(&Effort) -> Vec<Check>,
 }
 
@@ -173,7 +175,7 @@ fn deterministic(task: LinearGaussian) -> LinearGaussian {
     LinearGaussian { upsilon: 0.0, ..task }
 }
 
-/// A value and a gradient against known numbers, and the gradient against central differences of the value.
+/// Compares a value and a gradient with known numbers, and the gradient with central differences of the value.
 fn exact(label: &str, known: (f64, Theta), (j, gradient): (f64, Theta), value: impl Fn(Theta) -> f64) -> Vec<Check> {
     let mut checks = vec![Check::near(format!("{label}: J"), known.0, j, 1e-12)];
     let h = 1e-5;
@@ -186,7 +188,7 @@ fn exact(label: &str, known: (f64, Theta), (j, gradient): (f64, Theta), value: i
     checks
 }
 
-/// Four components of an estimate, from the one at `from`, against a gradient.
+/// Compares the four components of an estimate from the place `from` on with the gradient `truth`.
 fn unbiased<const K: usize>(label: &str, truth: Theta, estimate: &Estimate<K>, from: usize) -> Vec<Check> {
     let check = |i: usize| {
         let rule = Rule::Unbiased(estimate.standard_error[from + i]);
@@ -195,7 +197,8 @@ fn unbiased<const K: usize>(label: &str, truth: Theta, estimate: &Estimate<K>, f
     (0..4).map(check).collect()
 }
 
-/// The component of a mutant that shows it best, against the spread `spread`.
+/// Judges a mutant, an estimator with a mistake, by the component that is most standard errors (`spread`) away from the
+/// truth.
 fn mutant(label: &str, truth: Theta, mean: &[f64], spread: &[f64]) -> Check {
     let z = |i: usize| ((mean[i] - truth[i]) / spread[i]).abs();
     let worst = (1..4).fold(0, |worst, i| if z(i) > z(worst) { i } else { worst });
@@ -219,7 +222,8 @@ fn s2pg(effort: &Effort) -> Vec<Check> {
     let labels = ["z' left out of the score", "gamma off by one step", "the state kernel's score doubled"];
     for (k, label) in labels.into_iter().enumerate() {
         let rows = 4 * (k + 1)..4 * (k + 2);
-        // A component that is left out has no spread of its own: it is judged by that of the whole estimator.
+        // A component that is left out has no spread of its own: it is judged by the spread of the estimator without a
+        // mistake.
         let spread: Vec<f64> =
             rows.clone().map(|i| estimate.standard_error[i].max(estimate.standard_error[i % 4])).collect();
         checks.push(mutant(label, truth.1, &estimate.mean[rows], &spread));
@@ -269,7 +273,7 @@ fn small_noise(effort: &Effort) -> Vec<Check> {
     checks
 }
 
-/// Score form and reparameterised form over sampled states.
+/// Compares the score form and the reparameterised form of Theorem 2.2, over sampled states, with the gradient.
 fn over_states(task: &LinearGaussian, effort: &Effort) -> Vec<Check> {
     let of = task.stationary(THETA);
     let draw = |(): &mut (), rng: &mut Rng| -> [f64; 8] {
@@ -321,7 +325,8 @@ fn theorem_2_3(effort: &Effort) -> Vec<Check> {
 fn equation_5(effort: &Effort) -> Vec<Check> {
     let task = LinearGaussian::default();
     let of = task.stationary(THETA);
-    // The augmented linear system, by another way: its second moments step by step, until nothing is left.
+    // The known numbers come another way: from the second moments of the system of s and z, step by step, until the
+    // discounted rest is negligible.
     let known = task.objective(THETA, 2000);
     let mut checks = exact("exact", known, (of.j, of.gradient), |theta| task.stationary(theta).j);
     checks.extend(over_states(&task, effort));
@@ -375,7 +380,8 @@ fn lemma_a_2(_: &Effort) -> Vec<Check> {
 }
 
 fn variance_bounds(effort: &Effort) -> Vec<Check> {
-    // For each T: measured with Z = 0.5, 1, 1.5 (BPTT, S2PG), then both bounds.
+    // For each T: the measured variances at Z = 0.5, 1 and 1.5 of BPTT and of S2PG, the bounds of BPTT, and the bound
+    // of S2PG.
     let known = [
         (5, [33.6, 43.1, 50.7], [57.5, 68.8, 81.6], [2610.0, 4324.0, 8711.0], 1922.0),
         (10, [264.0, 430.0, 561.0], [394.0, 603.0, 889.0], [2.44e4, 9.23e4, 1.95e6], 1.463e4),
@@ -426,7 +432,7 @@ fn scores(effort: &Effort) -> Vec<Check> {
     checks
 }
 
-/// One kind of policy on a trajectory of random numbers.
+/// Compares the scores of one kind of policy, on a trajectory of random numbers.
 fn scores_of(name: &str, kind: Kind) -> Vec<Check> {
     let mut rng = Rng::new(0, "scores");
     let (n_o, n_a, steps) = (3, 2, 6);
@@ -484,11 +490,11 @@ fn scores_of(name: &str, kind: Kind) -> Vec<Check> {
     ]
 }
 
-/// The sum of the scores of nu(a_t | h_t) by the recursion of eq. 22, from the partial derivatives of each step.
+/// Returns the sum of the scores of ν(a_t | h_t) by the recursion of eq. 22, from the partial derivatives of each step.
 fn equation_22(subject: &Subject, path: &Trajectory) -> Vec<f64> {
     let (p, n_z) = (subject.trained().len(), subject.state_size());
     let mut sum = vec![0.0; p];
-    // D_t = dz_t / dtheta, [z, p].
+    // d holds dz_t / dθ, [z, p].
     let mut d = vec![0.0; n_z * p];
     for t in 0..path.steps {
         let row = |x: &[f64]| x[t * (x.len() / path.steps)..(t + 1) * (x.len() / path.steps)].to_vec();

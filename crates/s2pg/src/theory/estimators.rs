@@ -1,5 +1,5 @@
-//! The estimators of the policy gradient, trajectory by trajectory, for any policy with memory; and what is measured of
-//! them.
+//! The estimators of the policy gradient, trajectory by trajectory, for any policy with memory; and measurements of
+//! estimators.
 
 use super::bounds::Constants;
 use super::world::MakeWorld;
@@ -8,22 +8,22 @@ use crate::nn::{Tensor, gradient};
 use crate::policy::{Context, Dist, Extended, StatefulPolicy, WHOLE};
 use crate::rng::Rng;
 
-/// One episode of T steps; every column has T rows.
+/// One trajectory of T steps; every column has T rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trajectory {
-    /// T.
+    /// T, the number of steps.
     pub steps: usize,
-    /// Observations o_t.
+    /// Observations o_t, [T, n_o].
     pub o: Vec<f64>,
-    /// Previous actions, zero at the start.
+    /// Previous actions, zero at the start, [T, n_a].
     pub a_prev: Vec<f64>,
-    /// Memories z_t.
+    /// Memories z_t, [T, n_z].
     pub z: Vec<f64>,
-    /// Actions a_t.
+    /// Actions a_t, [T, n_a].
     pub a: Vec<f64>,
-    /// Next memories z_{t+1}.
+    /// Next memories z_{t+1}, [T, n_z].
     pub z_next: Vec<f64>,
-    /// Rewards r_t.
+    /// Rewards r_t, T numbers.
     pub r: Vec<f64>,
     /// The discounted return G.
     pub g: f64,
@@ -32,28 +32,28 @@ pub struct Trajectory {
 /// How the next memory of a rollout comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// z' is drawn: S2PG's policy.
+    /// z' is drawn, as by S2PG's policy.
     Stochastic,
-    /// z' = eta: the policy of backpropagation through time.
+    /// z' is its mean η, as for a policy that is trained by backpropagation through time.
     Deterministic,
 }
 
-/// How many trajectories of how many steps, and from what.
+/// How many trajectories of how many steps are rolled out, and from which random streams.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
-    /// Trajectories.
+    /// Number of trajectories.
     pub n: usize,
-    /// Most steps of a trajectory; an episode that ends is shorter.
+    /// Largest number of steps of a trajectory; a trajectory whose episode ends is shorter.
     pub horizon: usize,
-    /// The discount factor.
+    /// Discount factor γ.
     pub gamma: f64,
-    /// Of all random streams.
+    /// Seed of every random stream.
     pub seed: u64,
-    /// Threads; any number gives the same bits.
+    /// Number of threads; any number gives the same bits.
     pub threads: usize,
 }
 
-/// Splits `items` among threads and fills them by index.
+/// Splits `items` among `threads` threads. `fill` fills a part of the items, and is told the index of the first.
 fn share<T: Send, E: Send>(
     items: &mut [T],
     threads: usize,
@@ -68,8 +68,8 @@ fn share<T: Send, E: Send>(
     })
 }
 
-/// Rolls the policy out. Trajectory i draws from streams of its own, and both kernels see the same noise of the world and
-/// of the action.
+/// Rolls the policy out. Trajectory i draws from random streams of its own, and both kernels see the same noise of the
+/// world and of the action. An error is an error of the world.
 pub fn roll_out(
     policy: &impl StatefulPolicy<f64>,
     make: MakeWorld,
@@ -115,12 +115,12 @@ pub fn roll_out(
     Ok(all)
 }
 
-/// mean + exp(log_std) noise, of one row.
+/// Draws mean + exp(log_std) noise for one row.
 fn draw(mean: &Tensor<f64>, log_std: &Tensor<f64>, rng: &mut Rng) -> Vec<f64> {
     mean.data().iter().zip(log_std.data()).map(|(m, s)| m + s.exp() * rng.normal()).collect()
 }
 
-/// What the policy sees, from `rows` rows of data.
+/// Returns what the policy is shown of `rows` rows of data: observations, previous actions and memories.
 fn context(rows: usize, (o, a_prev, z): (&[f64], &[f64], &[f64])) -> Context<f64> {
     let tensor = |x: &[f64]| Tensor::new(rows, x.len() / rows, x);
     Context { o: tensor(o), s: None, a_prev: Some(tensor(a_prev)), z: Some(tensor(z)), h: None, lengths: None }
@@ -133,17 +133,17 @@ pub enum Estimator {
     S2pg,
     /// Backpropagation through time over this many steps (eqs. 1 and 22).
     ///
-    /// Of a trajectory whose memory was drawn, the noise of each z' is held as it came: over the whole trajectory that is
+    /// Where the memory was drawn, the noise of each z' is held as it was drawn. Over the whole trajectory that is
     /// another unbiased estimate of the gradient that S2PG estimates.
     Bptt(usize),
 }
 
 impl Estimator {
-    /// Backpropagation through the whole trajectory.
+    /// Backpropagation through time over the whole trajectory.
     pub const FULL: Self = Self::Bptt(WHOLE);
 }
 
-/// An estimate for each trajectory, [n, trained parameters].
+/// The estimates of the gradient from each of n trajectories, [n, trained parameters].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients {
     n: usize,
@@ -151,7 +151,8 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// Computes them: for each trajectory the sum of its scores times its return.
+    /// Computes for each trajectory the sum of its scores times its return. `trained` holds the places of the trained
+    /// parameters.
     pub fn new(
         policy: &impl StatefulPolicy<f64>,
         trained: &[usize],
@@ -175,12 +176,12 @@ impl Gradients {
         Self { n: paths.len(), values: rows.concat() }
     }
 
-    /// The estimates, one after the other.
+    /// Returns the estimates, one after the other.
     pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
         self.values.chunks_exact((self.values.len() / self.n.max(1)).max(1))
     }
 
-    /// The mean estimate, and the variance of a single one, component by component.
+    /// Returns the mean estimate, and the variance of a single estimate, component by component.
     pub fn moments(&self) -> (Vec<f64>, Vec<f64>) {
         let n = self.n as f64;
         let p = self.values.len() / self.n;
@@ -197,7 +198,7 @@ impl Gradients {
     }
 }
 
-/// Sum over t of log pi(a_t, z_{t+1} | o_t, z_t), the steps side by side: 1 x 1.
+/// Returns the sum over t of log π(a_t, z_{t+1} | o_t, z_t), [1, 1]; all steps are computed at once.
 pub(super) fn joint(policy: &impl StatefulPolicy<f64>, path: &Trajectory) -> Tensor<f64> {
     let rows = path.steps;
     let dist = policy.dist(&context(rows, (&path.o, &path.a_prev, &path.z)));
@@ -205,11 +206,12 @@ pub(super) fn joint(policy: &impl StatefulPolicy<f64>, path: &Trajectory) -> Ten
     dist.log_prob(&Extended { a: tensor(&path.a), z: Some(tensor(&path.z_next)) }).joint().sum()
 }
 
-/// Sum over t of log nu(a_t | h_t), where the memory goes back over `len` steps.
+/// Returns the sum over t of log ν(a_t | h_t), [1, 1], where the gradient through the memory goes back over `len`
+/// steps.
 fn unrolled(policy: &impl StatefulPolicy<f64>, path: &Trajectory, len: usize) -> Tensor<f64> {
     let len = len.min(path.steps);
-    // Up to the len-th action everything goes back to the start: one chain. Later ones have a chain of their own each,
-    // all as long, and these run side by side.
+    // The first `len` actions share one chain, which begins at the start. Each later action has a chain of its own, of
+    // the same length; these chains run side by side.
     let first = chain(policy, path, 0, 1, len).into_iter().reduce(|sum, x| sum + x).expect("a trajectory has a step");
     if len == path.steps {
         return first;
@@ -218,8 +220,8 @@ fn unrolled(policy: &impl StatefulPolicy<f64>, path: &Trajectory, len: usize) ->
     first + last.sum()
 }
 
-/// The log-densities of the actions, step by step, of `rows` chains of `len` steps that begin at `start`, `start` + 1, ...:
-/// each [rows, 1].
+/// Returns the log-densities of the actions of `rows` chains of `len` steps that begin at the steps `start`, `start` +
+/// 1 and so on: for each step of the chains [rows, 1].
 fn chain(
     policy: &impl StatefulPolicy<f64>,
     path: &Trajectory,
@@ -243,7 +245,7 @@ fn chain(
         };
         let Dist { a, z: eta, .. } = policy.dist(&x);
         let eta = eta.expect("the policy has a memory").mean;
-        // What came with the mean: the noise of a drawn memory, else nothing.
+        // The difference from the mean is the noise of a drawn memory, and zero where the memory is the mean.
         let noise = at(&path.z_next, t) - eta.detach();
         z = eta + noise;
         Dist { a, z: None, h: None }.log_prob(&Extended { a: at(&path.a, t), z: None }).a
@@ -251,22 +253,23 @@ fn chain(
     (start..start + len).map(step).collect()
 }
 
-/// Mean and standard deviation of each entry of the action at one step.
+/// Returns mean and standard deviation of each entry of the action at one step.
 pub(super) fn mean_and_std(policy: &impl StatefulPolicy<f64>, o: &[f64], a_prev: &[f64], z: &[f64]) -> Vec<(f64, f64)> {
     let dist = policy.dist(&context(1, (o, a_prev, z)));
     dist.a.mean.data().iter().zip(dist.a.log_std.data()).map(|(&m, s)| (m, s.exp())).collect()
 }
 
-/// df/dz [a, z] and deta/dz [z, z] at one place, row after row, by central differences.
+/// The derivatives of f, the mean of the action, and of η, the mean of the next memory, by the memory z at one place,
+/// by central differences.
 pub struct Jacobians {
-    /// df/dz.
+    /// df/dz, [a, z], row after row.
     pub f: Vec<f64>,
-    /// deta/dz.
+    /// dη/dz, [z, z], row after row.
     pub eta: Vec<f64>,
 }
 
 impl Jacobians {
-    /// At the observation `o`, after the action `a_prev`, with the memory `z`.
+    /// Computes the derivatives at the observation `o`, after the action `a_prev`, with the memory `z`.
     pub fn at(policy: &impl StatefulPolicy<f64>, o: &[f64], a_prev: &[f64], z: &[f64]) -> Self {
         let (n, h) = (z.len(), 1e-5);
         let rows = 2 * n;
@@ -286,7 +289,8 @@ impl Jacobians {
     }
 }
 
-/// The partial derivatives of f [a, p] and eta [z, p] by the trained parameters at one step, row after row.
+/// Returns the partial derivatives of f, [a, p], and of η, [z, p], by the p trained parameters at step `t`, row after
+/// row.
 pub fn parameter_slopes(
     policy: &impl StatefulPolicy<f64>,
     trained: &[usize],
@@ -309,10 +313,11 @@ pub fn parameter_slopes(
     (slopes(&|d| d.a.mean), slopes(&|d| d.z.expect("the policy has a memory").mean))
 }
 
-/// The constants of Assumptions 3.1 to 3.3 as they were met on these trajectories: the largest of each.
+/// Returns the constants of Assumptions 3.1 to 3.3 as they were met on the trajectories `paths`: the largest value of
+/// each.
 ///
-/// Rewards are read at all steps; the norms at 1,000 steps spread evenly and at the 500 with the largest observations and
-/// memories. A supremum over all states may be larger.
+/// Rewards are read at all steps. The norms are computed at 1,000 steps spread evenly, and at the 500 steps with the
+/// largest observations and memories. A supremum over all states may be larger.
 pub fn met(policy: &impl StatefulPolicy<f64>, trained: &[usize], paths: &[Trajectory], gamma: f64) -> Constants {
     let all: Vec<(usize, usize)> =
         paths.iter().enumerate().flat_map(|(i, path)| (0..path.steps).map(move |t| (i, t))).collect();
@@ -357,42 +362,42 @@ pub fn met(policy: &impl StatefulPolicy<f64>, trained: &[usize], paths: &[Trajec
     c
 }
 
-/// What an estimate is compared with.
+/// The reference that an estimate is compared with.
 #[derive(Clone, Copy, Debug)]
 pub enum Reference<'a> {
-    /// The gradient itself.
+    /// The exact gradient.
     Exact(&'a [f64]),
-    /// The mean of an unbiased estimator on the same trajectories.
+    /// The estimates of an unbiased estimator on the same trajectories; their mean is the reference.
     Paired(&'a Gradients),
 }
 
-/// What is measured of an estimator.
+/// Measurements of an estimator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
-    /// Distance of the mean estimate from the reference, over the length of the reference.
+    /// Distance of the mean estimate from the reference, divided by the length of the reference.
     pub bias: f64,
-    /// The size that it would have by chance alone, were the estimator unbiased.
+    /// The size that `bias` would have by chance alone if the estimator were unbiased.
     pub chance: f64,
     /// Cosine of the angle between the mean estimate and the reference.
     pub cosine: f64,
     /// Trace of the covariance of the estimate from one trajectory.
     pub trace: f64,
-    /// Its standard error.
+    /// Standard error of the trace.
     pub trace_error: f64,
-    /// The trace over E[G^2].
+    /// The trace divided by the mean of G².
     pub normalised: f64,
-    /// Length of the reference over the square root of the trace: signal to noise of one trajectory.
+    /// Length of the reference divided by the square root of the trace: the signal-to-noise ratio of one trajectory.
     pub snr: f64,
 }
 
-/// Measures estimates on the trajectories that they were computed from.
+/// Measures estimates, given the trajectories that they were computed from.
 pub fn measure(estimates: &Gradients, paths: &[Trajectory], reference: Reference) -> Measured {
     assert_eq!(estimates.n, paths.len(), "an estimate for each trajectory");
     let n = estimates.n as f64;
     let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
     let (mean, variance) = estimates.moments();
     let trace: f64 = variance.iter().sum();
-    // How far the mean is from the reference, and the variance of that difference.
+    // The reference, the difference of the mean from it, and the variance of that difference.
     let (truth, difference, spread) = match reference {
         Reference::Exact(truth) => {
             let difference: Vec<f64> = mean.iter().zip(truth).map(|(x, y)| x - y).collect();

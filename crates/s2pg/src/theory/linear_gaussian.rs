@@ -1,8 +1,8 @@
 //! The scalar linear-Gaussian task with a scalar memory: the objective and its gradient in closed form, and the
 //! estimators of that gradient from sampled trajectories.
 //!
-//! State s' = A s + B a + w, observation o = s + v, reward r = -(Q s^2 + R a^2), policy
-//! a ~ N(W_a o + U_a z, Sigma) and z' ~ N(W_z o + U_z z, Upsilon), z_0 = 0. Everything is in f64.
+//! The state is s' = A s + B a + w, the observation o = s + v, and the reward r = -(Q s² + R a²). The policy is a ~
+//! N(W_a o + U_a z, Σ) and z' ~ N(W_z o + U_z z, Υ) with z_0 = 0. All numbers are f64.
 
 use std::ops::{Add, Mul, Sub};
 
@@ -14,33 +14,33 @@ pub type Theta = [f64; 4];
 
 type Matrix = [[f64; 2]; 2];
 
-/// The task, and the noise of the policy.
+/// The linear-Gaussian task, with the noise of the policy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearGaussian {
-    /// A: how the state decays.
+    /// A, the factor by which the state decays.
     pub a: f64,
-    /// B: how the action moves the state.
+    /// B, the weight of the action in the next state.
     pub b: f64,
-    /// Variance of the state's noise w.
+    /// Variance of the noise w of the state.
     pub w: f64,
-    /// Variance of the observation's noise v; 0 where the state is observed.
+    /// Variance of the noise v of the observation; 0 where the state is observed.
     pub v: f64,
-    /// Cost of the state.
+    /// Q, the cost of the squared state.
     pub q: f64,
-    /// Cost of the action.
+    /// R, the cost of the squared action.
     pub r: f64,
-    /// Discount factor.
+    /// Discount factor γ.
     pub gamma: f64,
-    /// Mean and variance of s_0.
+    /// Mean and variance of the first state s_0.
     pub start: (f64, f64),
-    /// Sigma: variance of the action.
+    /// Σ, the variance of the action.
     pub sigma: f64,
-    /// Upsilon: variance of the next memory z'; 0 is the deterministic kernel.
+    /// Υ, the variance of the next memory z'; 0 is the deterministic kernel.
     pub upsilon: f64,
 }
 
 impl Default for LinearGaussian {
-    /// The partially observed task whose gradients the tests know.
+    /// Returns the partially observed task whose gradients the tests know.
     fn default() -> Self {
         Self {
             a: 0.9,
@@ -57,7 +57,7 @@ impl Default for LinearGaussian {
     }
 }
 
-/// One moment of a trajectory.
+/// One step of a trajectory.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moment {
     /// The observation o_t.
@@ -72,28 +72,30 @@ pub struct Moment {
     pub r: f64,
 }
 
-/// The infinite horizon, for one policy. The value reads the state s, whatever the policy sees of it.
+/// The solution of the task with an infinite horizon, for one policy. The value is a function of the state s, whatever
+/// the policy sees of the state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stationary {
-    /// P of the value V(x) = -x'Px - c with x = (s, z).
+    /// The matrix P of the value V(x) = -x'Px - c with x = (s, z).
     pub p: [[f64; 2]; 2],
     /// The constant c of the value.
     pub c: f64,
-    /// X: the second moment of x under the discounted state distribution.
+    /// The matrix X, the second moment of x under the discounted state distribution.
     pub x: [[f64; 2]; 2],
     /// The objective J.
     pub j: f64,
-    /// Its gradient by the policy-gradient theorem: Theorem 2.2 where the state is observed, Theorem 2.3 where nothing is
-    /// drawn either (Sigma = Upsilon = 0), eq. 5 where the policy sees o = s + v.
+    /// The gradient of J by the policy-gradient theorem: by Theorem 2.2 where the state is observed, by Theorem 2.3
+    /// where nothing is drawn either (Σ = Υ = 0), and by eq. 5 where the policy sees o = s + v.
     pub gradient: Theta,
 }
 
 impl LinearGaussian {
-    /// The objective J over `horizon` steps and its exact gradient, by the recursion of the second moments of (s, z).
+    /// Returns the objective J over `horizon` steps and its exact gradient, by the recursion of the second moments of
+    /// (s, z).
     pub fn objective(&self, theta: Theta, horizon: usize) -> (f64, Theta) {
         let c = Dual::constant;
         let [wa, ua, wz, uz] = std::array::from_fn(|i| Dual::variable(theta[i], i));
-        // One step is (s, z) <- phi (s, z) + noise; the three moments are E[s^2], E[s z], E[z^2].
+        // One step is (s, z) ← Φ (s, z) + noise; the three moments are E[s²], E[s z] and E[z²].
         let phi = [[c(self.a) + c(self.b) * wa, c(self.b) * ua], [wz, uz]];
         let action_noise = wa * wa * c(self.v) + c(self.sigma);
         let noise = [
@@ -130,12 +132,12 @@ impl LinearGaussian {
         }
     }
 
-    /// The return: the discounted sum of the rewards of a trajectory.
+    /// Returns the return of a trajectory: the discounted sum of its rewards.
     pub fn discounted(&self, path: &[Moment]) -> f64 {
         path.iter().rev().fold(0.0, |g, x| x.r + self.gamma * g)
     }
 
-    /// The score: the gradient of log pi(a, z' | o, z), with partial derivatives only. Needs Upsilon > 0.
+    /// Returns the score: the gradient of log π(a, z' | o, z), with partial derivatives only. Υ must be positive.
     pub fn score(&self, theta: Theta, x: &Moment) -> Theta {
         let [wa, ua, wz, uz] = theta;
         let a = (x.a - wa * x.o - ua * x.z) / self.sigma;
@@ -143,8 +145,8 @@ impl LinearGaussian {
         [a * x.o, a * x.z, z * x.o, z * x.z]
     }
 
-    /// The S2PG estimate from one trajectory: the sum of its scores times its return (Lemma 2.1; Corollary 2.4 where
-    /// V > 0). No derivative crosses a time step.
+    /// Returns the S2PG estimate from one trajectory: the sum of its scores times its return (Lemma 2.1, and Corollary
+    /// 2.4 where v > 0). No derivative crosses a time step.
     pub fn s2pg(&self, theta: Theta, path: &[Moment]) -> Theta {
         let g = self.discounted(path);
         let mut sum = [0.0; 4];
@@ -155,8 +157,9 @@ impl LinearGaussian {
         sum.map(|x| x * g)
     }
 
-    /// The estimate from one trajectory by backpropagation through time, for the deterministic kernel (eqs. 1 and 22):
-    /// the derivative of z goes back over the last `len` moments, and is exact where that is all of them.
+    /// Returns the estimate from one trajectory by backpropagation through time, for the deterministic kernel (eqs. 1
+    /// and 22). The derivative of z goes back over the last `len` steps, and is exact where `len` is the length of the
+    /// trajectory.
     pub fn bptt(&self, theta: Theta, path: &[Moment], len: usize) -> Theta {
         let [wa, ua, _, uz] = theta;
         let g = self.discounted(path);
@@ -174,8 +177,8 @@ impl LinearGaussian {
         sum.map(|x| x * g)
     }
 
-    /// The mean of `f` over `n` trajectories of `horizon` moments, drawn from streams of `seed`. Any number of threads
-    /// gives the same bits.
+    /// Estimates the mean of `f` over `n` trajectories of `horizon` moments, drawn from streams of `seed`. Any number
+    /// of threads gives the same bits.
     pub fn estimate<const K: usize>(
         &self,
         theta: Theta,
@@ -191,9 +194,9 @@ impl LinearGaussian {
         monte_carlo(n, "trajectories", (seed, threads), || vec![Moment::default(); horizon], draw)
     }
 
-    /// The infinite horizon: value of the state, discounted second moment, objective and gradient.
+    /// Solves the task with an infinite horizon: value, discounted second moment, objective and gradient.
     ///
-    /// Needs a policy under which gamma Phi'.Phi contracts; elsewhere the numbers are not finite.
+    /// The map M ↦ γ Φ M Φ' of the policy's closed loop must contract; otherwise the numbers are not finite.
     pub fn stationary(&self, theta: Theta) -> Stationary {
         let (phi, cost, noise) = self.closed_loop(theta);
         let gamma = self.gamma;
@@ -206,15 +209,15 @@ impl LinearGaussian {
         let [wa, ua, wz, _] = theta;
         let by_action = [self.r * wa + self.b * future[0][0], self.r * ua + self.b * future[0][1]];
         let [da, dz] = product(scaled([by_action, future[1]], -2.0), x);
-        // The policy multiplies the noise v of what it sees, and so W_a and W_z move the noise of (a, z').
+        // W_a and W_z multiply the noise v of the observation, and so they move the noise of (a, z').
         let seen = -2.0 * self.v / (1.0 - gamma);
         let by_wa = seen * (self.r * wa + gamma * self.b * (p[0][0] * self.b * wa + p[0][1] * wz));
         let by_wz = seen * gamma * (p[1][0] * self.b * wa + p[1][1] * wz);
         Stationary { p, c, x, j, gradient: [da[0] + by_wa, da[1], dz[0] + by_wz, dz[1]] }
     }
 
-    /// J(pi) - J(q) by the performance-difference lemma (Lemma A.1): the advantage of q's value function, summed over the
-    /// discounted state distribution of pi. Infinite horizon, the same Sigma and Upsilon in both.
+    /// Returns J(π) - J(q) by the performance-difference lemma (Lemma A.1): the advantage of q's value function, summed
+    /// over the discounted state distribution of π. The horizon is infinite, and both policies have the same Σ and Υ.
     pub fn performance_difference(&self, pi: Theta, q: Theta) -> f64 {
         let (phi, cost, noise) = self.closed_loop(pi);
         let (gamma, of_pi, of_q) = (self.gamma, self.stationary(pi), self.stationary(q));
@@ -224,7 +227,7 @@ impl LinearGaussian {
         trace(product(advantage, of_pi.x)) + constant / (1.0 - gamma)
     }
 
-    /// Phi of x' = Phi x + noise, the cost x'Cx, and the covariance of the noise.
+    /// Returns the closed loop: Φ of x' = Φ x + noise, the matrix C of the cost x'Cx, and the covariance of the noise.
     fn closed_loop(&self, theta: Theta) -> (Matrix, Matrix, Matrix) {
         let [wa, ua, wz, uz] = theta;
         let phi = [[self.a + self.b * wa, self.b * ua], [wz, uz]];
@@ -234,13 +237,13 @@ impl LinearGaussian {
         (phi, cost, [[state, both], [both, wz * wz * self.v + self.upsilon]])
     }
 
-    /// The variance of the action, given the state and the memory.
+    /// Returns the variance of the action, given the state and the memory.
     fn action_noise(&self, [wa, ..]: Theta) -> f64 {
         wa * wa * self.v + self.sigma
     }
 }
 
-/// The sum over k >= 0 of gamma^k Phi^k M Phi'^k, by doubling: 2^40 terms.
+/// Returns the sum over k ≥ 0 of γ^k Φ^k M Φ'^k, by doubling: 2^40 terms.
 fn series(phi: Matrix, gamma: f64, m: Matrix) -> Matrix {
     let (mut x, mut power) = (m, scaled(phi, gamma.sqrt()));
     for _ in 0..40 {
@@ -270,7 +273,7 @@ fn trace(x: Matrix) -> f64 {
     x[0][0] + x[1][1]
 }
 
-/// A number and its derivatives by theta: forward-mode differentiation.
+/// A number and its derivatives by θ, for forward-mode differentiation.
 #[derive(Clone, Copy)]
 struct Dual {
     x: f64,
@@ -313,13 +316,13 @@ impl Mul for Dual {
 mod tests {
     use super::*;
 
-    /// Policies drawn at random around the tests' one.
+    /// Returns policies drawn at random around the policy of the tests.
     fn policies() -> impl Iterator<Item = Theta> {
         let mut rng = Rng::new(0, "policies");
         (0..20).map(move |_| [-0.3, -0.2, 0.4, 0.5].map(|x| x + 0.1 * rng.normal()))
     }
 
-    /// The worst difference of `gradient` and the central differences of `j`, relative to 1 + |gradient|.
+    /// Returns the largest difference of `gradient` and the central differences of `j`, relative to 1 + |gradient|.
     fn worst(theta: Theta, gradient: Theta, j: impl Fn(Theta) -> f64) -> f64 {
         let h = 1e-5;
         let error = |i: usize| {
@@ -388,8 +391,8 @@ mod tests {
         }
     }
 
-    /// The BPTT estimate is the gradient of the log-density of all actions, the memory unrolled; one of length 1 never
-    /// moves the memory's parameters.
+    /// The BPTT estimate is the gradient of the log-density of all actions with the memory unrolled; over a length of 1
+    /// it never moves the memory's parameters.
     #[test]
     fn bptt_is_the_gradient_of_the_unrolled_log_density() {
         let task = LinearGaussian { upsilon: 0.0, ..Default::default() };

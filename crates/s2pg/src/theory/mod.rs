@@ -1,5 +1,5 @@
-//! Exact gradients, and estimators of them, on tasks that are solved in closed form; the paper's bounds; and what can be
-//! measured of estimators on any task.
+//! The paper's theory as code: exact gradients on tasks that are solved in closed form, the estimators of these
+//! gradients, the bounds on their variance, and measurements of estimators on any task.
 
 pub mod bounds;
 pub mod checks;

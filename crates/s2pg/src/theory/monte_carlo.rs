@@ -2,23 +2,25 @@
 
 use crate::rng::Rng;
 
-/// Draws that share a stream of random numbers. The cut is made by the data, so that any number of threads adds up the
-/// same sums.
+/// Number of draws that share a stream of random numbers. It does not depend on the number of threads, so that any
+/// number of threads adds up the same sums.
 const CHUNK: usize = 10_000;
 
 /// A sample mean and its uncertainty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate<const K: usize> {
-    /// The mean.
+    /// The mean of the samples.
     pub mean: [f64; K],
-    /// The variance of a single sample, component by component; the sum is the trace of its covariance.
+    /// The variance of a single sample, component by component; the sum over the components is the trace of the
+    /// covariance.
     pub variance: [f64; K],
     /// The standard error of the mean.
     pub standard_error: [f64; K],
 }
 
-/// The mean of `draw` over `n` draws from the streams `name/0`, `name/1`, ... of `seed`. Any number of threads gives the
-/// same bits. `memory` makes what one thread needs from draw to draw; a draw must not depend on the one before.
+/// Estimates the mean of `draw` over `n` draws from the streams `name/0`, `name/1` and so on of `seed`. Any number of
+/// threads gives the same bits. `memory` makes the working memory that one thread passes from draw to draw; the result
+/// of a draw must not depend on the draw before.
 pub fn monte_carlo<M, const K: usize>(
     n: usize,
     name: &str,
@@ -71,7 +73,7 @@ mod tests {
         }
     }
 
-    /// Mean, variance and standard error are those of the distribution.
+    /// Mean, variance and standard error of the estimate are the distribution's.
     #[test]
     fn moments() {
         let n = 200_000;

@@ -1,11 +1,11 @@
-//! The policy-gradient theorems on sampled states: the gradient from draws of (s, z) under the discounted state
-//! distribution rho and from the exact value of what follows.
+//! The policy-gradient theorems on sampled states of the linear-Gaussian task: the gradient is estimated from draws of
+//! (s, z) under the discounted state distribution ρ, and from the exact value of what follows.
 
 use super::linear_gaussian::{LinearGaussian, Moment, Stationary, Theta};
 use crate::rng::Rng;
 
 impl LinearGaussian {
-    /// A draw of (s, z) under (1 - gamma) rho: the process is stopped before each step with probability 1 - gamma.
+    /// Draws (s, z) under (1 - γ) ρ: the process is stopped before each step with probability 1 - γ.
     pub fn visit(&self, theta: Theta, rng: &mut Rng) -> (f64, f64) {
         let [wa, ua, wz, uz] = theta;
         let std = |variance: f64| variance.sqrt();
@@ -19,7 +19,8 @@ impl LinearGaussian {
         (s, z)
     }
 
-    /// Q(s, z, a, z') of the policy that `of` solves (eq. 3). Given a and z', the memory z makes no difference.
+    /// Returns Q(s, z, a, z') of the policy whose solution is `of` (eq. 3). Given a and z', the memory z makes no
+    /// difference.
     pub fn q(&self, of: &Stationary, s: f64, (a, z_next): (f64, f64)) -> f64 {
         let y = self.a * s + self.b * a;
         let [[ss, sz], [_, zz]] = of.p;
@@ -27,13 +28,13 @@ impl LinearGaussian {
         -(self.q * s * s + self.r * a * a) - self.gamma * future
     }
 
-    /// V(s, z) of the policy that `of` solves (eq. 4): the policy's own view of s is averaged out.
+    /// Returns V(s, z) of the policy whose solution is `of` (eq. 4), averaged over what the policy sees of s.
     pub fn value(&self, of: &Stationary, s: f64, z: f64) -> f64 {
         let [[ss, sz], [_, zz]] = of.p;
         -(ss * s * s + 2.0 * sz * s * z + zz * z * z) - of.c
     }
 
-    /// The derivatives of Q(s, z, a, z') by a and by z'.
+    /// Returns the derivatives of Q(s, z, a, z') by a and by z'.
     pub fn q_slopes(&self, of: &Stationary, s: f64, (a, z_next): (f64, f64)) -> (f64, f64) {
         let y = self.a * s + self.b * a;
         let [[ss, sz], [_, zz]] = of.p;
@@ -41,11 +42,11 @@ impl LinearGaussian {
         (-2.0 * (self.r * a + self.gamma * self.b * by_s), -2.0 * self.gamma * (sz * y + zz * z_next))
     }
 
-    /// One draw of the gradient in the form of Theorem 2.2 and eq. 5: the score of (a, z') times Q, over rho and O(o|s). Needs
-    /// Sigma and Upsilon > 0.
+    /// Returns one draw of the gradient in the form of Theorem 2.2 and eq. 5: the score of (a, z') times Q, for a state
+    /// drawn under ρ and an observation drawn under O(o|s). Σ and Υ must be positive.
     ///
-    /// The noise of (a, z') is used with both signs, which takes out the part of Q that does not depend on it; the mean
-    /// is the same.
+    /// The noise of (a, z') is used with both signs, which removes the part of Q that does not depend on the noise; the
+    /// mean is the same.
     pub fn score_draw(&self, theta: Theta, of: &Stationary, rng: &mut Rng) -> Theta {
         let (s, x) = self.seen(theta, rng);
         let noise = (self.sigma.sqrt() * rng.normal(), self.upsilon.sqrt() * rng.normal());
@@ -55,8 +56,9 @@ impl LinearGaussian {
         self.score(theta, &drawn).map(|score| score * odd)
     }
 
-    /// One draw of the gradient in the form of Theorem 2.3: the derivatives of Q by a and z', carried back through the
-    /// policy's means. With noise (a, z') is drawn: that is the reparameterised form of Theorem 2.2.
+    /// Returns one draw of the gradient in the form of Theorem 2.3: the derivatives of Q by a and z', carried back
+    /// through the policy's means. Where Σ and Υ are positive, (a, z') is drawn, and the form is the reparameterised
+    /// form of Theorem 2.2.
     pub fn path_draw(&self, theta: Theta, of: &Stationary, rng: &mut Rng) -> Theta {
         let (s, x) = self.seen(theta, rng);
         let u = (x.a + self.sigma.sqrt() * rng.normal(), x.z_next + self.upsilon.sqrt() * rng.normal());
@@ -64,7 +66,7 @@ impl LinearGaussian {
         [by_a * x.o, by_a * x.z, by_z * x.o, by_z * x.z].map(|x| x / (1.0 - self.gamma))
     }
 
-    /// A state s under rho, and what the policy makes of it: o, z, and the means of a and z'.
+    /// Draws a state s under ρ, and returns it with what the policy makes of it: o, z, and the means of a and z'.
     fn seen(&self, theta: Theta, rng: &mut Rng) -> (f64, Moment) {
         let [wa, ua, wz, uz] = theta;
         let (s, z) = self.visit(theta, rng);
@@ -72,8 +74,8 @@ impl LinearGaussian {
         (s, Moment { o, z, a: wa * o + ua * z, z_next: wz * o + uz * z, r: 0.0 })
     }
 
-    /// The advantages A_q of q's value function along a trajectory of pi, discounted and summed over `horizon` steps: its
-    /// mean is J(pi) - J(q) but for a part of the size of gamma^horizon (Lemma A.1).
+    /// Returns the advantages A_q of q's value function along a trajectory of π, discounted and summed over `horizon`
+    /// steps. The mean of the sum is J(π) - J(q) up to a term of the size of γ^`horizon` (Lemma A.1).
     pub fn advantages_of(&self, q: &Stationary, pi: Theta, horizon: usize, rng: &mut Rng) -> f64 {
         let [wa, ua, wz, uz] = pi;
         let std = |variance: f64| variance.sqrt();
@@ -128,7 +130,7 @@ mod tests {
         }
     }
 
-    /// The second moment of the visited states is X of the closed form.
+    /// The second moment of the visited states is the matrix X of the closed form.
     #[test]
     fn visits_are_distributed_as_rho() {
         let task = LinearGaussian::default();

@@ -1,43 +1,43 @@
-//! A small bounded task, on which the assumptions of the variance bounds hold with constants that are known.
+//! A small bounded task, on which the assumptions of the variance bounds hold with known constants.
 //!
-//! s_0 ~ U(-1, 1), s' = tanh(0.9 s + 0.5 tanh a), r = -s'^2 (the state that is reached), gamma = 0.99; the policy is
-//! a ~ N(0.3 s + 0.5 tanh z, 0.25) and eta = 0.4 s + Z tanh z, with z' ~ N(eta, 0.25) for S2PG and z' = eta for BPTT. All four
-//! weights are trained.
+//! The task is s_0 ~ U(-1, 1), s' = tanh(0.9 s + 0.5 tanh a), r = -s'² (the state that is reached), and γ = 0.99. The
+//! policy is a ~ N(0.3 s + 0.5 tanh z, 0.25) and η = 0.4 s + Z tanh z, with z' ~ N(η, 0.25) for S2PG and z' = η for
+//! BPTT. All four weights of the policy are trained.
 
 use super::bounds::Constants;
 use super::monte_carlo::monte_carlo;
 use crate::rng::Rng;
 
-/// The task with one strength of the recurrence.
+/// The bounded task, with a policy whose recurrence has the strength Z.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Saturated {
-    /// Z: the weight of the old memory in the new one, and the largest |deta/dz|.
+    /// Z: the weight of the old memory in the new memory, and the largest |dη/dz|.
     pub z: f64,
 }
 
 const VARIANCE: f64 = 0.25;
 const GAMMA: f64 = 0.99;
-/// The weights of s and tanh z in the mean of the action, and of s in eta.
+/// The weights of s and tanh z in the mean of the action, and of s in η.
 const F_S: f64 = 0.3;
 const F_Z: f64 = 0.5;
 const ETA_S: f64 = 0.4;
 
-/// The state after s under the action a.
+/// Returns the state that follows the state `s` under the action `a`.
 pub(super) fn next(s: f64, a: f64) -> f64 {
     (0.9 * s + 0.5 * a.tanh()).tanh()
 }
 
-/// The variance of one trajectory's estimate: the trace of its covariance, and the standard error of that trace.
+/// The variance of the estimate from one trajectory: the trace of its covariance, and the standard error of that trace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trace {
-    /// The trace.
+    /// The trace of the covariance.
     pub trace: f64,
-    /// Its standard error.
+    /// The standard error of the trace.
     pub standard_error: f64,
 }
 
 impl Saturated {
-    /// Constants under which Assumptions 3.1 to 3.3 hold.
+    /// Returns constants under which Assumptions 3.1 to 3.3 hold.
     pub fn constants(&self) -> Constants {
         Constants {
             r: 1.0,
@@ -51,17 +51,17 @@ impl Saturated {
         }
     }
 
-    /// The S2PG estimate from one trajectory.
+    /// Returns the S2PG estimate from one trajectory.
     pub fn s2pg(&self, horizon: usize, rng: &mut Rng) -> [f64; 4] {
         self.estimate(horizon, true, rng)
     }
 
-    /// The estimate from one trajectory by backpropagation through all of it.
+    /// Returns the estimate from one trajectory by backpropagation through the whole trajectory.
     pub fn bptt(&self, horizon: usize, rng: &mut Rng) -> [f64; 4] {
         self.estimate(horizon, false, rng)
     }
 
-    /// The sum of the scores of one trajectory times its return.
+    /// Returns the sum of the scores of one trajectory times its return.
     fn estimate(&self, horizon: usize, stochastic: bool, rng: &mut Rng) -> [f64; 4] {
         let std = VARIANCE.sqrt();
         let (mut s, mut z) = (rng.range(-1.0, 1.0), 0.0f64);
@@ -69,13 +69,13 @@ impl Saturated {
         for _ in 0..horizon {
             let tanh = z.tanh();
             let slope = 1.0 - tanh * tanh;
-            // (a - f) / Sigma and (z' - eta) / Upsilon.
+            // These are (a - f) / Σ and (z' - η) / Υ.
             let action = rng.normal() / std;
             let memory = if stochastic { rng.normal() / std } else { 0.0 };
             let direct = [s, tanh, 0.0, 0.0];
             let own = [0.0, 0.0, s, tanh];
             for i in 0..4 {
-                // With a drawn memory z is data; without, its derivative comes along (eq. 22).
+                // Where the memory is drawn, z is data; otherwise the derivative of z is carried along (eq. 22).
                 sum[i] += action * (direct[i] + F_Z * slope * dz[i]) + memory * own[i];
                 dz[i] = if stochastic { 0.0 } else { own[i] + self.z * slope * dz[i] };
             }
@@ -88,7 +88,8 @@ impl Saturated {
         sum.map(|x| x * g)
     }
 
-    /// The variance of one trajectory's estimate, S2PG's or BPTT's, from `n` trajectories.
+    /// Estimates the variance of one trajectory's estimate from `n` trajectories: of S2PG's estimate where `stochastic`
+    /// is true, else of BPTT's. `streams` are the seed and the number of threads.
     pub fn variance(&self, horizon: usize, stochastic: bool, n: usize, streams: (u64, usize)) -> Trace {
         let draw = |(): &mut (), rng: &mut Rng| {
             let [a, b, c, d] = self.estimate(horizon, stochastic, rng);

@@ -1,4 +1,4 @@
-//! One comparison of estimators: a task, a policy, a strength of its recurrence, a horizon.
+//! One comparison of estimators, for a task, a policy, a strength of the policy's recurrence and a horizon.
 
 use super::bounds::Constants;
 use super::estimators::{Estimator, Gradients, Kernel, Measured, Plan, Reference, Trajectory, measure, met, roll_out};
@@ -8,7 +8,8 @@ use super::world::MakeWorld;
 use crate::env::EnvError;
 use crate::rng::Rng;
 
-/// Trajectories of one policy under both kernels, with the same noise of the world and of the action.
+/// A comparison of estimators: trajectories of one policy under both kernels, with the same noise of the world and of
+/// the action.
 pub struct Study {
     subject: Subject,
     strength: f64,
@@ -26,8 +27,9 @@ fn index(kernel: Kernel) -> usize {
 }
 
 impl Study {
-    /// Makes the policy and rolls it out. `linear` is the task where it is the linear-Gaussian one: exact gradients are
-    /// known there for one linear unit.
+    /// Makes the policy and rolls it out in the worlds that `make` makes. `linear` is the task where that is the
+    /// linear-Gaussian task: the exact gradients of a policy of one linear unit are known there. An error is an error
+    /// of a world.
     pub fn new(
         shape: &SubjectShape,
         make: MakeWorld,
@@ -47,40 +49,40 @@ impl Study {
         Ok(Self { subject, strength, plan, paths, constants, exact })
     }
 
-    /// The strength of the recurrence as it is: see [`Subject::new`].
+    /// Returns the strength of the recurrence that was reached; [`Subject::new`] defines it.
     pub fn strength(&self) -> f64 {
         self.strength
     }
 
-    /// Parameters that are trained.
+    /// Returns the number of trained parameters.
     pub fn parameters(&self) -> usize {
         self.subject.trained().len()
     }
 
-    /// The constants of the assumptions, as met under this kernel.
+    /// Returns the constants of Assumptions 3.1 to 3.3, as met on the trajectories of the kernel.
     pub fn constants(&self, kernel: Kernel) -> &Constants {
         &self.constants[index(kernel)]
     }
 
-    /// The mean of G^2 under this kernel.
+    /// Returns the mean of G² over the trajectories of the kernel.
     pub fn squared_return(&self, kernel: Kernel) -> f64 {
         let paths = &self.paths[index(kernel)];
         paths.iter().map(|path| path.g * path.g).sum::<f64>() / paths.len() as f64
     }
 
-    /// Estimates for each trajectory of this kernel.
+    /// Returns the estimates from each trajectory of the kernel.
     pub fn estimate(&self, kernel: Kernel, estimator: Estimator) -> Gradients {
         let paths = &self.paths[index(kernel)];
         Gradients::new(&self.subject, self.subject.trained(), paths, estimator, self.plan.threads)
     }
 
-    /// Whether the gradient of this kernel's objective is known exactly.
+    /// Tells whether the gradient of the kernel's objective is known exactly.
     pub fn is_exact(&self, kernel: Kernel) -> bool {
         self.exact[index(kernel)].is_some()
     }
 
-    /// Measures estimates of this kernel's gradient against the exact gradient, or, where there is none, against `full`:
-    /// the estimates of BPTT through whole trajectories of the same kernel.
+    /// Measures estimates of the kernel's gradient against the exact gradient. Where no exact gradient is known, the
+    /// reference is `full`, the estimates of BPTT through whole trajectories of the same kernel.
     pub fn measure(&self, kernel: Kernel, estimates: &Gradients, full: &Gradients) -> Measured {
         let k = index(kernel);
         let reference = self.exact[k].as_deref().map_or(Reference::Paired(full), Reference::Exact);
@@ -88,7 +90,7 @@ impl Study {
     }
 }
 
-/// The mean observation at the start of 100 episodes.
+/// Returns the mean observation at the start of 100 episodes.
 fn typical_start(make: MakeWorld, seed: u64) -> Result<Vec<f64>, EnvError> {
     let mut world = make()?;
     let (n, _) = world.sizes();

@@ -1,4 +1,4 @@
-//! Policies to compare estimators on: the strength of their recurrence is a setting.
+//! Policies on which estimators are compared; the strength of their recurrence is a setting.
 
 use super::estimators::Jacobians;
 use super::linear_gaussian::LinearGaussian;
@@ -7,19 +7,19 @@ use crate::policy::{Actor, ActorShape, Context, Dist, Gaussian, Head, Memory, Po
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// How the mean eta of the next memory comes about.
+/// How the mean η of the next memory is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// eta = W o + U z.
+    /// η = W o + U z.
     Linear,
-    /// eta = tanh(W o + U z): the same, saturating.
+    /// η = tanh(W o + U z).
     Tanh,
-    /// The paper's network with this cell.
+    /// η comes from the paper's network with this cell.
     Cell(CellKind),
 }
 
 impl Kind {
-    /// All kinds with their names.
+    /// All kinds, with their names.
     pub const ALL: [(&'static str, Self); 5] = [
         ("linear", Self::Linear),
         ("tanh", Self::Tanh),
@@ -29,10 +29,10 @@ impl Kind {
     ];
 }
 
-/// What a [`Subject`] is made from.
+/// Sizes and settings of a [`Subject`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SubjectShape {
-    /// How the next memory comes about.
+    /// How the mean of the next memory is computed.
     pub kind: Kind,
     /// Entries of the observation and of the action.
     pub sizes: (usize, usize),
@@ -40,9 +40,10 @@ pub struct SubjectShape {
     pub hidden: usize,
     /// Width of the embeddings around a cell.
     pub features: usize,
-    /// The strength of the recurrence that is asked for: see [`Subject::new`].
+    /// The strength of the recurrence that is asked for; [`Subject::new`] defines it.
     pub z: f64,
-    /// The length of the weights of o in f and in eta, of linear and tanh policies; the first with its sign.
+    /// The norms of the weights of o in f and in η, for linear and tanh policies. The first weight of each row has the
+    /// sign of the number.
     pub weights: (f64, f64),
     /// Standard deviation of the action.
     pub std: f64,
@@ -50,14 +51,14 @@ pub struct SubjectShape {
     pub state_std: f64,
 }
 
-/// A policy with memory in f64, and which of its parameters are trained.
+/// A policy with memory in f64, and the places of its trained parameters.
 ///
-/// Standard deviations are constants, as in the paper's bounds. Of the linear policy and of its tanh twin only the weights
-/// of the observation are trained: those of the memory are settings.
+/// Standard deviations are constants, as in the paper's bounds. In the linear policy and the tanh policy only the
+/// weights of the observation are trained: the weights of the memory are settings.
 #[derive(Clone, Debug)]
 pub struct Subject {
     policy: Policy,
-    /// Places of the trained parameters in the flat buffer.
+    /// Places of the trained parameters in the flat buffer of all parameters.
     trained: Vec<usize>,
 }
 
@@ -67,7 +68,7 @@ enum Policy {
     Actor(Box<Actor<f64>>),
 }
 
-/// f and eta as one layer each.
+/// A policy in which f and η are one layer each.
 #[derive(Clone, Debug)]
 struct Plain {
     parameters: Parameters<f64>,
@@ -79,12 +80,13 @@ struct Plain {
 }
 
 impl Subject {
-    /// A policy whose recurrence has the strength `shape.z`: at z = 0 and the observation `o`, the root mean square of the
-    /// singular values of d eta / d z. For one linear unit that is the weight of the memory. The recurrent weights are
-    /// scaled to reach it; where even weights of zero leave more, because a gate lets the memory through, they are zero.
+    /// Makes a policy whose recurrence has the strength `shape.z`. The strength is the root mean square of the singular
+    /// values of dη/dz at z = 0 and the observation `o`; for one linear unit that is the weight of the memory. The
+    /// recurrent weights are scaled to reach the strength. Where even weights of zero leave a larger strength, because
+    /// a gate lets the memory through, the weights are zero.
     ///
-    /// The memory moves the action with a weight of norm 0.5: with one linear unit, f = w_f o + 0.5 z and
-    /// eta = w_eta o + Z z.
+    /// The memory moves the action with a weight of norm 0.5: with one linear unit, f = w_f o + 0.5 z and η = w_η o + Z
+    /// z.
     pub fn new(shape: &SubjectShape, o: &[f64], rng: &mut Rng) -> Self {
         let Kind::Cell(cell) = shape.kind else { return Self::plain(shape, rng) };
         let memory = Memory::Stochastic { z: cell.state_size(shape.hidden) };
@@ -93,7 +95,7 @@ impl Subject {
         let (features, hidden, kind) = (shape.features, shape.hidden, PolicyKind::Shortcut);
         let actor = ActorShape { o: n_o, a: n_a, a_prev: n_a, features, hidden, cell, kind, head };
         let mut actor = Actor::<f64>::new(memory, &actor, rng);
-        // The published start values are twenty times smaller, and then neither memory nor observation matters.
+        // The published start values are twenty times smaller; with these, neither memory nor observation would matter.
         for name in ["embed_o.weight", "embed_a.weight", "shortcut.weight", "head.weight"] {
             let range = actor.params().slot(name).range();
             actor.params_mut().data_mut()[range].iter_mut().for_each(|w| *w *= 20.0);
@@ -127,7 +129,7 @@ impl Subject {
             let data = parameters.data_mut();
             data[bias].fill(0.0);
             let outputs = weight.len() / (o + z);
-            // f spreads its weight over the memory; each unit of eta reads itself.
+            // f spreads its weight over the memory; each unit of η reads itself.
             let spread = of_z / ((z * outputs) as f64).sqrt();
             for (i, row) in data[weight.clone()].chunks_exact_mut(o + z).enumerate() {
                 let norm = row[..o].iter().map(|w| w * w).sum::<f64>().sqrt();
@@ -167,7 +169,7 @@ impl Subject {
         strength(0.5 * (low + high));
     }
 
-    /// The strength of the recurrence at z = 0 and the observation `o`.
+    /// Returns the strength of the recurrence at z = 0 and the observation `o`; [`Subject::new`] defines it.
     pub fn strength(&self, o: &[f64]) -> f64 {
         let n = self.state_size();
         let a = vec![0.0; self.actions()];
@@ -175,8 +177,9 @@ impl Subject {
         (at.eta.iter().map(|x| x * x).sum::<f64>() / n as f64).sqrt()
     }
 
-    /// The exact gradient by the trained parameters on a linear-Gaussian task over `horizon` steps; None where there is no
-    /// closed form: only one linear unit has one. The task's Sigma and Upsilon are those of the rollouts.
+    /// Returns the exact gradient by the trained parameters on a linear-Gaussian task over `horizon` steps; None unless
+    /// the policy is one linear unit, since other policies have no closed form. Σ and Υ of the task must be those of
+    /// the rollouts.
     pub fn exact(&self, task: &LinearGaussian, horizon: usize) -> Option<Vec<f64>> {
         let Policy::Plain(Plain { parameters, z: 1, saturates: false, .. }) = &self.policy else { return None };
         let row = |name: &str| &parameters.data()[parameters.slot(name).range()];
@@ -185,12 +188,12 @@ impl Subject {
         Some(vec![by_wa, by_wz])
     }
 
-    /// Places of the trained parameters in the flat buffer.
+    /// Returns the places of the trained parameters in the flat buffer of all parameters.
     pub fn trained(&self) -> &[usize] {
         &self.trained
     }
 
-    /// Entries of the action.
+    /// Returns the number of entries of the action.
     fn actions(&self) -> usize {
         let head = if let Policy::Plain(_) = self.policy { "f.bias" } else { "head.bias" };
         self.params().slot(head).cols
@@ -250,7 +253,8 @@ mod tests {
         SubjectShape { kind, sizes: (2, 1), hidden: 8, features: 8, z, weights: (0.3, 0.4), std: 0.5, state_std: 0.5 }
     }
 
-    /// Every kind has the strength that is asked for, or the least that its gates allow, which is about a half.
+    /// Every kind of policy has the strength that is asked for, or the least strength that its gates allow, which is
+    /// about a half.
     #[test]
     fn the_strength_is_as_asked() {
         for (name, kind) in Kind::ALL {

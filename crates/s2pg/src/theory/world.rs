@@ -1,26 +1,26 @@
-//! Tasks as the estimators see them: in f64, with an observation and a reward.
+//! Tasks as the estimators see them: in f64, with an observation and a reward, and without a view for a critic.
 
 use super::LinearGaussian;
 use super::saturated::next;
 use crate::env::{Env, EnvError};
 use crate::rng::Rng;
 
-/// Something to act in. A step never resets.
+/// A task in f64 that a policy acts in. A step never resets the task.
 pub trait World {
-    /// Entries of the observation and of the action.
+    /// Returns the numbers of entries of the observation and of the action.
     fn sizes(&self) -> (usize, usize);
     /// Starts an episode.
     fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError>;
-    /// Writes the observation.
+    /// Writes the present observation into `o`.
     fn observe(&self, o: &mut [f64]);
-    /// Takes one step: the reward, and whether the episode ended with it.
+    /// Takes one step with the action `a`. Returns the reward, and whether the episode ended with the step.
     fn step(&mut self, a: &[f64], rng: &mut Rng) -> Result<(f64, bool), EnvError>;
 }
 
-/// Makes a world; each thread has its own.
+/// A function that makes a world; each thread has a world of its own.
 pub type MakeWorld<'a> = &'a (dyn Fn() -> Result<Box<dyn World>, EnvError> + Sync);
 
-/// The linear-Gaussian task. Its episodes have no end.
+/// The linear-Gaussian task as a world. Its episodes never end.
 #[derive(Clone, Debug)]
 pub struct LinearWorld {
     task: LinearGaussian,
@@ -29,7 +29,7 @@ pub struct LinearWorld {
 }
 
 impl LinearWorld {
-    /// Of this task.
+    /// Makes a world of the task `task`.
     pub fn new(task: LinearGaussian) -> Self {
         Self { task, s: 0.0, o: 0.0 }
     }
@@ -63,7 +63,8 @@ impl World for LinearWorld {
     }
 }
 
-/// The bounded task of [`saturated`](super::saturated): its states and rewards lie in [-1, 1], whatever the policy does.
+/// The bounded task of the module [`saturated`](super::saturated) as a world. States and rewards lie in [-1, 1],
+/// whatever the policy does. Episodes never end.
 #[derive(Clone, Debug, Default)]
 pub struct BoundedWorld {
     s: f64,
@@ -89,7 +90,7 @@ impl World for BoundedWorld {
     }
 }
 
-/// An environment. What it shows is not standardised.
+/// An environment as a world. Observations are not standardised.
 pub struct EnvWorld {
     env: Box<dyn Env>,
     o: Vec<f32>,
@@ -97,7 +98,7 @@ pub struct EnvWorld {
 }
 
 impl EnvWorld {
-    /// Of this environment.
+    /// Makes a world of the environment `env`.
     pub fn new(env: Box<dyn Env>) -> Self {
         let (o, s) = (vec![0.0; env.spec().o.len()], vec![0.0; env.spec().s.len()]);
         Self { env, o, s }

@@ -1,4 +1,4 @@
-//! How good a policy is: the last episodes of a training, and episodes that are run for the sake of knowing.
+//! How good a policy is: the last episodes of a training, and episodes that are run to evaluate a policy.
 
 use super::player::Player;
 use crate::env::{Env, EnvError, Episode, MakeEnv, VecEnv};
@@ -6,12 +6,12 @@ use crate::policy::StatefulPolicy;
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
-/// The last hundred finished episodes: what `rollout/ep_rew_mean` is the mean of.
+/// The last hundred finished episodes of a training, whose mean return is the figure `rollout/ep_rew_mean`.
 #[derive(Clone, Debug)]
 pub struct RecentEpisodes {
-    /// Return, length, and the environment's own figures, by name.
+    /// Names of the figures of an episode: return, length, and the environment's own figures.
     names: Vec<String>,
-    /// [KEPT, names].
+    /// The figures of the last episodes, [KEPT, names].
     rows: Vec<f64>,
     count: usize,
 }
@@ -19,14 +19,14 @@ pub struct RecentEpisodes {
 const KEPT: usize = 100;
 
 impl RecentEpisodes {
-    /// No episode yet, of an environment with these figures.
+    /// Makes the list of an environment whose figures have the names of `metrics`, with no episode yet.
     pub fn new(metrics: &[(&'static str, f64)]) -> Self {
         let own = ["rollout/ep_rew_mean", "rollout/ep_len_mean"].map(String::from);
         let names: Vec<String> = own.into_iter().chain(metrics.iter().map(|m| format!("rollout/{}", m.0))).collect();
         Self { rows: vec![0.0; KEPT * names.len()], names, count: 0 }
     }
 
-    /// Takes one more episode in.
+    /// Adds one finished episode.
     pub fn add(&mut self, episode: &Episode) {
         let n = self.names.len();
         let row = &mut self.rows[self.count % KEPT * n..][..n];
@@ -35,19 +35,19 @@ impl RecentEpisodes {
         self.count += 1;
     }
 
-    /// RecentEpisodes finished in all.
+    /// Returns the number of all episodes that finished so far.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Means over the last hundred, by name; NaN before the first.
+    /// Returns the means of all figures over the last hundred episodes, by name; NaN before the first episode.
     pub fn means(&self) -> impl Iterator<Item = (&str, f64)> {
         let (n, rows) = (self.names.len(), self.count.min(KEPT));
         let mean = move |j: usize| (0..rows).map(|i| self.rows[i * n + j]).sum::<f64>() / rows as f64;
         self.names.iter().enumerate().map(move |(j, name)| (name.as_str(), mean(j)))
     }
 
-    /// Mean return of the last hundred; None before the first.
+    /// Returns the mean return of the last hundred episodes; None before the first episode.
     pub fn mean_return(&self) -> Option<f64> {
         self.means().next().map(|m| m.1).filter(|_| self.count > 0)
     }
@@ -64,42 +64,43 @@ impl State for RecentEpisodes {
 /// The episodes of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// In the order of their environments.
+    /// The episodes, in the order of their environments.
     pub episodes: Vec<Episode>,
 }
 
 impl Evaluation {
-    /// Mean of a figure over the episodes.
+    /// Returns the mean of the figure `f` over the episodes.
     fn mean(&self, f: impl Fn(&Episode) -> f64) -> f64 {
         self.episodes.iter().map(f).sum::<f64>() / self.episodes.len() as f64
     }
 
-    /// Mean return.
+    /// Returns the mean return of the episodes.
     pub fn mean_return(&self) -> f64 {
         self.mean(|e| e.r)
     }
 
-    /// Standard deviation of the return over the episodes.
+    /// Returns the standard deviation of the return over the episodes.
     pub fn std_return(&self) -> f64 {
         let mean = self.mean_return();
         self.mean(|e| (e.r - mean).powi(2)).sqrt()
     }
 
-    /// Mean length in steps.
+    /// Returns the mean length of the episodes in steps.
     pub fn mean_length(&self) -> f64 {
         self.mean(|e| e.length as f64)
     }
 
-    /// Means of the environment's figures, by name.
+    /// Returns the means of the environment's figures over the episodes, by name.
     pub fn metrics(&self) -> Vec<(&'static str, f64)> {
         let names = self.episodes.first().map_or(&[][..], |e| &e.metrics);
         names.iter().enumerate().map(|(i, (name, _))| (*name, self.mean(|e| e.metrics[i].1))).collect()
     }
 }
 
-/// Runs one whole episode of the player in each of `episodes` fresh environments, side by side, so that slow episodes are
-/// not drawn less often than quick ones. The actions are the distributions' means where `means` holds, else they are drawn.
-/// Every random number comes from `rng`; the results are the same on any number of `threads`.
+/// Runs one whole episode of the player `policy` in each of `episodes` new environments, side by side, so that slow
+/// episodes are not drawn less often than quick ones. The actions are the means of the policy's distributions where
+/// `means` is true, else they are drawn. Every random number comes from `rng`; the results are the same on any number
+/// of `threads`.
 pub fn evaluate<P: StatefulPolicy>(
     policy: &Player<P>,
     make_env: &MakeEnv,
@@ -126,8 +127,8 @@ pub fn evaluate<P: StatefulPolicy>(
     Ok(Evaluation { episodes: results.into_iter().flatten().collect() })
 }
 
-/// Runs one deterministic episode of the player in `env`, whose random numbers come from `rng`, and shows every state with
-/// the return so far, until the episode ends or `see` says false.
+/// Runs one deterministic episode of the player `policy` in `env`, whose random numbers come from `rng`. `see` is shown
+/// every state and the return so far; the episode stops early where `see` returns false.
 pub fn watch<P: StatefulPolicy>(
     policy: &Player<P>,
     env: &mut dyn Env,

@@ -1,4 +1,4 @@
-//! Training: the loop, the policy at work, and how good it is.
+//! Training: the loop, a policy that acts with its memory, and evaluations of a policy.
 
 mod evaluation;
 mod player;

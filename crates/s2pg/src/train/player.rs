@@ -1,4 +1,4 @@
-//! A policy at work: what it sees, what it remembers, what it does.
+//! A policy that acts: with standardised observations, and with the memory of the steps before.
 
 use super::recall::Recall;
 use crate::env::EnvSpec;
@@ -7,14 +7,14 @@ use crate::policy::{Actor, Dist, Memory, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// Standardisers: one of the policy's view, one of the critic's.
+/// Two standardisers: one of the policy's view, one of the critic's view.
 #[derive(Clone, Debug)]
 pub(crate) struct Standardisers {
     o: Standardiser,
     s: Standardiser,
 }
 
-/// What stands between environments and a policy: standardised views, and the memory of the steps before.
+/// The stage between environments and a policy: it standardises views, and keeps the memory of the steps before.
 #[derive(Clone, Debug)]
 pub(crate) struct Senses {
     standardisers: Option<Standardisers>,
@@ -22,19 +22,20 @@ pub(crate) struct Senses {
 }
 
 impl Senses {
-    /// The senses of n environments of a kind, at the start of their episodes.
+    /// Makes the senses for n environments with the description `spec`, at the start of their episodes.
+    /// `keep_prev_action` is whether the policy acts on the last action of the episode before (D13).
     pub fn new(n: usize, memory: Memory, spec: &EnvSpec, standardise: bool, keep_prev_action: bool) -> Self {
         let (o, s) = (spec.o.len(), spec.s.len());
         let standardisers = standardise.then(|| Standardisers { o: Standardiser::new(o), s: Standardiser::new(s) });
         Self { standardisers, recall: Recall::new(n, memory, o, spec.low.len(), keep_prev_action) }
     }
 
-    /// What a policy needs in order to act.
+    /// Returns the parameters of `policy` and the standardiser of the observation, which are all that acting needs.
     pub fn model<'a>(&'a mut self, policy: &'a mut impl StatefulPolicy) -> Model<'a> {
         Model { parameters: policy.params_mut(), standardiser: self.standardisers.as_mut().map(|s| &mut s.o) }
     }
 
-    /// Takes one environment's views into the statistics and standardises them in place.
+    /// Takes the views of one environment into the statistics and standardises the views in place.
     pub fn take(&mut self, o: &mut [f32], s: &mut [f32]) {
         if let Some(Standardisers { o: of_o, s: of_s }) = &mut self.standardisers {
             of_o.observe(o);
@@ -44,7 +45,7 @@ impl Senses {
         }
     }
 
-    /// Standardises the views of all environments in place; the statistics stay.
+    /// Standardises the views of all environments in place; the statistics do not change.
     fn standardise(&self, o: &mut [f32], s: &mut [f32]) {
         if let Some(Standardisers { o: of_o, s: of_s }) = &self.standardisers {
             o.chunks_exact_mut(of_o.mean().len()).for_each(|o| of_o.apply(o));
@@ -52,7 +53,8 @@ impl Senses {
         }
     }
 
-    /// The distribution of (a, z') in what the environments show, standardised.
+    /// Returns the distribution of (a, z') for the standardised views `o`, [n, n_o], and `s`, [n, n_s], of all
+    /// environments.
     pub fn dist(&mut self, policy: &impl StatefulPolicy, o: &[f32], s: &[f32]) -> Dist {
         policy.dist(&self.recall.context(o, s))
     }
@@ -69,16 +71,16 @@ impl State for Senses {
     }
 }
 
-/// What a policy needs in order to act: its parameters, and the statistics of its observations.
+/// The numbers that a policy needs in order to act: its parameters, and the statistics of its observations.
 pub struct Model<'a> {
-    /// All parameters, by name.
+    /// All parameters of the policy, by name.
     pub parameters: &'a mut Parameters<f32>,
-    /// The standardiser of the observation.
+    /// The standardiser of the observation; None where observations are not standardised.
     pub standardiser: Option<&'a mut Standardiser>,
 }
 
 /// A policy that acts in n environments: its parameters, the statistics of its observations, and its memory. Acting
-/// changes nothing but the memory.
+/// changes nothing except the memory.
 #[derive(Clone, Debug)]
 pub struct Player<P = Actor> {
     policy: P,
@@ -87,28 +89,31 @@ pub struct Player<P = Actor> {
 }
 
 impl<P: StatefulPolicy> Player<P> {
-    /// A policy that acts in environments of a kind, all at the start of an episode: one of them, until
-    /// [`for_envs`](Self::for_envs) says more.
+    /// Makes a player for one environment at the start of an episode; [`for_envs`](Self::for_envs) makes players for
+    /// more.
     pub(crate) fn new(policy: P, senses: Senses, spec: &EnvSpec) -> Self {
         Self { policy, senses, spec: spec.clone() }.for_envs(1)
     }
 
-    /// An untrained policy; `standardise` is whether its observations are.
+    /// Makes a player of an untrained policy for one environment; `standardise` is whether its observations are
+    /// standardised.
     pub fn untrained(policy: P, spec: &EnvSpec, standardise: bool) -> Self {
         let senses = Senses::new(1, policy.memory(), spec, standardise, false);
         Self::new(policy, senses, spec)
     }
 
-    /// The same policy with the same statistics in `n` environments, all at the start of an episode.
+    /// Makes a player with the same policy and the same statistics for `n` environments, all at the start of an
+    /// episode.
     pub fn for_envs(&self, n: usize) -> Self {
         let recall = Recall::new(n, self.policy.memory(), self.spec.o.len(), self.spec.low.len(), false);
         let standardisers = self.senses.standardisers.clone();
         Self { policy: self.policy.clone(), senses: Senses { standardisers, recall }, spec: self.spec.clone() }
     }
 
-    /// The actions [n, n_a] for what n environments show: `o` [n, n_o], which the policy sees, and `s` [n, n_s], which it
-    /// sees only where it is an oracle; both are standardised in place. The actions are drawn with `rng`; without it they
-    /// are the means of the policy's distribution. What the policy remembers moves on by one step.
+    /// Returns the actions of the policy, [n, n_a], for the views of n environments: `o`, [n, n_o], which the policy
+    /// sees, and `s`, [n, n_s], which the policies of this library do not read. Both are standardised in place. The
+    /// actions are drawn with `rng`; without a generator they are the means of the policy's distribution. The memory of
+    /// the policy moves on by one step.
     pub fn act(&mut self, o: &mut [f32], s: &mut [f32], rng: Option<&mut Rng>) -> Vec<f32> {
         let Self { policy, senses, spec: _ } = self;
         senses.standardise(o, s);
@@ -121,17 +126,17 @@ impl<P: StatefulPolicy> Player<P> {
         u.a.data().to_vec()
     }
 
-    /// Environment `e` starts a new episode: what was remembered of the one before is forgotten.
+    /// Is told that environment `e` starts a new episode: the memory of the episode before is cleared.
     pub fn reset(&mut self, e: usize) {
         self.senses.recall.reset(e);
     }
 
-    /// The environment as the policy sees it.
+    /// Returns the description of the environment as the policy sees it.
     pub fn spec(&self) -> &EnvSpec {
         &self.spec
     }
 
-    /// Parameters and statistics, to be read or loaded.
+    /// Returns parameters and statistics, to be read or loaded.
     pub fn model(&mut self) -> Model<'_> {
         self.senses.model(&mut self.policy)
     }

@@ -1,30 +1,32 @@
-//! What the loop remembers for the policy between two steps: its state, its last action, its last observations.
+//! The memory that the loop keeps for the policy between two steps: state, last action and last observations.
 
 use crate::nn::Tensor;
 use crate::policy::{Context, Dist, Extended, Memory};
 use crate::state::{Data, State, Visitor};
 
-/// The memory of n environments, reset to zero where an episode ends.
+/// The memory of a policy in n environments, reset to zero where an episode ends.
 #[derive(Clone, Debug)]
 pub struct Recall {
     n: usize,
     memory: Memory,
-    /// z, or h.
+    /// The states z or h, [n, state].
     state: Vec<f32>,
-    /// The observations of the episode so far, oldest first, [n, len n_o]; at most the last `len`.
+    /// The last `len` observations of the running episodes, or fewer at their start, the oldest first, [n, len n_o].
     window: Vec<f32>,
-    /// How many observations there are of each environment.
+    /// The number of observations in the window of each environment.
     seen: Vec<u64>,
-    /// The previous action that is stored with a transition: zero at the start of an episode.
+    /// The previous actions that are stored with a transition, zero at the start of an episode, [n, n_a].
     a_prev: Vec<f32>,
-    /// The previous action that the policy acts on: what is stored, unless the action of the episode before is kept (D13).
+    /// The previous actions that the policy acts on, [n, n_a]: those of `a_prev`, unless the last action of the episode
+    /// before is kept (D13) or the action before clipping is remembered (D14).
     a_acting: Vec<f32>,
     keep_acting: bool,
 }
 
 impl Recall {
-    /// The memory of n environments with `o` and `a` entries of observation and action, at the start of their episodes.
-    /// `keep_prev_action` is whether the policy acts on the last action of the episode before (D13).
+    /// Makes the memory of n environments at the start of their episodes. `o` and `a` are the numbers of entries of
+    /// observation and action. `keep_prev_action` is whether the policy acts on the last action of the episode before
+    /// (D13).
     pub fn new(n: usize, memory: Memory, o: usize, a: usize, keep_prev_action: bool) -> Self {
         let zeros = |size: usize| vec![0.0; n * size];
         let window = if let Memory::Window { len } = memory { len * o } else { 0 };
@@ -40,22 +42,23 @@ impl Recall {
         }
     }
 
-    /// The random states z, [n, n_z].
+    /// Returns the random states z, [n, n_z]; empty where the policy draws no state.
     pub fn z(&self) -> &[f32] {
         if self.memory.z() > 0 { &self.state } else { &[] }
     }
 
-    /// The cached states h, [n, n_h].
+    /// Returns the cached states h, [n, n_h]; empty where the policy is not trained through time.
     pub fn h(&self) -> &[f32] {
         if self.memory.h() > 0 { &self.state } else { &[] }
     }
 
-    /// The previous actions as they are stored, [n, n_a].
+    /// Returns the previous actions as they are stored with a transition, [n, n_a].
     pub fn a_prev(&self) -> &[f32] {
         &self.a_prev
     }
 
-    /// x, from the views of all environments; a window takes them in.
+    /// Returns x for the views of all environments, `o`, [n, n_o], and `s`, [n, n_s]. Where the policy has a window,
+    /// the observations are added to the window.
     pub fn context(&mut self, o: &[f32], s: &[f32]) -> Context {
         let n = self.n;
         if let Memory::Window { len } = self.memory {
@@ -83,8 +86,8 @@ impl Recall {
         }
     }
 
-    /// Takes z' or h', and the action, over into the next step. `acting` is the action that the policy itself remembers:
-    /// that of u, unless it is kept as it was before clipping (D14).
+    /// Makes z' or h', and the action, the memory of the next step. `acting` is the action that the policy itself
+    /// remembers: the action of u, or the action as it was before clipping (D14).
     pub fn remember(&mut self, dist: &Dist, u: &Extended, acting: &Tensor) {
         if let Some(state) = u.z.as_ref().or(dist.h.as_ref()) {
             self.state.copy_from_slice(state.data());
@@ -93,12 +96,12 @@ impl Recall {
         self.a_acting.copy_from_slice(acting.data());
     }
 
-    /// Every episode starts afresh.
+    /// Clears the memory of every environment.
     pub fn forget(&mut self) {
         (0..self.n).for_each(|e| self.reset(e));
     }
 
-    /// Environment `e` starts afresh.
+    /// Clears the memory of environment `e`, which starts a new episode.
     pub fn reset(&mut self, e: usize) {
         let row = |x: &[f32]| e * x.len() / self.n..(e + 1) * x.len() / self.n;
         let (state, window, a) = (row(&self.state), row(&self.window), row(&self.a_prev));

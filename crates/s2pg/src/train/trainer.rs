@@ -1,4 +1,4 @@
-//! The loop: one route for every transition.
+//! The loop of training, in which every transition takes the same route.
 
 use super::evaluation::{Evaluation, RecentEpisodes, evaluate};
 use super::player::{Model, Player, Senses};
@@ -12,32 +12,32 @@ use crate::policy::StatefulPolicy;
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
-/// What a [`Trainer`] is made of.
+/// The parts that a [`Trainer`] is made of.
 pub struct Parts<A: Algorithm> {
-    /// The algorithm, fresh.
+    /// The untrained algorithm.
     pub algorithm: A,
-    /// Its empty buffer.
+    /// The empty buffer of the algorithm.
     pub buffer: A::Buffer,
-    /// Makes an environment.
+    /// A function that makes an environment.
     pub make_env: MakeEnv,
-    /// Environments that are stepped together.
+    /// Number of environments that are stepped together.
     pub parallel: usize,
-    /// Threads that step them.
+    /// Number of threads that step the environments.
     pub threads: usize,
     /// Seed of every random stream.
     pub seed: u64,
     /// Whether observations are standardised.
     pub standardise: bool,
-    /// Deviations of the published code that are repeated.
+    /// The deviations of the published code that are repeated.
     pub switches: Switches,
 }
 
-/// Steps between two rows of figures of an algorithm that updates after every step.
+/// Environment steps between two rows of figures of an off-policy algorithm.
 const ROW: usize = 1000;
-/// At least as many as any algorithm has figures.
+/// Room for figures; no algorithm has more.
 const FIGURES: usize = 32;
 
-/// Sums of the figures of many updates.
+/// Sums over many updates of the figures of an off-policy algorithm.
 #[derive(Clone, Debug)]
 struct Figures {
     sums: [f64; FIGURES],
@@ -53,14 +53,14 @@ impl Figures {
         for (name, x) in metrics {
             let i =
                 names.iter().position(|n| n == name).unwrap_or_else(|| panic!("{name} is no figure of the algorithm"));
-            // A count is not averaged.
+            // The number of updates is not averaged: the last one counts.
             let counts = *name == "train/n_updates";
             self.sums[i] = if counts { *x } else { self.sums[i] + x };
             self.counts[i] = if counts { 1 } else { self.counts[i] + 1 };
         }
     }
 
-    /// The means since the last call; NaN of what was not seen.
+    /// Returns the means of the figures since the last call; NaN for a figure that no update returned.
     fn take(&mut self, names: &[&'static str]) -> Metrics {
         let means = names.iter().enumerate().map(|(i, name)| (*name, self.sums[i] / self.counts[i] as f64)).collect();
         *self = Self::new();
@@ -76,7 +76,7 @@ impl State for Figures {
     }
 }
 
-/// Policy, environments, and everything that goes on between them.
+/// The training of one algorithm: the algorithm, its buffer, the environments, and the loop between them.
 pub struct Trainer<A: Algorithm> {
     algorithm: A,
     buffer: A::Buffer,
@@ -90,7 +90,7 @@ pub struct Trainer<A: Algorithm> {
     learn: Rng,
     steps: usize,
     since_update: usize,
-    /// Updates that are due; a part of one where there is less than one for each step.
+    /// The number of updates that are due; a fraction where there is less than one update for each step.
     owed: f64,
     figures: Figures,
     finished: RecentEpisodes,
@@ -101,7 +101,7 @@ pub struct Trainer<A: Algorithm> {
 }
 
 impl<A: Algorithm> Trainer<A> {
-    /// Resets the environments; the next step is the first.
+    /// Makes a trainer and resets the environments; the next step is the first. An error is an environment's.
     pub fn new(parts: Parts<A>) -> Result<Self, EnvError> {
         let envs = (0..parts.parallel).map(|_| (parts.make_env)()).collect::<Result<Vec<_>, _>>()?;
         let mut env = VecEnv::new(envs, parts.seed, parts.threads);
@@ -144,7 +144,7 @@ impl<A: Algorithm> Trainer<A> {
 }
 
 impl<A: Algorithm> Trainer<A> {
-    /// An update, of which every figure is finite.
+    /// Runs one update of the algorithm. A figure or a parameter that is not finite is an error.
     fn update(&mut self) -> Result<Metrics, TrainError> {
         let metrics = self.algorithm.update(&mut self.buffer, &mut self.learn);
         let diverged = |what| Err(TrainError::Diverged { step: self.steps, what });
@@ -160,7 +160,7 @@ impl<A: Algorithm> Trainer<A> {
 
 impl<A: Algorithm> Training for Trainer<A> {
     fn step(&mut self) -> Result<Option<Metrics>, TrainError> {
-        // The context, and a draw of u = (a, z').
+        // Make the context x, and draw u = (a, z').
         let dist = self.senses.dist(self.algorithm.policy(), &self.o, &self.s);
         let drawn = dist.draw(&mut self.explore);
         let u = dist.clip(&drawn);
@@ -170,7 +170,8 @@ impl<A: Algorithm> Training for Trainer<A> {
         }
         let step = self.env.step(u.a.data())?;
 
-        // The true next views, standardised once, and what the policy sees next: the same, or a new episode's first.
+        // Standardise the true next views once. What the policy sees next are the same views, or the first of a new
+        // episode.
         self.next_o.copy_from_slice(&step.next_o);
         self.next_s.copy_from_slice(&step.next_s);
         let n = step.r.len();

@@ -1,4 +1,4 @@
-//! A training as its driver sees it, whatever the algorithm.
+//! A training of any algorithm, as the program that drives it sees it.
 
 use super::evaluation::{Evaluation, RecentEpisodes};
 use super::player::Model;
@@ -6,25 +6,26 @@ use crate::algo::Metrics;
 use crate::env::{EnvError, EnvSpec};
 use crate::state::{Data, State, Visitor};
 
-/// Why training stopped.
+/// Why a training stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// An environment failed, or failed too often.
     #[error(transparent)]
     Env(#[from] EnvError),
-    /// A number left the finite ones. The last checkpoint is from before.
+    /// A number of the training is not finite. The last checkpoint is from before.
     #[error(
-        "training diverged at step {step}: {what}; the last checkpoint is intact; see it again with `s2pg replay`, or start another run with a smaller step size"
+        "training diverged at step {step}: {what}; the last checkpoint is intact; see it again with \
+         `s2pg replay`, or start another run with a smaller step size"
     )]
     Diverged {
-        /// Environment steps so far.
+        /// Number of environment steps so far.
         step: usize,
-        /// The figure and its value.
+        /// Name of the figure, and its value.
         what: String,
     },
 }
 
-/// The batch of an update: columns of numbers by name.
+/// The batch of an update: columns of numbers, each with its name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch(pub Vec<(String, Vec<f64>)>);
 
@@ -37,29 +38,31 @@ impl State for Batch {
     }
 }
 
-/// A training, whatever the algorithm.
+/// A training of any algorithm.
 pub trait Training: State + Send {
-    /// One step of every environment; figures where the step brought an update.
+    /// Takes one step of every environment. Returns the figures of the update, where one was due after the step. An
+    /// error stops the training.
     fn step(&mut self) -> Result<Option<Metrics>, TrainError>;
-    /// Environment steps so far.
+    /// Returns the number of environment steps so far, of all environments together.
     fn steps(&self) -> usize;
-    /// The last finished episodes.
+    /// Returns the last finished episodes.
     fn episodes(&self) -> &RecentEpisodes;
-    /// Steps in which a simulation became unstable.
+    /// Returns the number of steps in which a simulation became unstable.
     fn unstable(&self) -> usize;
     /// Abandons the running episodes and starts new ones.
     fn restart(&mut self) -> Result<(), EnvError>;
-    /// Runs whole episodes of the present policy in fresh environments; nothing of the training changes. The random
-    /// numbers are those of `stream`.
+    /// Runs `episodes` whole episodes of the present policy in new environments, with the means of its distributions
+    /// where `deterministic` is true, else with draws. Nothing of the training changes. The random numbers are those of
+    /// the stream `stream` of the training's seed.
     fn evaluate(&self, episodes: usize, deterministic: bool, stream: &str) -> Result<Evaluation, EnvError>;
-    /// What the last update learned from.
+    /// Returns the batch that the last update learned from.
     fn batch(&mut self) -> Batch;
-    /// Bytes of memory that the buffer of transitions takes when it is full.
+    /// Returns the bytes of memory that the buffer of transitions takes when it is full.
     fn buffer_bytes(&mut self) -> usize;
-    /// What the policy needs in order to act.
+    /// Returns the numbers that the policy needs in order to act.
     fn model(&mut self) -> Model<'_>;
-    /// The environment as the policy sees it.
+    /// Returns the description of the environment as the policy sees it.
     fn spec(&self) -> &EnvSpec;
-    /// Whether everything that was loaded could be restored.
+    /// Returns the first error of an environment that could not be restored when a state was loaded.
     fn check(&mut self) -> Result<(), EnvError>;
 }

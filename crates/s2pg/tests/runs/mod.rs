@@ -41,15 +41,15 @@ pub fn is_episodic(algorithm: AlgorithmName) -> bool {
     small(algorithm).contains("episodes")
 }
 
-/// Settings with which an algorithm is quick: a table of TOML, in a file that is named after the algorithm. A new algorithm
-/// joins every test about whole runs with a file of its own.
+/// Settings with which an algorithm is quick: a table of TOML, in a file that is named after the algorithm. A new
+/// algorithm joins every test about whole runs with a file of its own.
 pub fn small(algorithm: AlgorithmName) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/small").join(algorithm.name()).with_extension("toml");
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// A small experiment on environment `env`: eight units wide, an update every 24 transitions or two episodes (one of each
-/// environment where there are more), an evaluation every 60 steps. `more` are lines of TOML at the top.
+/// A small experiment on environment `env`: eight units wide, an update every 24 transitions or two episodes (one of
+/// each environment where there are more), an evaluation every 60 steps. `more` are lines of TOML at the top.
 pub fn experiment(
     (algorithm, estimator, cell): (AlgorithmName, Estimator, &str),
     env: &str,

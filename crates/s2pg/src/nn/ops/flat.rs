@@ -40,7 +40,8 @@ pub(in crate::nn) struct AdamStep<T> {
 }
 
 kernel! {
-    /// Moves the parameters `p` by one step of Adam along the gradient `g`; `m` and `v` are the first and second moments.
+    /// Moves the parameters `p` by one step of Adam along the gradient `g`; `m` and `v` are the first and second
+    /// moments.
     pub(in crate::nn) fn adam<'a, T: Real>(p: &'a mut [T], m: &'a mut [T], v: &'a mut [T], g: &'a [T], step: AdamStep<T>) -> () {
         let AdamStep { scale, beta1, rest1, beta2, rest2, size, correction, epsilon } = step;
         for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {

@@ -6,18 +6,19 @@ use crate::policy::{Bounds, Context, Dist, Gaussian, Memory, StatefulPolicy, Sup
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// What the outputs of an [`Actor`] mean.
+/// What the outputs of the network of an [`Actor`] mean.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Head {
-    /// The mean of an unbounded Gaussian, with a free log-std for each entry of (a, z') (PPO and its kin).
+    /// The outputs are the mean of an unbounded Gaussian over the action. Each entry of (a, z') has a log-std that is a
+    /// parameter of its own (PPO, TRPO, REINFORCE).
     Gaussian {
         /// Initial standard deviation of the action.
         std: f64,
         /// Initial standard deviation of the next state.
         state_std: f64,
     },
-    /// Mean and log-std of a Gaussian that is squashed by tanh into the range of the action; the state into [-1, 1]
-    /// (SAC).
+    /// The outputs are the mean and log-std of a Gaussian over the action, which is squashed by tanh into the range of
+    /// the action, and the log-std of the next state, which is squashed into [-1, 1] (SAC).
     Squashed {
         /// Lower bounds of the action.
         low: Vec<f32>,
@@ -28,23 +29,24 @@ pub enum Head {
         /// Initial standard deviation of the next state, before squashing; 1 as published.
         state_std: f64,
     },
-    /// The action itself, within its range by tanh; Gaussian noise around it and around z', clipped to the action's range
-    /// and to [-1, 1] (TD3).
+    /// The outputs, squashed by tanh and stretched, are the action. Gaussian noise is added to the action and to z',
+    /// and the sums are clipped to the range of the action and to [-1, 1] (TD3).
     Deterministic {
         /// Lower bounds of the action.
         low: Vec<f32>,
         /// Upper bounds of the action.
         high: Vec<f32>,
-        /// By what the tanh is stretched; None for the range itself.
+        /// The factor by which the output of tanh is multiplied; None where the output is stretched to the range of the
+        /// action.
         scale: Option<f64>,
-        /// Standard deviation of the action's noise, in its units.
+        /// Standard deviation of the noise on the action, in the units of the action.
         std: f64,
-        /// Standard deviation of the state's noise.
+        /// Standard deviation of the noise on the next state.
         state_std: f64,
     },
 }
 
-/// Which network a policy with a state has.
+/// Kind of network of a policy that carries a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PolicyKind {
@@ -52,8 +54,8 @@ pub enum PolicyKind {
     /// shortcut of the observation around the cell.
     #[default]
     Shortcut,
-    /// The network of the paper's first examples, as published: one embedding with tanh, a cell (there `elmanrelu`), a
-    /// linear head.
+    /// The network of the paper's first examples, as published: one embedding with tanh, a cell (there `elmanrelu`),
+    /// and a linear head.
     Simple,
 }
 
@@ -64,17 +66,18 @@ pub struct ActorShape {
     pub o: usize,
     /// Entries of the action.
     pub a: usize,
-    /// Entries of the previous action that a policy with a state reads: `a`, or 0 where it reads none.
+    /// Entries of the previous action that a policy with a state reads: `a`, or 0 where the policy reads no previous
+    /// action.
     pub a_prev: usize,
     /// Width of each embedding or hidden layer.
     pub features: usize,
     /// Units of the recurrent cell.
     pub hidden: usize,
-    /// Which recurrent cell.
+    /// Kind of the recurrent cell.
     pub cell: CellKind,
-    /// Which network, where the policy has a state.
+    /// Kind of network, where the policy carries a state.
     pub kind: PolicyKind,
-    /// What the outputs mean.
+    /// What the outputs of the network mean.
     pub head: Head,
 }
 
@@ -83,14 +86,15 @@ pub struct ActorShape {
 enum Body<T: Real> {
     /// Two hidden layers with ReLU, as published.
     Plain(Mlp),
-    /// A trunk whose state is the policy's, and a linear head; between them one more layer in SAC's.
+    /// A trunk whose state is the state of the policy, and a linear head; SAC has one more layer between trunk and
+    /// head.
     Recurrent { trunk: Trunk<T>, hidden: Option<Linear>, head: Linear },
 }
 
-/// How an [`Actor`] makes a distribution of its outputs.
+/// How an [`Actor`] makes a distribution from the outputs of its network.
 #[derive(Clone, Debug)]
 enum Output<T> {
-    /// The slot of a log-std of its own.
+    /// The place of the log-std among the parameters.
     Gaussian { log_std: usize },
     /// The bounds of action and state.
     Squashed { a: Bounds<T>, z: Bounds<T> },
@@ -98,8 +102,8 @@ enum Output<T> {
     Deterministic { a: Bounds<T>, z: Bounds<T>, stretch: Bounds<T>, log_std: f64, state_log_std: f64 },
 }
 
-/// The policy of every algorithm, with every memory: a plain network for one without a state, a recurrent one for one with
-/// a state.
+/// The policy that every algorithm of this library trains: a plain network where the policy carries no state, and a
+/// recurrent network where the policy carries one.
 #[derive(Clone, Debug)]
 pub struct Actor<T: Real = f32> {
     parameters: Parameters<T>,
@@ -110,7 +114,8 @@ pub struct Actor<T: Real = f32> {
 }
 
 impl<T: Real> Actor<T> {
-    /// The policy with this memory.
+    /// Makes a policy with the memory `memory`; its parameters are drawn from `rng`. Panics where the state of the
+    /// memory and the state of the cell differ in size.
     pub fn new(memory: Memory, shape: &ActorShape, rng: &mut Rng) -> Self {
         let (a, f) = (shape.a, shape.features);
         let mut b = Builder::new(rng);
@@ -173,7 +178,7 @@ impl<T: Real> Actor<T> {
             }
         };
         let mut parameters = b.finish();
-        // The log-stds start where they are asked to: those of z' behind those of a.
+        // The log-stds start at the logarithms of `std` and `state_std`; the log-stds of z' stand behind those of a.
         let start = |parameters: &mut Parameters<T>, slot: &str, from: usize, std: f64, state_std: f64| {
             let slot = parameters.slot(slot).range();
             let (of_a, of_z) = parameters.data_mut()[slot][from..].split_at_mut(a);
@@ -191,7 +196,8 @@ impl<T: Real> Actor<T> {
         Self { parameters, body, output, memory, actions: a }
     }
 
-    /// The distribution of what the network puts out, and of its next state where that is drawn.
+    /// Returns the distribution that the outputs `y` of the network stand for, and that of the next state `next` where
+    /// it is drawn.
     fn distribution(&self, y: &Tensor<T>, next: Option<&Tensor<T>>) -> (Gaussian<T>, Option<Gaussian<T>>) {
         let a = self.actions;
         match &self.output {

@@ -1,4 +1,4 @@
-//! The networks of the paper: a trunk that remembers, and what actors and critics build on it.
+//! The networks of the paper: a recurrent trunk, and the actors and critics that are built on it.
 
 mod actor;
 mod q;

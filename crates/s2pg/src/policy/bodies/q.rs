@@ -1,4 +1,4 @@
-//! Action-value functions of the off-policy algorithms: Q(x, u).
+//! Action-value functions Q(x, u) of the off-policy algorithms.
 
 use super::trunk::{Trunk, TrunkShape};
 use super::value::View;
@@ -7,23 +7,23 @@ use crate::policy::{Context, Critic, Extended};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// How a [`Q`] is built.
+/// Kind of network of a [`Q`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum QKind {
-    /// Two hidden layers on everything side by side.
+    /// Two hidden layers that read all inputs side by side.
     Plain {
         /// Gain of the output layer's initialisation.
         gain: f64,
     },
-    /// The paper's critic of the extended process: an encoder each for (z, z'), (s, a, a_prev) and (a, a_prev), whose sum
-    /// goes through one more hidden layer.
+    /// The paper's critic of the extended process: three encoders, for (z, z'), (s, a, a_prev) and (a, a_prev), whose
+    /// sum goes through one more hidden layer.
     Encoders,
-    /// A recurrent network of its own over the window of observations, for a critic without privileged state beside a
-    /// policy that is trained through time. Its state starts at zero.
+    /// A recurrent network over the window of observations, for a critic without privileged state beside a policy that
+    /// is trained through time. The state of the network is zero before each window.
     Recurrent {
-        /// Which cell.
+        /// Kind of the recurrent cell.
         cell: CellKind,
-        /// Its units.
+        /// Units of the recurrent cell.
         units: usize,
     },
 }
@@ -31,19 +31,19 @@ pub enum QKind {
 /// Sizes of a [`Q`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct QShape {
-    /// Which view of the world.
+    /// The view of the world that the critic reads.
     pub view: View,
-    /// Entries of that view.
+    /// Entries of the view of the world.
     pub world: usize,
-    /// Entries of the policy's state z; 0 where it has none.
+    /// Entries of the policy's state z; 0 where the policy draws no state.
     pub z: usize,
     /// Entries of the action.
     pub a: usize,
-    /// Whether it reads the previous action.
+    /// Whether the critic reads the previous action.
     pub a_prev: bool,
     /// Width of the hidden layers.
     pub features: usize,
-    /// How it is built.
+    /// Kind of network.
     pub kind: QKind,
 }
 
@@ -55,7 +55,8 @@ enum Layers<T: Real> {
     Recurrent { trunk: Trunk<T>, head: Mlp },
 }
 
-/// Q of one step (s or o, z, a, z', previous action), or of a window of observations and an action.
+/// An action-value function Q of one step (s or o, z, a, z', previous action), or of a window of observations and an
+/// action.
 #[derive(Clone, Debug)]
 pub struct Q<T: Real = f32> {
     parameters: Parameters<T>,
@@ -64,7 +65,7 @@ pub struct Q<T: Real = f32> {
 }
 
 impl<T: Real> Q<T> {
-    /// An action-value function with fresh parameters.
+    /// Makes an action-value function whose parameters are drawn from `rng`.
     pub fn new(shape: QShape, rng: &mut Rng) -> Self {
         let mut b = Builder::new(rng);
         let (f, a, world) = (shape.features, shape.a, shape.world);

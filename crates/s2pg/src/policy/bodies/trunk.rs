@@ -1,4 +1,5 @@
-//! The recurrent trunk that policies and critics share: embeddings, what remembers, and a way around it.
+//! The recurrent trunk that policies and critics share: embeddings, a core that remembers, and a shortcut around the
+//! core.
 
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -7,18 +8,18 @@ use std::sync::Arc;
 use crate::nn::{Activation, Builder, Cell, CellKind, Init, Linear, Parameters, Real, Tensor};
 use crate::policy::context::Context;
 
-/// What a [`Trunk`] remembers with: a recurrent cell, or any other dynamics whose state is a row of numbers.
+/// The part of a [`Trunk`] that remembers: a recurrent cell, or any other dynamics whose state is a row of numbers.
 ///
-/// A core draws its parameters from the [`Builder`] of the network that it belongs to, and reads them from that network's
-/// [`Parameters`].
+/// A core draws its parameters from the [`Builder`] of the network that it belongs to, and reads them from that
+/// network's [`Parameters`].
 pub trait Core<T: Real>: Debug + Send + Sync {
-    /// Numbers in its state.
+    /// Returns the number of entries of the core's state.
     fn state_size(&self) -> usize;
-    /// Numbers that the rest of the network reads of a state.
+    /// Returns the number of entries of a state that the rest of the network reads.
     fn output_size(&self) -> usize;
-    /// All states [L B, state] of a window of L steps, from its inputs [L B, inputs] and the states before the first
-    /// step, [B, state]. `starts` holds the first step of each row, until which its state stays; None where all rows
-    /// start with the first step.
+    /// Returns all states of windows of L steps, [L B, state], from the inputs of the steps, [L B, inputs], and the
+    /// states before the first step, [B, state]. `starts` holds the first step of each of the B windows, before which
+    /// the state of the window does not change; None where all windows start with the first step.
     fn unroll(
         &self,
         p: &Parameters<T>,
@@ -26,7 +27,7 @@ pub trait Core<T: Real>: Debug + Send + Sync {
         state: &Tensor<T>,
         starts: Option<Rc<[usize]>>,
     ) -> Tensor<T>;
-    /// What the rest of the network reads of states: [B, state] to [B, output].
+    /// Returns what the rest of the network reads of states, [B, output], from the states, [B, state].
     fn output(&self, states: &Tensor<T>) -> Tensor<T>;
 }
 
@@ -57,19 +58,20 @@ impl<T: Real> Core<T> for Cell {
 /// Sizes and start values of a [`Trunk`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrunkShape {
-    /// Entries of what is observed.
+    /// Entries of the observation.
     pub o: usize,
-    /// Entries of the previous action; 0 where it is not read.
+    /// Entries of the previous action; 0 where the trunk does not read it.
     pub a: usize,
-    /// Entries of what goes around the core; 0 where nothing does.
+    /// Entries of the input of the shortcut around the core; 0 where there is no shortcut.
     pub around: usize,
-    /// Width of each embedding, and of the way around.
+    /// Width of each embedding, and of the shortcut.
     pub features: usize,
-    /// Kind and units of the cell at its core.
+    /// Kind and units of the recurrent cell that is the core.
     pub cell: (CellKind, usize),
-    /// How the weights of embeddings and of the way around start.
+    /// How the weights of the embeddings and of the shortcut are initialised.
     pub init: Init,
-    /// Whether observation and previous action share one embedding with tanh, rather than having one with ReLU each.
+    /// Whether observation and previous action share one embedding with tanh, rather than each having an embedding with
+    /// ReLU.
     pub joint: bool,
 }
 
@@ -84,14 +86,14 @@ pub struct Trunk<T: Real> {
 
 #[derive(Clone, Debug)]
 enum Embedding {
-    /// One layer each, side by side.
+    /// Observation and previous action have a layer each; the outputs stand side by side.
     Apart { o: Linear, a: Linear },
-    /// One layer of both, or of the observation alone.
+    /// One layer reads observation and previous action, or the observation alone.
     Joint { layer: Linear, reads_action: bool },
 }
 
 impl<T: Real> Trunk<T> {
-    /// A trunk around a cell, with fresh parameters.
+    /// Makes a trunk around a recurrent cell; its parameters are drawn by `b`.
     pub fn new(b: &mut Builder<'_, T>, shape: &TrunkShape) -> Self {
         let TrunkShape { o, a, around, features, cell: (kind, units), init, joint } = *shape;
         let relu = Activation::Relu;
@@ -108,18 +110,19 @@ impl<T: Real> Trunk<T> {
         Self { embedding, core, shortcut, width }
     }
 
-    /// Numbers in the state of its core.
+    /// Returns the number of entries of the core's state.
     pub fn state_size(&self) -> usize {
         self.core.state_size()
     }
 
-    /// Width of its features.
+    /// Returns the width of the trunk's features.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Features [B, width] of the samples of x, and the core's states behind them, [B, state]. `o` is what is observed of
-    /// x at every step, `state` what was remembered before the first one, and `around` makes what goes around the core.
+    /// Returns the features of the samples of x, [B, width], and the core's states after them, [B, state]. `o` holds
+    /// the observations of every step of x, `state` the core's states before the first step, and `around` makes the
+    /// input of the shortcut.
     pub fn forward(
         &self,
         p: &Parameters<T>,
@@ -142,7 +145,7 @@ impl<T: Real> Trunk<T> {
         (features, states)
     }
 
-    /// States before the first step of `rows` windows: zeros, [rows, state].
+    /// Returns the core's states before the first step of `rows` windows: zeros, [rows, state].
     pub fn start(&self, rows: usize) -> Tensor<T> {
         Tensor::zeros(rows, self.state_size())
     }

@@ -1,4 +1,4 @@
-//! Value functions of the on-policy algorithms.
+//! Value functions V(x) of the on-policy algorithms.
 
 use super::trunk::{Trunk, TrunkShape};
 use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
@@ -6,22 +6,22 @@ use crate::policy::{Context, Critic, Extended};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
-/// What a critic reads of the world.
+/// The view of the world that a critic reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum View {
-    /// The policy's observation o.
+    /// The critic reads the policy's observation o.
     Observation,
-    /// The privileged state s.
+    /// The critic reads the privileged state s.
     State,
 }
 
-/// Sizes of a [`Value`]; the parts that it does not read are zero.
+/// Sizes of a [`Value`]; an input that the value function does not read has size 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValueShape {
-    /// Which view of the world.
+    /// The view of the world that the critic reads.
     pub view: View,
-    /// Entries of that view.
+    /// Entries of the view of the world.
     pub world: usize,
     /// Entries of the policy's state z.
     pub z: usize,
@@ -29,8 +29,8 @@ pub struct ValueShape {
     pub a_prev: usize,
     /// Width of each hidden layer.
     pub features: usize,
-    /// Kind and units of a recurrent cell of its own, whose state is zero before each window; None for a critic that
-    /// reads one step.
+    /// Kind and units of the critic's own recurrent cell, whose state is zero before each window; None for a critic
+    /// that reads one step.
     pub cell: Option<(CellKind, usize)>,
 }
 
@@ -39,11 +39,11 @@ pub struct ValueShape {
 enum Layers<T: Real> {
     /// Two hidden layers with ReLU, as published.
     Plain(Mlp),
-    /// The critic of PPO-BPTT, as published: a trunk, and one hidden layer.
+    /// The critic of PPO-BPTT, as published: a trunk and one hidden layer.
     Recurrent { trunk: Trunk<T>, head: Mlp },
 }
 
-/// V of one step (o or s, z, previous action), or of a window of steps.
+/// A value function V of one step (o or s, z, previous action), or of a window of steps.
 #[derive(Clone, Debug)]
 pub struct Value<T: Real = f32> {
     parameters: Parameters<T>,
@@ -52,7 +52,7 @@ pub struct Value<T: Real = f32> {
 }
 
 impl<T: Real> Value<T> {
-    /// A value function with fresh parameters.
+    /// Makes a value function whose parameters are drawn from `rng`.
     pub fn new(shape: ValueShape, rng: &mut Rng) -> Self {
         let mut b = Builder::new(rng);
         let (world, f) = (shape.world, shape.features);
