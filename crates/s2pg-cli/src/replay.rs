@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use s2pg::env::Registry;
-use s2pg::run::rerun::replay;
+use s2pg::run::rerun;
 use s2pg_lab::presets;
 
 use crate::exit::DATA;
@@ -26,7 +26,7 @@ pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<Exi
     let experiment = presets::of_run(&arguments.run, &[])?;
     let bar = ProgressBar::no_length();
     bar.set_style(ProgressStyle::with_template("{elapsed_precise} step {pos}").expect("a template"));
-    let replayed = replay(&arguments.run, &experiment, registry, 1, |step| bar.set_position(step as u64))?;
+    let replayed = rerun(&arguments.run, &experiment, registry, 1, |step| bar.set_position(step as u64))?;
     bar.finish_and_clear();
     let [then, now] = &replayed.what;
     print(format_args!("from the checkpoint of step {} to step {}: {now}", replayed.from, replayed.step))?;

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use s2pg::env::{EnvError, Options, Registry};
 use s2pg::run::RunError;
 use s2pg::theory::LinearGaussian;
-use s2pg::theory::estimators::Plan;
+use s2pg::theory::estimators::Rollouts;
 use s2pg::theory::study::Study;
 use s2pg::theory::subject::{Kind, SubjectShape};
 use s2pg::theory::world::{BoundedWorld, EnvWorld, LinearWorld, World};
@@ -156,7 +156,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         bar.set_message(what.clone());
         let (gamma, std, state_std, f_o) =
             if linear.is_some() { (0.95, 0.3, 0.2, -0.3) } else { (0.99, 0.5, 0.5, 0.3) };
-        let plan = Plan {
+        let plan = Rollouts {
             n: arguments.trajectories as usize,
             horizon,
             gamma: arguments.gamma.unwrap_or(gamma),

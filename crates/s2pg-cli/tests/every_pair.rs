@@ -11,7 +11,7 @@ use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape
 use s2pg::experiment::{AlgorithmName, Estimator, Experiment, build};
 use s2pg::run::checkpoint::{differences, load, save};
 use s2pg::run::disk::RealDisk;
-use s2pg::train::Training;
+use s2pg::train::AnyTrainer;
 
 /// Steps of an episode at most: algorithms that learn from whole episodes see the end of some.
 const LONGEST: usize = 12;
@@ -66,17 +66,17 @@ fn small(algorithm: AlgorithmName) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}; write the small settings of {algorithm}"))
 }
 
-fn training(experiment: &Experiment, registry: &Arc<Registry>) -> Box<dyn Training> {
+fn training(experiment: &Experiment, registry: &Arc<Registry>) -> Box<dyn AnyTrainer> {
     build(experiment, registry.clone(), 1).unwrap_or_else(|e| panic!("{e}"))
 }
 
-fn steps(training: &mut dyn Training, n: usize) {
+fn steps(training: &mut dyn AnyTrainer, n: usize) {
     for _ in 0..n {
         training.step().unwrap_or_else(|e| panic!("{e}"));
     }
 }
 
-fn parameters(training: &mut dyn Training) -> Vec<f32> {
+fn parameters(training: &mut dyn AnyTrainer) -> Vec<f32> {
     training.model().parameters.data().to_vec()
 }
 

@@ -198,7 +198,7 @@ fn panels(rows: &[Row], axes: &Axes) -> Vec<Vec<Small>> {
 mod tests {
     use super::*;
     use s2pg::env::EnvError;
-    use s2pg::theory::estimators::Plan;
+    use s2pg::theory::estimators::Rollouts;
     use s2pg::theory::subject::SubjectShape;
     use s2pg::theory::world::{BoundedWorld, World};
 
@@ -222,7 +222,7 @@ mod tests {
             std: 0.5,
             state_std: 0.5,
         };
-        let plan = Plan { n: 50, horizon: 6, gamma: 0.99, seed: 0, threads: 2 };
+        let plan = Rollouts { n: 50, horizon: 6, gamma: 0.99, seed: 0, threads: 2 };
         let make = || -> Result<Box<dyn World>, EnvError> { Ok(Box::new(BoundedWorld::default())) };
         let study = Study::new(&shape, &make, None, plan).unwrap();
         let rows = compare(&study, &[1, 5, 9], ("linear", 1.0, 6), &|| 0.0);

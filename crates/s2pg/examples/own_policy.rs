@@ -12,7 +12,7 @@ use s2pg::env::{Options, Registry};
 use s2pg::nn::{Activation, Builder, Init, Linear, Parameters, Params, Tensor};
 use s2pg::plan::Switches;
 use s2pg::policy::{Context, Dist, Gaussian, Memory, StatefulPolicy, Value, ValueShape, View};
-use s2pg::train::{Parts, Trainer, Training};
+use s2pg::train::{AnyTrainer, Parts, Trainer};
 use s2pg::{Env, Rng, State, Visitor};
 
 /// Number of entries of the state z.

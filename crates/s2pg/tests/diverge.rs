@@ -10,7 +10,7 @@ use runs::{experiment, is_episodic, number, pairs, registry};
 use s2pg::env::{Entry, Options, Pendulum, Registry, TimeLimit};
 use s2pg::experiment::{Estimator, Experiment};
 use s2pg::run::checkpoint::non_finite;
-use s2pg::run::rerun::replay;
+use s2pg::run::rerun;
 use s2pg::run::{Run, RunError};
 use s2pg::state::Data;
 use s2pg::train::TrainError;
@@ -310,7 +310,7 @@ fn a_divergence_is_replayed() {
         let dir = tempfile::tempdir().unwrap();
         let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 2, 0.0).unwrap();
         assert!(matches!(
-            replay(dir.path(), &experiment, registry(), 1, |_| {}),
+            rerun(dir.path(), &experiment, registry(), 1, |_| {}),
             Err(RunError::Directory(what)) if what.contains("did not diverge")
         ));
         let error = (0..500).find_map(|_| run.advance(0.0, 0.0).err()).unwrap_or_else(|| panic!("{pair:?} goes on"));
@@ -322,7 +322,7 @@ fn a_divergence_is_replayed() {
             files
         };
         let before = files();
-        let replayed = replay(dir.path(), &experiment, registry(), 1, |_| {}).unwrap();
+        let replayed = rerun(dir.path(), &experiment, registry(), 1, |_| {}).unwrap();
         assert_eq!((replayed.step, &replayed.what), (step, &[what.clone(), what]), "{pair:?}");
         assert_eq!(replayed.differences, [""; 0], "{pair:?}");
         assert!(replayed.from < step);

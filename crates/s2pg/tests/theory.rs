@@ -3,7 +3,7 @@
 use s2pg::nn::CellKind;
 use s2pg::theory::bounds::Constants;
 use s2pg::theory::checks::{Effort, SECTIONS};
-use s2pg::theory::estimators::{Estimator, Gradients, Kernel, Measured, Plan, Trajectory, roll_out};
+use s2pg::theory::estimators::{Estimator, Gradients, Kernel, Measured, Rollouts, Trajectory, roll_out};
 use s2pg::theory::study::Study;
 use s2pg::theory::subject::{Kind, Subject, SubjectShape};
 use s2pg::theory::world::{BoundedWorld, EnvWorld, LinearWorld, World};
@@ -104,8 +104,8 @@ fn shape(kind: Kind, z: f64) -> SubjectShape {
     SubjectShape { kind, sizes: (1, 1), hidden: 1, features: 6, z, weights: (-0.3, 0.4), std: 0.3, state_std: 0.2 }
 }
 
-fn plan(n: usize, horizon: usize) -> Plan {
-    Plan { n, horizon, gamma: 0.95, seed: SEED, threads: 2 }
+fn plan(n: usize, horizon: usize) -> Rollouts {
+    Rollouts { n, horizon, gamma: 0.95, seed: SEED, threads: 2 }
 }
 
 /// On the linear-Gaussian task the estimators for any policy are those of the closed form, trajectory by trajectory:
@@ -168,7 +168,7 @@ fn bias_is_that_of_truncation() {
 /// Variance over E[G^2] of full BPTT and S2PG, and the bounds over the same.
 fn variances(kind: Kind, hidden: usize, z: f64, horizon: usize) -> [(f64, f64); 2] {
     let shape = SubjectShape { hidden, weights: (0.3, 0.4), std: 0.5, state_std: 0.5, ..shape(kind, z) };
-    let plan = Plan { gamma: 0.99, ..plan(3000, horizon) };
+    let plan = Rollouts { gamma: 0.99, ..plan(3000, horizon) };
     let study = Study::new(&shape, &bounded, None, plan).unwrap();
     let of = |kernel, estimator, bound: fn(&Constants, usize, usize) -> f64| {
         let estimates = study.estimate(kernel, estimator);
@@ -220,7 +220,7 @@ fn rollouts_repeat_and_end() {
     let shape = SubjectShape { sizes: (3, 1), hidden: 4, ..shape(Kind::Cell(CellKind::Lstm), 1.0) };
     let subject = Subject::new(&shape, &[0.0; 3], &mut Rng::new(0, "policy"));
     let roll = |threads| {
-        let plan = Plan { threads, ..plan(13, 10) };
+        let plan = Rollouts { threads, ..plan(13, 10) };
         let paths = roll_out(&subject, &make, Kernel::Stochastic, &plan).unwrap();
         let gradients = Gradients::new(&subject, subject.trained(), &paths, Estimator::Bptt(2), threads);
         (paths, gradients)

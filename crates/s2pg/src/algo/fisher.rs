@@ -47,14 +47,14 @@ pub fn fisher_product<T: Real>(policy: &impl StatefulPolicy<T>, contexts: &[Cont
 /// Returns means and log-stds of action and next state.
 fn outputs<T: Real>(dist: &Dist<T>) -> Vec<&Tensor<T>> {
     let parts = [Some(&dist.a), dist.z.as_ref()].into_iter().flatten();
-    parts.flat_map(|g| [&g.mean, g.held_log_std()]).collect()
+    parts.flat_map(|g| [&g.mean, g.clamped_log_std()]).collect()
 }
 
 /// Returns the weights W of the outputs: twice the divergence is the sum of squares of small changes of the outputs,
 /// each times its weight.
 fn weights<T: Real>(dist: &Dist<T>) -> Vec<Tensor<T>> {
     let parts = [Some(&dist.a), dist.z.as_ref()].into_iter().flatten();
-    parts.flat_map(|g| [(g.held_log_std() * -2.0).exp(), Tensor::scalar(2.0)]).collect()
+    parts.flat_map(|g| [(g.clamped_log_std() * -2.0).exp(), Tensor::scalar(2.0)]).collect()
 }
 
 /// Returns the distance from 1 to the next larger number of the type.

@@ -195,7 +195,7 @@ pub fn baseline<'a>(pairs: impl Iterator<Item = (&'a [f64], f64)>) -> Vec<f64> {
 /// Returns a function of each row, [B, 1], that has the gradient of the log-density, except that the derivative by a
 /// log-std is −1 + δ²/σ³ (D24).
 fn published(g: &Gaussian, x: &Tensor) -> Tensor {
-    let log_std = g.held_log_std();
+    let log_std = g.clamped_log_std();
     let squares = (x - g.mean.detach()).square();
     let of_log_std = -log_std - squares * (log_std * -2.0 - log_std.detach()).exp() * 0.5;
     Tensor::gaussian_log_prob(x, &g.mean, &log_std.detach()) + of_log_std.sum_columns()

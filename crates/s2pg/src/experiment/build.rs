@@ -8,7 +8,7 @@ use crate::algo::{Recipe, for_each_algorithm};
 use crate::env::{Env, EnvError, MakeEnv, Oracle, Registry};
 use crate::plan::{Plan, PlanError, Switches};
 use crate::policy::Actor;
-use crate::train::{Parts, Player, Trainer, Training};
+use crate::train::{AnyTrainer, Parts, Player, Trainer};
 
 /// Why an experiment cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub fn build(
     experiment: &Experiment,
     registry: Arc<Registry>,
     threads: usize,
-) -> Result<Box<dyn Training>, BuildError> {
+) -> Result<Box<dyn AnyTrainer>, BuildError> {
     let make_env = experiment.make_env(registry);
     let plan = experiment.plan(&make_env, threads)?;
     experiment.training(&plan, make_env)
@@ -80,7 +80,7 @@ impl Experiment {
     }
 
     /// Makes the training of the algorithm whose settings are `recipe`.
-    fn train<R: Recipe>(&self, recipe: &R, plan: &Plan, make_env: MakeEnv) -> Result<Box<dyn Training>, BuildError>
+    fn train<R: Recipe>(&self, recipe: &R, plan: &Plan, make_env: MakeEnv) -> Result<Box<dyn AnyTrainer>, BuildError>
     where
         R::Algorithm: 'static,
     {
@@ -101,7 +101,7 @@ impl Experiment {
 macro_rules! dispatch {
     ($($table:ident),+) => {
         impl Experiment {
-            fn training(&self, plan: &Plan, make_env: MakeEnv) -> Result<Box<dyn Training>, BuildError> {
+            fn training(&self, plan: &Plan, make_env: MakeEnv) -> Result<Box<dyn AnyTrainer>, BuildError> {
                 match self.algorithm.table() {
                     $(stringify!($table) => self.train(&self.$table, plan, make_env),)+
                     other => unreachable!("a table {other} of settings is registered"),

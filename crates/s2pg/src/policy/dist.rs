@@ -95,7 +95,7 @@ impl<T: Real> Gaussian<T> {
     }
 
     /// Returns the log-std clipped to [-20, 2], which densities and draws use, [1, n] or [B, n].
-    pub fn held_log_std(&self) -> &Tensor<T> {
+    pub fn clamped_log_std(&self) -> &Tensor<T> {
         &self.clamped
     }
 

@@ -29,7 +29,7 @@ use super::table::Table;
 use super::timetable::Timetable;
 use crate::env::Registry;
 use crate::experiment::{Experiment, build, flat};
-use crate::train::{Evaluation, TrainError, Training};
+use crate::train::{AnyTrainer, Evaluation, TrainError};
 
 /// The progress of a run after a step.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,7 @@ pub struct Run {
     dir: PathBuf,
     experiment: Experiment,
     timetable: Timetable,
-    training: Box<dyn Training>,
+    training: Box<dyn AnyTrainer>,
     iterations: usize,
     best: f64,
     progress: Table,
@@ -161,7 +161,7 @@ impl Run {
     }
 
     /// Returns the training of the run.
-    pub fn training(&mut self) -> &mut dyn Training {
+    pub fn training(&mut self) -> &mut dyn AnyTrainer {
         &mut *self.training
     }
 

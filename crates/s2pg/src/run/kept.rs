@@ -1,13 +1,13 @@
 //! The content of a checkpoint: the training, and how far the files of its run were written.
 
 use crate::state::{Data, State, Visitor};
-use crate::train::Training;
+use crate::train::AnyTrainer;
 
 /// The state that a checkpoint holds. It is filled from a run that is saved, and filled from the file for a run that
 /// goes on.
 pub(super) struct Kept<'a> {
     /// The training.
-    pub training: &'a mut dyn Training,
+    pub training: &'a mut dyn AnyTrainer,
     /// Number of rows of progress.csv.
     pub iterations: usize,
     /// The best mean return of a deterministic evaluation.
@@ -18,7 +18,7 @@ pub(super) struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     /// Makes the state of a run before its first step.
-    pub fn fresh(training: &'a mut dyn Training) -> Self {
+    pub fn fresh(training: &'a mut dyn AnyTrainer) -> Self {
         Self { training, iterations: 0, best: f64::NEG_INFINITY, lengths: [0; 3] }
     }
 }

@@ -8,11 +8,12 @@ mod error;
 pub mod events;
 mod kept;
 mod model;
-pub mod rerun;
+mod rerun;
 mod table;
 mod timetable;
 
 pub use directory::{Progress, Run};
 pub use error::RunError;
 pub use model::{ModelError, load_model, save_model};
+pub use rerun::{Rerun, rerun};
 pub use table::Table;

@@ -22,7 +22,7 @@ pub const FILE: &str = "diverged.safetensors";
 
 /// A divergence that was repeated.
 #[derive(Clone, Debug)]
-pub struct Replayed {
+pub struct Rerun {
     /// Environment steps at the checkpoint from which the replay started.
     pub from: usize,
     /// Environment steps at which the run diverged in the replay.
@@ -50,13 +50,13 @@ pub(super) fn write(
 
 /// Trains from the last checkpoint of the run in `dir` to the step at which it diverged, and compares figure and batch
 /// with the report. Nothing in the directory changes. `see` is called with the number of steps after each step.
-pub fn replay(
+pub fn rerun(
     dir: &Path,
     experiment: &Experiment,
     registry: Arc<Registry>,
     threads: usize,
     mut see: impl FnMut(usize),
-) -> Result<Replayed, RunError> {
+) -> Result<Rerun, RunError> {
     let path = dir.join(FILE);
     if !path.exists() {
         let what = "this run did not diverge, so there is nothing to replay";
@@ -98,7 +98,7 @@ pub fn replay(
                 Err(e) => vec![e.to_string()],
             };
             let what = [metadata.get("what").cloned().unwrap_or_default(), now];
-            return Ok(Replayed { from, step, what, differences });
+            return Ok(Rerun { from, step, what, differences });
         }
         see(training.steps());
         if training.steps() > recorded {

@@ -40,7 +40,7 @@ pub enum Kernel {
 
 /// How many trajectories of how many steps are rolled out, and from which random streams.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Plan {
+pub struct Rollouts {
     /// Number of trajectories.
     pub n: usize,
     /// Largest number of steps of a trajectory; a trajectory whose episode ends is shorter.
@@ -74,7 +74,7 @@ pub fn roll_out(
     policy: &impl StatefulPolicy<f64>,
     make: MakeWorld,
     kernel: Kernel,
-    plan: &Plan,
+    plan: &Rollouts,
 ) -> Result<Vec<Trajectory>, EnvError> {
     let mut all = vec![Trajectory::default(); plan.n];
     share(&mut all, plan.threads, |from, part| {

@@ -1,7 +1,9 @@
 //! One comparison of estimators, for a task, a policy, a strength of the policy's recurrence and a horizon.
 
 use super::bounds::Constants;
-use super::estimators::{Estimator, Gradients, Kernel, Measured, Plan, Reference, Trajectory, measure, met, roll_out};
+use super::estimators::{
+    Estimator, Gradients, Kernel, Measured, Reference, Rollouts, Trajectory, measure, met, roll_out,
+};
 use super::linear_gaussian::LinearGaussian;
 use super::subject::{Subject, SubjectShape};
 use super::world::MakeWorld;
@@ -13,7 +15,7 @@ use crate::rng::Rng;
 pub struct Study {
     subject: Subject,
     strength: f64,
-    plan: Plan,
+    plan: Rollouts,
     paths: [Vec<Trajectory>; 2],
     constants: [Constants; 2],
     exact: [Option<Vec<f64>>; 2],
@@ -34,7 +36,7 @@ impl Study {
         shape: &SubjectShape,
         make: MakeWorld,
         linear: Option<&LinearGaussian>,
-        plan: Plan,
+        plan: Rollouts,
     ) -> Result<Self, EnvError> {
         let start = typical_start(make, plan.seed)?;
         let subject = Subject::new(shape, &start, &mut Rng::new(plan.seed, "policy"));

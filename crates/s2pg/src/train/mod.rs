@@ -1,13 +1,13 @@
 //! Training: the loop, a policy that acts with its memory, and evaluations of a policy.
 
+mod any_trainer;
 mod evaluation;
 mod player;
 mod recall;
 mod trainer;
-mod training;
 
+pub use any_trainer::{AnyTrainer, Batch, TrainError};
 pub use evaluation::{Evaluation, RecentEpisodes, evaluate, watch};
 pub use player::{Model, Player};
 pub use recall::Recall;
 pub use trainer::{Parts, Trainer};
-pub use training::{Batch, TrainError, Training};

@@ -1,8 +1,8 @@
 //! The loop of training, in which every transition takes the same route.
 
+use super::any_trainer::{AnyTrainer, Batch, TrainError};
 use super::evaluation::{Evaluation, RecentEpisodes, evaluate};
 use super::player::{Model, Player, Senses};
-use super::training::{Batch, TrainError, Training};
 use crate::algo::{Algorithm, Metrics, Schedule};
 use crate::data::{Buffer, Transition};
 use crate::env::{EnvError, EnvSpec, MakeEnv, VecEnv};
@@ -158,7 +158,7 @@ impl<A: Algorithm> Trainer<A> {
     }
 }
 
-impl<A: Algorithm> Training for Trainer<A> {
+impl<A: Algorithm> AnyTrainer for Trainer<A> {
     fn step(&mut self) -> Result<Option<Metrics>, TrainError> {
         // Make the context x, and draw u = (a, z').
         let dist = self.senses.dist(self.algorithm.policy(), &self.o, &self.s);

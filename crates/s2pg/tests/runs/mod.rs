@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use s2pg::env::Registry;
 use s2pg::experiment::{AlgorithmName, Estimator, Experiment, Span, build};
-use s2pg::train::Training;
+use s2pg::train::AnyTrainer;
 
 /// Every algorithm with every estimator, and with every recurrent cell where there is one.
 pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
@@ -72,7 +72,7 @@ pub fn experiment(
 }
 
 /// The training of an experiment on this library's environments.
-pub fn training(experiment: &Experiment, threads: usize) -> Box<dyn Training> {
+pub fn training(experiment: &Experiment, threads: usize) -> Box<dyn AnyTrainer> {
     build(experiment, registry(), threads).unwrap()
 }
 

@@ -39,7 +39,7 @@ impl State for Batch {
 }
 
 /// A training of any algorithm.
-pub trait Training: State + Send {
+pub trait AnyTrainer: State + Send {
     /// Takes one step of every environment. Returns the figures of the update, where one was due after the step. An
     /// error stops the training.
     fn step(&mut self) -> Result<Option<Metrics>, TrainError>;
