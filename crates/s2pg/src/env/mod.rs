@@ -6,20 +6,20 @@ use std::sync::Arc;
 use crate::rng::Rng;
 
 mod check;
+mod entry;
 mod options;
-mod pendulum;
 mod registry;
 mod sensors;
-mod t_maze;
+mod tasks;
 mod vec;
 mod wrappers;
 
 pub use check::{Check, check_env};
+pub use entry::Entry;
 pub use options::{Options, check_options};
-pub use pendulum::Pendulum;
-pub use registry::{Entry, Registry};
+pub use registry::Registry;
 pub use sensors::Sensors;
-pub use t_maze::TMaze;
+pub use tasks::*;
 pub use vec::{Episode, Step, VecEnv};
 pub use wrappers::{Oracle, TimeLimit};
 

@@ -1,18 +1,8 @@
 //! The registry of environments, which makes them by name.
 
+use super::entry::Entry;
 use super::options::Options;
-use super::{Env, EnvError, Pendulum, Sensors, TMaze, TimeLimit};
-
-/// The entry of one environment in a [`Registry`].
-#[derive(Clone)]
-pub struct Entry {
-    /// Name of the environment.
-    pub name: &'static str,
-    /// One line about the environment.
-    pub about: &'static str,
-    /// Makes the environment. An unknown option is an error.
-    pub make: fn(&Options) -> Result<Box<dyn Env>, EnvError>,
-}
+use super::{Env, EnvError, Sensors, tasks};
 
 /// The environments that a program can make by name.
 pub struct Registry(Vec<Entry>);
@@ -20,18 +10,7 @@ pub struct Registry(Vec<Entry>);
 impl Registry {
     /// Makes a registry of the environments of this library.
     pub fn new() -> Self {
-        Self(vec![
-            Entry {
-                name: "PendulumPOMDP-v1",
-                about: "swing up and balance a pendulum whose velocity is hidden",
-                make: |options| Ok(Box::new(TimeLimit::new(Pendulum::new(options)?))),
-            },
-            Entry {
-                name: "TMaze-v0",
-                about: "remember a cue through a corridor and turn to its side (option: corridor = 10)",
-                make: |options| Ok(Box::new(TMaze::new(options)?)),
-            },
-        ])
+        Self(tasks::entries())
     }
 
     /// Adds the entries of further environments.

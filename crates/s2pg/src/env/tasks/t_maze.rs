@@ -1,6 +1,6 @@
 //! The T-maze, a corridor with a junction: a test of memory.
 
-use super::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
+use crate::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
 use crate::rng::Rng;
 
 const NAME: &str = "TMaze-v0";

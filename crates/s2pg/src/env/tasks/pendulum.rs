@@ -1,6 +1,6 @@
 //! A pendulum whose velocity the policy does not see.
 
-use super::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
+use crate::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
 use crate::rng::Rng;
 
 const NAME: &str = "PendulumPOMDP-v1";
@@ -12,7 +12,7 @@ const SPEED: f64 = 8.0;
 ///
 /// `o` = (cos, sin) of the angle from upright, `s` = (cos, sin, angular velocity in rad/s). The action is a torque in N
 /// m, clipped to +-2. The reward is -(angle^2 + 0.1 velocity^2 + 0.001 torque^2) with the angle and the velocity before
-/// the step. An episode never terminates; a [`super::TimeLimit`] around the pendulum truncates it.
+/// the step. An episode never terminates; a [`TimeLimit`](crate::env::TimeLimit) around the pendulum truncates it.
 #[derive(Clone, Debug)]
 pub struct Pendulum {
     spec: EnvSpec,
