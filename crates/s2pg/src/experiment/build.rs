@@ -60,14 +60,14 @@ impl Experiment {
 
     /// Returns the deviations of the published code that a run of this experiment repeats.
     pub fn deviations(&self) -> Switches {
-        let memory = self.estimator.memory(self.network.cell.state_size(self.network.hidden));
+        let memory = self.estimator.memory(self.network.core().state_size());
         self.switches.decide(self.compat, memory, self.algorithm.row().published)
     }
 
     fn plan(&self, make_env: &MakeEnv, threads: usize) -> Result<Plan, EnvError> {
         Ok(Plan {
             spec: make_env()?.spec().clone(),
-            memory: self.estimator.memory(self.network.cell.state_size(self.network.hidden)),
+            memory: self.estimator.memory(self.network.core().state_size()),
             network: self.network.clone(),
             critic: self.critic,
             oracle: self.estimator == Estimator::Oracle,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::nn::CellKind;
-use crate::policy::PolicyKind;
+use crate::policy::{CoreShape, PolicyKind};
 
 /// How a critic of the extended process is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,13 @@ pub struct NetworkSettings {
     pub state_std: f64,
     /// How an off-policy critic that reads z and z' is built.
     pub critic: CriticKind,
+}
+
+impl NetworkSettings {
+    /// Returns what a policy with a state remembers with.
+    pub fn core(&self) -> CoreShape {
+        CoreShape::Cell { kind: self.cell, units: self.hidden }
+    }
 }
 
 impl Default for NetworkSettings {

@@ -39,7 +39,7 @@ impl When {
             Self::Always => true,
             Self::Never => false,
             Self::Stochastic => memory.z() > 0,
-            Self::SeveralSteps => matches!(memory, Memory::Window { .. } | Memory::Bptt { .. }),
+            Self::SeveralSteps => memory.shows_history(),
             Self::Remembering => memory != Memory::None,
             Self::Memoryless => memory == Memory::None,
         }
@@ -100,7 +100,7 @@ macro_rules! switches {
 switches! {
     /// While acting, the previous action of an episode's first step is the last action of the episode before (D13).
     keep_prev_action: |p| p.keeps_prev_action,
-    /// An evaluation abandons the running episodes of the training, and nothing marks where they were cut (D30).
+    /// An evaluation abandons the running episodes of the training; a rollout does not learn where (D30).
     cut_at_evaluation: |_| When::Always,
     /// A deterministic evaluation draws samples (D19).
     sample_in_evaluation: |p| p.samples_in_evaluation,

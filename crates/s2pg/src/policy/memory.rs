@@ -74,6 +74,15 @@ impl Memory {
         self.h() > 0
     }
 
+    /// Returns true if a sample of a training batch may be made of several steps: where a policy is shown windows, or is
+    /// trained through time.
+    pub fn shows_history(self) -> bool {
+        match self {
+            Self::None | Self::Stochastic { .. } => false,
+            Self::Window { .. } | Self::Bptt { .. } => true,
+        }
+    }
+
     /// Tells whether a gradient goes back through whole episodes.
     pub fn is_whole(self) -> bool {
         self.is_through_time() && self.steps() == WHOLE

@@ -9,7 +9,7 @@ mod dist;
 mod memory;
 
 pub use bodies::{
-    Actor, ActorShape, Core, Head, PolicyKind, Q, QKind, QShape, Trunk, TrunkShape, Value, ValueShape, View,
+    Actor, ActorShape, Core, CoreShape, Head, PolicyKind, Q, QKind, QShape, Trunk, TrunkShape, Value, ValueShape, View,
 };
 pub use context::{Context, Extended, LogProb};
 pub use dist::{Bounds, Dist, Gaussian, Support};

@@ -137,8 +137,8 @@ impl<A: Algorithm> Trainer<A> {
     fn take_first_views(&mut self) {
         let n = self.env.len();
         let (w_o, w_s) = (self.o.len() / n, self.s.len() / n);
-        for (o, s) in self.o.chunks_exact_mut(w_o).zip(self.s.chunks_exact_mut(w_s)) {
-            self.senses.take(o, s);
+        for e in 0..n {
+            self.senses.take(&mut self.o[e * w_o..(e + 1) * w_o], &mut self.s[e * w_s..(e + 1) * w_s]);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The actors of the paper: a recurrent network for a policy with memory, a plain one for a policy without.
 
+use super::core::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
 use crate::nn::{Activation, Builder, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
 use crate::policy::{Bounds, Context, Dist, Gaussian, Memory, StatefulPolicy, Support};
@@ -137,7 +138,7 @@ impl<T: Real> Actor<T> {
                 a: shape.a_prev,
                 around: if simple { 0 } else { shape.o },
                 features: f,
-                cell: (shape.cell, shape.hidden),
+                core: CoreShape::Cell { kind: shape.cell, units: shape.hidden },
                 init,
                 joint: simple,
             };

@@ -1,5 +1,6 @@
 //! Action-value functions Q(x, u) of the off-policy algorithms.
 
+use super::core::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
 use super::value::View;
 use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
@@ -93,8 +94,8 @@ impl<T: Real> Q<T> {
             }
             QKind::Recurrent { cell, units } => {
                 let init = Init::Xavier(RELU_GAIN);
-                let cell = (cell, units);
-                let shape = TrunkShape { o: world, a, around: world + a, features: f, cell, init, joint: false };
+                let core = CoreShape::Cell { kind: cell, units };
+                let shape = TrunkShape { o: world, a, around: world + a, features: f, core, init, joint: false };
                 let trunk = Trunk::new(&mut b, &shape);
                 let inits = [init, Init::Xavier(1.0)];
                 let head = b.scope("head", |b| Mlp::new(b, &[trunk.width(), f, 1], relu, &inits));

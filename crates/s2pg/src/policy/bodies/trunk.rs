@@ -1,59 +1,11 @@
 //! The recurrent trunk that policies and critics share: embeddings, a core that remembers, and a shortcut around the
 //! core.
 
-use std::fmt::Debug;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::nn::{Activation, Builder, Cell, CellKind, Init, Linear, Parameters, Real, Tensor};
+use super::core::{Core, CoreShape};
+use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
 use crate::policy::context::Context;
-
-/// The part of a [`Trunk`] that remembers: a recurrent cell, or any other dynamics whose state is a row of numbers.
-///
-/// A core draws its parameters from the [`Builder`] of the network that it belongs to, and reads them from that
-/// network's [`Parameters`].
-pub trait Core<T: Real>: Debug + Send + Sync {
-    /// Returns the number of entries of the core's state.
-    fn state_size(&self) -> usize;
-    /// Returns the number of entries of a state that the rest of the network reads.
-    fn output_size(&self) -> usize;
-    /// Returns all states of windows of L steps, [L B, state], from the inputs of the steps, [L B, inputs], and the
-    /// states before the first step, [B, state]. `starts` holds the first step of each of the B windows, before which
-    /// the state of the window does not change; None where all windows start with the first step.
-    fn unroll(
-        &self,
-        p: &Parameters<T>,
-        inputs: &Tensor<T>,
-        state: &Tensor<T>,
-        starts: Option<Rc<[usize]>>,
-    ) -> Tensor<T>;
-    /// Returns what the rest of the network reads of states, [B, output], from the states, [B, state].
-    fn output(&self, states: &Tensor<T>) -> Tensor<T>;
-}
-
-impl<T: Real> Core<T> for Cell {
-    fn state_size(&self) -> usize {
-        Cell::state_size(self)
-    }
-
-    fn output_size(&self) -> usize {
-        Cell::state_size(self) / self.kind().state_size(1)
-    }
-
-    fn unroll(
-        &self,
-        p: &Parameters<T>,
-        inputs: &Tensor<T>,
-        state: &Tensor<T>,
-        starts: Option<Rc<[usize]>>,
-    ) -> Tensor<T> {
-        Cell::unroll(self, p, &self.input(p, inputs), state, starts)
-    }
-
-    fn output(&self, states: &Tensor<T>) -> Tensor<T> {
-        Cell::output(self, states)
-    }
-}
 
 /// Sizes and start values of a [`Trunk`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,8 +18,8 @@ pub struct TrunkShape {
     pub around: usize,
     /// Width of each embedding, and of the shortcut.
     pub features: usize,
-    /// Kind and units of the recurrent cell that is the core.
-    pub cell: (CellKind, usize),
+    /// What remembers.
+    pub core: CoreShape,
     /// How the weights of the embeddings and of the shortcut are initialised.
     pub init: Init,
     /// Whether observation and previous action share one embedding with tanh, rather than each having an embedding with
@@ -93,9 +45,9 @@ enum Embedding {
 }
 
 impl<T: Real> Trunk<T> {
-    /// Makes a trunk around a recurrent cell; its parameters are drawn by `b`.
+    /// Makes a trunk; the parameters of its layers and of its core are drawn by `b`.
     pub fn new(b: &mut Builder<'_, T>, shape: &TrunkShape) -> Self {
-        let TrunkShape { o, a, around, features, cell: (kind, units), init, joint } = *shape;
+        let TrunkShape { o, a, around, features, core, init, joint } = *shape;
         let relu = Activation::Relu;
         let (embedding, inputs) = if joint {
             let layer = Linear::new(b, "embed", o + a, features, Activation::Tanh, init);
@@ -104,7 +56,7 @@ impl<T: Real> Trunk<T> {
             let o = Linear::new(b, "embed_o", o, features, relu, init);
             (Embedding::Apart { o, a: Linear::new(b, "embed_a", a, features, relu, init) }, 2 * features)
         };
-        let core: Arc<dyn Core<T>> = Arc::new(Cell::new(b, "cell", kind, inputs, units));
+        let core = core.build(b, inputs);
         let shortcut = (around > 0).then(|| Linear::new(b, "shortcut", around, features, relu, init));
         let width = core.output_size() + if around > 0 { features } else { 0 };
         Self { embedding, core, shortcut, width }

@@ -1,5 +1,6 @@
 //! Value functions V(x) of the on-policy algorithms.
 
+use super::core::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
 use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
 use crate::policy::{Context, Critic, Extended};
@@ -56,9 +57,9 @@ impl<T: Real> Value<T> {
     pub fn new(shape: ValueShape, rng: &mut Rng) -> Self {
         let mut b = Builder::new(rng);
         let (world, f) = (shape.world, shape.features);
-        let layers = if let Some(cell) = shape.cell {
-            let init = Init::Xavier(RELU_GAIN);
-            let shape = TrunkShape { o: world, a: shape.a_prev, around: world, features: f, cell, init, joint: false };
+        let layers = if let Some((kind, units)) = shape.cell {
+            let (core, init) = (CoreShape::Cell { kind, units }, Init::Xavier(RELU_GAIN));
+            let shape = TrunkShape { o: world, a: shape.a_prev, around: world, features: f, core, init, joint: false };
             let trunk = Trunk::new(&mut b, &shape);
             let head = b.scope("head", |b| Mlp::new(b, &[trunk.width(), f, 1], Activation::Relu, &[init; 2]));
             Layers::Recurrent { trunk, head }
