@@ -74,8 +74,8 @@ impl Memory {
         self.h() > 0
     }
 
-    /// Returns true if a sample of a training batch may be made of several steps: where a policy is shown windows, or is
-    /// trained through time.
+    /// Returns true if a sample of a training batch may be made of several steps: where a policy is shown windows, or
+    /// is trained through time.
     pub fn shows_history(self) -> bool {
         match self {
             Self::None | Self::Stochastic { .. } => false,

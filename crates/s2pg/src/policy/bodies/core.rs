@@ -1,5 +1,5 @@
-//! What a recurrent network remembers with: a cell, or any other dynamics. A new core is a file that implements [`Core`],
-//! and a variant of [`CoreShape`].
+//! What a recurrent network remembers with: a cell, or any other dynamics. A new core is a file that implements
+//! [`Core`], and a variant of [`CoreShape`].
 
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::nn::{Builder, Cell, CellKind, Parameters, Real, Tensor};
 
-/// The part of a [`Trunk`](super::Trunk) that remembers: a recurrent cell, or any other dynamics whose state is a row of numbers.
+/// The part of a [`Trunk`](super::Trunk) that remembers: a recurrent cell, or any other dynamics whose state is a row
+/// of numbers.
 ///
 /// A core draws its parameters from the [`Builder`] of the network that it belongs to, and reads them from that
 /// network's [`Parameters`].
