@@ -20,7 +20,7 @@ fn number(episode: usize, step: usize) -> f32 {
 /// A rollout of random episodes, some of which go on beyond it, and what its rows are.
 fn random(rng: &mut Rng, memory: Memory) -> (Rollout, Vec<Row>) {
     let (steps, envs) = (1 + rng.below(14), 1 + rng.below(3));
-    let shape = RolloutShape { steps, envs, o: 1, s: 0, a: 1, memory, a_prev: true, ..RolloutShape::default() };
+    let shape = RolloutShape { steps, envs, o: 1, a: 1, memory, a_prev: true, ..RolloutShape::default() };
     let mut data = Rollout::new(shape);
     let mut rows = Vec::new();
     let mut now: Vec<(usize, usize)> = (0..envs).map(|e| (e, rng.below(3))).collect();
