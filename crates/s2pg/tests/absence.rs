@@ -712,7 +712,7 @@ fn sac_without_memory_is_the_textbooks() {
     let mut pi_adam = Optimiser::new(&pi, settings.lr);
     let mut q_adam: Vec<Optimiser<f64>> = q.iter().map(|q| Optimiser::new(q, settings.critic_lr)).collect();
     let (mut ln_alpha, mut m, mut v) = (settings.alpha.ln(), 0.0, 0.0);
-    let mut sac = Sac::new(policy, critics.try_into().unwrap(), (A, 0), settings.clone(), 1);
+    let mut sac = Sac::new(policy, critics, (A, 0), settings.clone(), 1);
 
     let scale = |t: &Tensor<f64>| {
         let row = |f: &dyn Fn(f64, f64) -> f64| {

@@ -881,8 +881,8 @@ fn hostile_files_are_errors() {
     assert!(matches!(error, CheckpointError::Missing { .. }) && error.to_string().contains("none"), "{error}");
 }
 
-/// Random edits of a sound file's header whose hash is made right again never panic: what is refused changes nothing, and what
-/// is loaded are the numbers of the sound file.
+/// Random edits of a sound file's header whose hash is made right again never panic: what is refused changes nothing,
+/// and what is loaded are the numbers of the sound file.
 #[test]
 fn forged_edits_never_panic() {
     let dir = tempfile::tempdir().unwrap();

@@ -13,8 +13,8 @@ const GRADIENT: [&str; 2] = ["grad/norm", "grad/snr"];
 const STATE: [&str; 3] = ["state/mean", "state/variance", "state/saturation"];
 
 /// With the figures or without, a run has the same rows and the same state to the bit, but for the sums of the figures
-/// themselves; there are those of gradients for every algorithm, and those of the state where there is one. The figures of
-/// a row that are there in both cases are the same.
+/// themselves; there are those of gradients for every algorithm, and those of the state where there is one. The figures
+/// of a row that are there in both cases are the same.
 #[test]
 fn figures_change_nothing() {
     for pair in pairs() {

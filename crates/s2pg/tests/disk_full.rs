@@ -59,8 +59,8 @@ fn two_failures_are_warnings() {
     }
 }
 
-/// The third failure in a row stops the run, and so does a failure at the last step, after which there is no next try; the old
-/// checkpoint goes on from where it was, to the bit.
+/// The third failure in a row stops the run, and so does a failure at the last step, after which there is no next try;
+/// the old checkpoint goes on from where it was, to the bit.
 #[test]
 fn three_failures_stop_the_run() {
     let experiment = small(0);

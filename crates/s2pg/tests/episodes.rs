@@ -1,5 +1,5 @@
-//! No window of a rollout crosses an episode, and nothing of a replay buffer crosses an episode or the seam of its ring:
-//! 100,000 random cases of either, `S2PG_CASES` for another number.
+//! No window of a rollout crosses an episode, and nothing of a replay buffer crosses an episode or the seam of its
+//! ring: 100,000 random cases of either, `S2PG_CASES` for another number.
 
 use s2pg::Rng;
 use s2pg::data::{Buffer, Replay, ReplayShape, Rollout, RolloutShape, Transition};

@@ -208,8 +208,8 @@ fn golden_ppo_rs_update() {
     case.assert_complete(&[]);
 }
 
-/// One PPO-BPTT update over windows has the recorded numbers, with the published product of every ratio with every advantage
-/// (D11) and without.
+/// One PPO-BPTT update over windows has the recorded numbers, with the published product of every ratio with every
+/// advantage (D11) and without.
 #[test]
 fn golden_ppo_bptt_update() {
     for (name, broadcast_bug) in [("ppo_bptt_update", true), ("ppo_bptt_update_fixed_broadcast", false)] {
@@ -270,8 +270,8 @@ fn check_windows(case: &mut Case, data: &Rollout, len: usize) {
     }
 }
 
-/// Acting over resets has the recorded numbers, stochastic and deterministic: PPO-RS with the official memory of the previous
-/// action (D13), and PPO-BPTT, which forgets it.
+/// Acting over resets has the recorded numbers, stochastic and deterministic: PPO-RS with the official memory of the
+/// previous action (D13), and PPO-BPTT, which forgets it.
 #[test]
 fn golden_acting_ppo() {
     let mut case = Case::open("acting");
@@ -315,7 +315,8 @@ fn golden_acting_ppo() {
     case.assert_complete(&["sac_", "td3_"]);
 }
 
-/// The running standardiser has the recorded outputs, means and deviations after every call, and so has its frozen form.
+/// The running standardiser has the recorded outputs, means and deviations after every call, and so has its frozen
+/// form.
 #[test]
 fn golden_standardiser() {
     let mut case = Case::open("replay_and_standardiser");

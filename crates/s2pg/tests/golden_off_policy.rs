@@ -198,7 +198,8 @@ fn check_batch(case: &mut Case, step: &str, data: &Replay, rows: &[usize]) {
     for (x, name, states) in [(&x, "prev_action", "state"), (&next, "action_seq", "next_state")] {
         let steps = x.steps();
         let mut behind = vec![0.0f32; rows.len() * len * n_a];
-        // The recorded windows hold [s; h] of every step; ours hold what is seen of s, the last s, and h before the first.
+        // The recorded windows hold [s; h] of every step; ours hold what is seen of s, the last s, and h before the
+        // first.
         let mut recorded = case.f32(&format!("{step}.batch.{states}"));
         let (n_s, n_h) = (case.size("privileged"), case.size("H"));
         let window = |i: usize, t: usize| (i * len + t) * (n_s + n_h)..(i * len + t + 1) * (n_s + n_h);
@@ -305,8 +306,8 @@ fn noise(case: &Case, name: &str, rows: usize, n_a: usize) -> Noise {
     Noise::new(rows, &columns(0, n_a), &columns(n_a, width))
 }
 
-/// Whole updates of SAC have the recorded numbers: RS in the published form, with the next state's entropy in the targets, and
-/// before the policy moves; and BPTT over windows.
+/// Whole updates of SAC have the recorded numbers: RS in the published form, with the next state's entropy in the
+/// targets, and before the policy moves; and BPTT over windows.
 #[test]
 fn golden_sac_updates() {
     let mut names = vec!["sac_rs_update", "sac_rs_update_hidden_entropy", "sac_rs_update_warmup", "sac_bptt_update"];
@@ -410,8 +411,8 @@ fn golden_sac_updates() {
     }
 }
 
-/// Whole updates of TD3 have the recorded numbers with RS, and with BPTT over windows, both with the published means of the
-/// critics (D4, D5).
+/// Whole updates of TD3 have the recorded numbers with RS, and with BPTT over windows, both with the published means of
+/// the critics (D4, D5).
 #[test]
 fn golden_td3_updates() {
     for name in ["td3_rs_update", "td3_bptt_update"] {

@@ -102,8 +102,8 @@ fn unary_operations() {
     }
 }
 
-/// Each operation of two operands has the gradient of differences, for every way of spreading one over the other, with an
-/// operand used twice.
+/// Each operation of two operands has the gradient of differences, for every way of spreading one over the other, with
+/// an operand used twice.
 #[test]
 fn binary_operations() {
     let operations: [Named<fn(&F, &F) -> F>; 6] = [
@@ -155,8 +155,8 @@ fn data(rows: usize, cols: usize, seed: u64) -> F {
     F::with(rows, cols, |x| x.iter_mut().for_each(|x| *x = rng.normal()))
 }
 
-/// Linear layers have the gradients of differences with every activation, on an input of which only some columns lead to the
-/// network.
+/// Linear layers have the gradients of differences with every activation, on an input of which only some columns lead
+/// to the network.
 #[test]
 fn layers() {
     for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
@@ -212,8 +212,8 @@ fn cells() {
     }
 }
 
-/// Gaussian log-densities, with one log-std for all rows and with one for each, and the squashed sample have the gradients of
-/// differences.
+/// Gaussian log-densities, with one log-std for all rows and with one for each, and the squashed sample have the
+/// gradients of differences.
 #[test]
 fn densities() {
     let mut rng = Rng::new(7, "densities");
@@ -321,9 +321,9 @@ fn long_chains_drop() {
     assert_eq!(gradient(&chain(), &net)[net.0.slot("one").range()], [1.0]);
 }
 
-/// PPO's clipped ratio of (a, z') with its entropy bonus, for policies with every cell and for one without memory, and the
-/// loss of their value functions have the gradients of differences: some ratios are clipped on either side, and advantages
-/// have both signs.
+/// PPO's clipped ratio of (a, z') with its entropy bonus, for policies with every cell and for one without memory, and
+/// the loss of their value functions have the gradients of differences: some ratios are clipped on either side, and
+/// advantages have both signs.
 #[test]
 fn ppo_losses() {
     let (rows, o, a) = (9, 3, 2);
@@ -382,8 +382,9 @@ fn ppo_losses() {
     println!("PPO's losses: {coordinates} coordinates");
 }
 
-/// The losses of SAC and TD3 have the gradients of differences by policy and critic, for every memory and cell and every kind
-/// of critic: the draws are differentiated through (reparameterisation), squashed or not, and so are the critics by a and z'.
+/// The losses of SAC and TD3 have the gradients of differences by policy and critic, for every memory and cell and
+/// every kind of critic: the draws are differentiated through (reparameterisation), squashed or not, and so are the
+/// critics by a and z'.
 #[test]
 fn off_policy_losses() {
     let (rows, o, s, a) = (6, 3, 5, 2);
@@ -402,12 +403,12 @@ fn off_policy_losses() {
         let z = if let Memory::Stochastic { z } = memory { z } else { 0 };
         let h = if let Memory::Bptt { h, .. } = memory { h } else { 0 };
         let x = Context {
-            o: data(steps * rows, windows * o, 21),
             s: Some(data(rows, s, 22)),
             a_prev: Some(data(steps * rows, a, 23)),
             z: (z > 0).then(|| data(rows, z, 24)),
             h: (h > 0).then(|| data(rows, h, 25)),
             lengths: (steps > 1).then(|| vec![3, 1, 2, 3, 3, 2]),
+            ..Context::of(data(steps * rows, windows * o, 21))
         };
         let noise = Extended { a: data(rows, a, 26), z: (z > 0).then(|| data(rows, z, 27)) };
         let y = data(rows, 1, 28);

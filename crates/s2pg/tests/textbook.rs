@@ -200,7 +200,7 @@ proptest! {
         let mut random = |rows: usize, cols: usize, scale: f64| {
             Tensor::<f64>::with(rows, cols, |x| x.iter_mut().for_each(|x| *x = scale * rng.normal()))
         };
-        // One of four log-stds is beyond either end of the range.
+        // One log-std of eight is above the range, and one is below it.
         let log_std = |x: Tensor<f64>| Tensor::new(1, x.cols(), &x.data().iter().map(|x| match x {
             x if *x > 1.15 => 2.0 + x,
             x if *x < -1.15 => x - 20.0,

@@ -13,7 +13,8 @@ use s2pg::{EnvError, Rng};
 /// Chosen before the first run.
 const SEED: u64 = 2024;
 
-/// Every check of the section holds over this many trajectories; so many checks there are, and so many mutants among them.
+/// Every check of the section holds over this many trajectories; so many checks there are, and so many mutants among
+/// them.
 fn holds(name: &str, trajectories: usize, expected: (usize, usize)) {
     let section = SECTIONS.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("no section {name}"));
     let checks = (section.check)(&Effort { trajectories, seed: SEED, threads: 2 });

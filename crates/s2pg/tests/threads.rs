@@ -7,8 +7,8 @@ use s2pg::experiment::AlgorithmName;
 use s2pg::run::Run;
 use s2pg::state::digest;
 
-/// The rows of figures after so many steps of each of four environments: one for each update, of 24 transitions or of four
-/// episodes; off-policy one for each thousand transitions.
+/// The rows of figures after so many steps of each of four environments: one for each update, of 24 transitions or of
+/// four episodes; off-policy one for each thousand transitions.
 fn rows(algorithm: AlgorithmName, env: &str, steps: usize) -> usize {
     match algorithm {
         _ if algorithm.is_off_policy() => 4 * steps / 1000,
@@ -17,8 +17,8 @@ fn rows(algorithm: AlgorithmName, env: &str, steps: usize) -> usize {
     }
 }
 
-/// After the updates of 260 steps of four environments, off-policy 10 from batches of two pieces, the whole state has one
-/// digest on 1, 2, 3, 4 and 8 threads.
+/// After the updates of 260 steps of four environments, off-policy 10 from batches of two pieces, the whole state has
+/// one digest on 1, 2, 3, 4 and 8 threads.
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     for pair in pairs().into_iter().filter(|pair| pair.2 == "gru") {

@@ -401,7 +401,8 @@ mod tests {
     fn every_product_is_the_sum_of_products() {
         let mut rng = Rng::new(0, "products");
         let mut fill = |n: usize| (0..n).map(|_| rng.range(-1.0, 1.0) as f32).collect::<Vec<_>>();
-        // One row; few rows of wide operands, which are turned, with and without whole tiles; all others; nothing to sum.
+        // One row; few rows of wide operands, which are turned, with and without whole tiles; all others; nothing to
+        // sum.
         let sizes = [
             (1, 5, 7),
             (1, 37, 40),
