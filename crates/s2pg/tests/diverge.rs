@@ -95,7 +95,7 @@ fn a_nan_in_a_weight_stops_the_run() {
                 let experiment = with_checkpoints(pair, env, &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
-                let at = 10 + 2 * rng.below(30);
+                let at = 10 + 2 * rng.below(60);
                 while run.steps() < at {
                     run.advance(0.0, 0.0).unwrap();
                 }
@@ -131,7 +131,7 @@ fn a_nan_in_a_critic_or_an_optimiser_stops_the_run() {
                 let experiment = with_checkpoints(pair, "TMaze-v0", &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
-                let at = 10 + 2 * rng.below(30);
+                let at = 10 + 2 * rng.below(60);
                 while run.steps() < at {
                     run.advance(0.0, 0.0).unwrap();
                 }
@@ -158,7 +158,7 @@ fn no_checkpoint_holds_a_nan() {
                 let experiment = with_checkpoints(pair, env, &mut rng);
                 let dir = tempfile::tempdir().unwrap();
                 let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 1, 0.0).unwrap();
-                let at = 10 + 2 * rng.below(30);
+                let at = 10 + 2 * rng.below(60);
                 while run.steps() < at {
                     run.advance(0.0, 0.0).unwrap();
                 }
