@@ -123,7 +123,7 @@ fn rollout(steps: usize, policy: &Actor, rng: &mut Rng) -> (Rollout, Vec<Row>) {
 }
 
 fn shape(steps: usize) -> RolloutShape {
-    RolloutShape { steps, envs: 2, o: O, s: 0, a: A, memory: Memory::None, a_prev: false, ..RolloutShape::default() }
+    RolloutShape { steps, envs: 2, o: O, a: A, ..RolloutShape::default() }
 }
 
 /// `steps` random steps of two environments, also into a buffer.

@@ -8,8 +8,10 @@ use std::path::Path;
 
 use runs::{experiment, pairs, registry};
 use s2pg::experiment::Experiment;
+use s2pg::results::Columns;
 use s2pg::run::checkpoint::{Checkpoints, LATEST, differences};
 use s2pg::run::{Run, RunError};
+use safetensors::SafeTensors;
 
 /// A checkpoint every 10 steps of one environment.
 fn small(evaluation: usize) -> Experiment {
@@ -57,11 +59,14 @@ fn two_failures_are_warnings() {
     }
 }
 
-/// The third failure in a row stops the run, the old checkpoint goes on from where it was, and so does a failure at the
-/// last step, after which there is no next try.
+/// The third failure in a row stops the run, and so does a failure at the last step, after which there is no next try;
+/// the old checkpoint goes on from where it was, to the bit.
 #[test]
 fn three_failures_stop_the_run() {
     let experiment = small(0);
+    let whole = tempfile::tempdir().unwrap();
+    let mut reference = open(whole.path(), &experiment);
+    while !reference.advance(0.0, 0.0).unwrap().finished {}
     for (before, expected) in [(50, 80), (290, 300)] {
         let dir = tempfile::tempdir().unwrap();
         let (here, away) = (dir.path().join("checkpoints"), dir.path().join("away"));
@@ -78,6 +83,7 @@ fn three_failures_stop_the_run() {
         let mut run = open(dir.path(), &experiment);
         assert_eq!(run.steps(), before);
         while !run.advance(0.0, 0.0).unwrap().finished {}
+        assert_eq!(differences(reference.training(), run.training()), [""; 0]);
     }
 }
 
@@ -96,6 +102,14 @@ fn a_best_policy_that_cannot_be_kept_is_a_warning() {
     fs::rename(&away, &here).unwrap();
     assert!(!here.join("best.safetensors").exists());
     assert_eq!(ten(&mut run), None);
-    assert!(here.join("best.safetensors").exists());
+    let kept = || {
+        let file = fs::read(here.join("best.safetensors")).unwrap();
+        SafeTensors::read_metadata(&file).unwrap().1.metadata().clone().unwrap()
+    };
+    assert_eq!(kept()["steps"], "30");
     while !run.advance(0.0, 0.0).unwrap().finished {}
+    let evaluations = Columns::read(&dir.path().join("eval.csv")).unwrap();
+    let later = &evaluations.get("eval/mean_reward")[2..];
+    assert_eq!(later.len(), 28);
+    assert_eq!(kept()["mean_reward"].parse(), Ok(later.iter().fold(f64::MIN, |best, &x| best.max(x))));
 }

@@ -82,12 +82,12 @@ fn rollout(case: &Case, memory: Memory) -> Rollout {
         steps: n,
         envs: 1,
         o: n_o,
-        s: 0,
         a: n_a,
         memory,
         a_prev: true,
         misalign_next_windows: true,
         join_first_windows: true,
+        ..RolloutShape::default()
     });
     let mut a_prev = vec![0.0; n_a];
     let stochastic = matches!(memory, Memory::Stochastic { .. });
@@ -161,10 +161,14 @@ fn check_update(case: &mut Case, ppo: &mut Ppo<Actor, Value>, data: &Rollout, va
         for (ours, theirs) in ACTOR {
             let slot = ppo.policy().params().slot(ours).clone();
             case.check(&format!("{step}.grad.{theirs}"), &ppo.optimisers().0.gradient()[slot.range()]);
+            if steps == 0 {
+                let ours = &ppo.policy().params().data()[slot.range()];
+                let gradient = [format!("{step}.grad.{theirs}")];
+                case.check_after_adam(&format!("pi.after_step0.{theirs}"), ours, settings.lr, &gradient);
+            }
         }
         steps += 1;
     }
-    assert!(steps > 0);
     for (ours, theirs) in ACTOR {
         let slot = ppo.policy().params().slot(ours).clone();
         let gradients: Vec<String> = (0..steps).map(|i| format!("pi.step{i}.grad.{theirs}")).collect();
@@ -186,7 +190,7 @@ fn settings(case: &Case, broadcast_bug: bool) -> ppo::Settings {
     }
 }
 
-/// One PPO-RS update.
+/// One PPO-RS update has the recorded numbers.
 #[test]
 fn golden_ppo_rs_update() {
     let mut case = Case::open("ppo_rs_update");
@@ -201,9 +205,11 @@ fn golden_ppo_rs_update() {
     let actor = actor(&case, memory, "n_features_actor", "actor.");
     let mut ppo = Ppo::new(actor, value, settings(&case, false), 1);
     check_update(&mut case, &mut ppo, &data, &VALUE);
+    case.assert_complete(&[]);
 }
 
-/// One PPO-BPTT update over windows, with the published product of every ratio with every advantage (D11) and without.
+/// One PPO-BPTT update over windows has the recorded numbers, with the published product of every ratio with every
+/// advantage (D11) and without.
 #[test]
 fn golden_ppo_bptt_update() {
     for (name, broadcast_bug) in [("ppo_bptt_update", true), ("ppo_bptt_update_fixed_broadcast", false)] {
@@ -221,6 +227,7 @@ fn golden_ppo_bptt_update() {
         let actor = actor(&case, memory, "n_features_actor", "actor.");
         let mut ppo = Ppo::new(actor, value, settings(&case, broadcast_bug), 1);
         check_update(&mut case, &mut ppo, &data, &RECURRENT_VALUE);
+        case.assert_complete(&[]);
     }
 }
 
@@ -263,8 +270,8 @@ fn check_windows(case: &mut Case, data: &Rollout, len: usize) {
     }
 }
 
-/// Acting over resets, stochastic and deterministic: PPO-RS with the official memory of the previous action (D13), and
-/// PPO-BPTT, which forgets it.
+/// Acting over resets has the recorded numbers, stochastic and deterministic: PPO-RS with the official memory of the
+/// previous action (D13), and PPO-BPTT, which forgets it.
 #[test]
 fn golden_acting_ppo() {
     let mut case = Case::open("acting");
@@ -305,9 +312,11 @@ fn golden_acting_ppo() {
             case.check(&format!("{name}.{mode}.memory.hidden"), &states);
         }
     }
+    case.assert_complete(&["sac_", "td3_"]);
 }
 
-/// The running standardiser: outputs, means and deviations after every call, and its frozen form.
+/// The running standardiser has the recorded outputs, means and deviations after every call, and so has its frozen
+/// form.
 #[test]
 fn golden_standardiser() {
     let mut case = Case::open("replay_and_standardiser");
@@ -329,4 +338,5 @@ fn golden_standardiser() {
     let mut frozen = raw[..case.get("std.frozen").len()].to_vec();
     frozen.chunks_mut(n).for_each(|o| standardiser.apply(o));
     case.check("std.frozen", &frozen);
+    case.assert_complete(&["part.", "full."]);
 }

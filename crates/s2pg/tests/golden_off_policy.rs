@@ -195,16 +195,33 @@ fn check_batch(case: &mut Case, step: &str, data: &Replay, rows: &[usize]) {
     let (len, n_a) = (case.size("truncation_length"), case.size("A"));
     let lengths = x.lengths.clone().unwrap();
     case.check(&format!("{step}.batch.lengths"), &lengths.iter().map(|&n| n as f64).collect::<Vec<_>>());
-    for (x, name) in [(&x, "prev_action"), (&next, "action_seq")] {
+    for (x, name, states) in [(&x, "prev_action", "state"), (&next, "action_seq", "next_state")] {
         let steps = x.steps();
         let mut behind = vec![0.0f32; rows.len() * len * n_a];
+        // The recorded windows hold [s; h] of every step; ours hold what is seen of s, the last s, and h before the
+        // first.
+        let mut recorded = case.f32(&format!("{step}.batch.{states}"));
+        let (n_s, n_h) = (case.size("privileged"), case.size("H"));
+        let window = |i: usize, t: usize| (i * len + t) * (n_s + n_h)..(i * len + t + 1) * (n_s + n_h);
         for (i, n) in lengths.iter().enumerate() {
             for t in 0..*n {
-                let from = ((steps - n + t) * rows.len() + i) * n_a;
-                behind[(i * len + t) * n_a..][..n_a].copy_from_slice(&x.a_prev.as_ref().unwrap().data()[from..][..n_a]);
+                let row = (steps - n + t) * rows.len() + i;
+                let a_prev = &x.a_prev.as_ref().unwrap().data()[row * n_a..][..n_a];
+                behind[(i * len + t) * n_a..][..n_a].copy_from_slice(a_prev);
+                let (s, h) = recorded[window(i, t)].split_at_mut(n_s);
+                let o = x.o.data()[row * x.o.cols()..].iter();
+                s.iter_mut().zip(case.bools("mask.policy")).filter(|(_, m)| *m).zip(o).for_each(|((s, _), o)| *s = *o);
+                if t == 0 {
+                    h.copy_from_slice(&x.h.as_ref().unwrap().data()[i * n_h..][..n_h]);
+                }
+                if t + 1 == *n {
+                    s.copy_from_slice(&x.s.as_ref().unwrap().data()[i * n_s..][..n_s]);
+                }
             }
+            recorded[window(i, *n).start..window(i, len).start].fill(0.0);
         }
         case.check(&format!("{step}.batch.{name}"), &behind);
+        case.check(&format!("{step}.batch.{states}"), &recorded);
     }
 }
 
@@ -289,8 +306,8 @@ fn noise(case: &Case, name: &str, rows: usize, n_a: usize) -> Noise {
     Noise::new(rows, &columns(0, n_a), &columns(n_a, width))
 }
 
-/// Whole updates of SAC: RS in the published form, with the next state's entropy in the targets, and before the policy
-/// moves; and BPTT over windows.
+/// Whole updates of SAC have the recorded numbers: RS in the published form, with the next state's entropy in the
+/// targets, and before the policy moves; and BPTT over windows.
 #[test]
 fn golden_sac_updates() {
     let mut names = vec!["sac_rs_update", "sac_rs_update_hidden_entropy", "sac_rs_update_warmup", "sac_bptt_update"];
@@ -338,6 +355,12 @@ fn golden_sac_updates() {
                 let noise = noise(&case, &format!("{step}.noise.actor"), n, n_a);
                 let dist = sac.policy().dist(&data.context(&rows));
                 check_dist(&mut case, &format!("{step}.actor"), &dist, &noise.of(0..n));
+                for (i, q) in sac.critics.online.iter().enumerate() {
+                    let u = dist.reparameterised(&noise.of(0..n)).0;
+                    if stochastic {
+                        case.check(&format!("{step}.actor.q{i}"), q.value(&data.context(&rows), Some(&u)).data());
+                    }
+                }
                 let done = sac.policy_step(&data, &rows, &noise);
                 case.check(&format!("{step}.actor.loss"), &[done.loss]);
                 let policy = sac.policy();
@@ -383,10 +406,13 @@ fn golden_sac_updates() {
                 case.check_after_adam(&format!("{step}.after.log_{name}"), &[temperature.ln()], lr, &gradients);
             }
         }
+        // The buffer does not keep what cut an episode.
+        case.assert_complete(&[".batch.last"]);
     }
 }
 
-/// Whole updates of TD3 with RS, and with BPTT over windows, both with the published means of the critics (D4, D5).
+/// Whole updates of TD3 have the recorded numbers with RS, and with BPTT over windows, both with the published means of
+/// the critics (D4, D5).
 #[test]
 fn golden_td3_updates() {
     for name in ["td3_rs_update", "td3_bptt_update"] {
@@ -448,6 +474,9 @@ fn golden_td3_updates() {
             let gradients: Vec<&[f32]> = td3.critics.optimisers.iter().map(|o| o.gradient()).collect();
             check_critics(&mut case, &step, &td3.critics.online, &gradients, &losses, stochastic);
             if case.has(&format!("{step}.actor.loss")) {
+                if let Some(h) = td3.policy().dist(&data.context(&rows)).h {
+                    case.check(&format!("{step}.actor.next_hidden"), h.data());
+                }
                 let done = td3.policy_step(&data, &rows);
                 case.check(&format!("{step}.actor.loss"), &[done.loss]);
                 case.check(&format!("{step}.actor.action"), &done.a);
@@ -462,8 +491,10 @@ fn golden_td3_updates() {
                 if stochastic {
                     case.check(&format!("{step}.actor.next_hidden"), &done.z);
                     data.refresh(&rows, &done.z, case.number("new_state_update_tau"));
-                    check_refreshed(&mut case, &step, &data);
                 }
+            }
+            if stochastic {
+                check_refreshed(&mut case, &step, &data);
             }
             td3.follow();
             let target = td3.policy_target.clone();
@@ -472,10 +503,12 @@ fn golden_td3_updates() {
             let networks = (&td3.critics.online[..], &td3.critics.targets[..]);
             check_networks(&mut case, it, td3.policy(), networks, &TD3_ACTOR, stochastic);
         }
+        // The buffer does not keep what cut an episode.
+        case.assert_complete(&[".batch.last"]);
     }
 }
 
-/// The actor of SAC-RS: means, log-stds, draws, both densities, and their gradient.
+/// The actor of SAC-RS has the recorded means, log-stds, draws, densities, and their gradient.
 #[test]
 fn golden_sac_rs_actor() {
     let mut case = Case::open("sac_rs_actor");
@@ -489,12 +522,9 @@ fn golden_sac_rs_actor() {
     case.check("in.obs", &o);
     case.check("in.z", &z);
     let x = Context {
-        o: Tensor::new(n, o.len() / n, &o),
-        s: None,
         a_prev: Some(Tensor::new(n, n_a, &case.f32("in.prev_action"))),
         z: Some(Tensor::new(n, n_z, &z)),
-        h: None,
-        lengths: None,
+        ..Context::of(Tensor::new(n, o.len() / n, &o))
     };
     let dist = actor.dist(&x);
     let state = dist.z.as_ref().unwrap();
@@ -518,6 +548,8 @@ fn golden_sac_rs_actor() {
     for (ours, theirs) in SAC_ACTOR {
         case.check(&format!("grad.{theirs}"), &gradient[actor.params().slot(ours).range()]);
     }
+    // What goes on inside a network is not shown.
+    case.assert_complete(&["out.pre_tanh"]);
 }
 
 /// Inputs of a network, to differentiate with respect to them.
@@ -532,7 +564,7 @@ impl Params for Inputs {
     }
 }
 
-/// The critic of RS: values, and gradients with respect to its parameters and its inputs.
+/// The critic of RS has the recorded values, and gradients with respect to its parameters and its inputs.
 #[test]
 fn golden_sac_rs_critic() {
     let mut case = Case::open("sac_rs_critic");
@@ -553,12 +585,10 @@ fn golden_sac_rs_critic() {
     let value = || {
         let [state, a, z_next, a_prev] = [0, 1, 2, 3].map(|slot| Tensor::param(&inputs.0, slot));
         let x = Context {
-            o: Tensor::zeros(0, 0),
             s: Some(state.columns(0..n_s)),
             a_prev: Some(a_prev),
             z: Some(state.columns(n_s..n_s + n_z)),
-            h: None,
-            lengths: None,
+            ..Context::of(Tensor::zeros(0, 0))
         };
         q.value(&x, Some(&Extended { a, z: Some(z_next) }))
     };
@@ -571,6 +601,8 @@ fn golden_sac_rs_critic() {
     for (ours, theirs) in ENCODERS {
         case.check(&format!("grad.{theirs}"), &of_weights[q.params().slot(ours).range()]);
     }
+    // What goes on inside a network is not shown.
+    case.assert_complete(&["out.enc_"]);
 }
 
 /// Acting over resets, stochastic and deterministic, as the published policies do: those of SAC keep the previous
@@ -642,6 +674,8 @@ fn golden_acting_off_policy() {
             }
         }
     }
+    // Another test compares PPO; a policy that is shown windows keeps no state, for which zeros are recorded.
+    case.assert_complete(&["ppo_", "window.stoch.memory.hidden", "window.deter.memory.hidden"]);
 }
 
 /// The recorded transitions in the order of time, of which the one at `CUT` is the last of an abandoned episode.

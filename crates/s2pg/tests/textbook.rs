@@ -34,16 +34,9 @@ const Z: usize = 3;
 /// failure.
 fn episodes(steps: usize, envs: usize, ends: f64, seed: u64) -> Episodes {
     let mut rng = Rng::new(seed, "episodes");
-    let mut data = Rollout::new(RolloutShape {
-        steps,
-        envs,
-        o: O,
-        s: 0,
-        a: A,
-        memory: Memory::Stochastic { z: Z },
-        a_prev: true,
-        ..RolloutShape::default()
-    });
+    let memory = Memory::Stochastic { z: Z };
+    let shape = RolloutShape { steps, envs, o: O, a: A, memory, a_prev: true, ..RolloutShape::default() };
+    let mut data = Rollout::new(shape);
     let random = |rng: &mut Rng, n: usize| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
     let mut o = random(&mut rng, envs * O);
     let (mut a_prev, mut z) = (vec![0.0; envs * A], vec![0.0; envs * Z]);
@@ -210,8 +203,13 @@ proptest! {
         let mut random = |rows: usize, cols: usize, scale: f64| {
             Tensor::<f64>::with(rows, cols, |x| x.iter_mut().for_each(|x| *x = scale * rng.normal()))
         };
-        let log_std = |x: Tensor<f64>| x - 0.5;
-        let mut gaussian = |n: usize| Gaussian::new(random(rows, n, 1.0), log_std(random(1, n, 1.5)));
+        // One log-std of eight is above the range, and one is below it.
+        let log_std = |x: Tensor<f64>| Tensor::new(1, x.cols(), &x.data().iter().map(|x| match x {
+            x if *x > 1.15 => 2.0 + x,
+            x if *x < -1.15 => x - 20.0,
+            x => 1.5 * x - 0.5,
+        }).collect::<Vec<f64>>());
+        let mut gaussian = |n: usize| Gaussian::new(random(rows, n, 1.0), log_std(random(1, n, 1.0)));
         let dist = Dist { a: gaussian(a), z: (z > 0).then(|| gaussian(z)), h: None };
         let u = dist.sample(&mut Rng::new(seed, "sample"));
         let log_prob = dist.log_prob(&u);

@@ -2,7 +2,7 @@
 
 use s2pg::nn::CellKind;
 use s2pg::theory::bounds::Constants;
-use s2pg::theory::checks::{Effort, SECTIONS};
+use s2pg::theory::checks::{Effort, Rule, SECTIONS};
 use s2pg::theory::estimators::{Estimator, Gradients, Kernel, Measured, Rollouts, Trajectory, roll_out};
 use s2pg::theory::study::Study;
 use s2pg::theory::subject::{Kind, Subject, SubjectShape};
@@ -13,8 +13,9 @@ use s2pg::{EnvError, Rng};
 /// Chosen before the first run.
 const SEED: u64 = 2024;
 
-/// Every check of the section holds over this many trajectories.
-fn holds(name: &str, trajectories: usize) {
+/// Every check of the section holds over this many trajectories; so many checks there are, and so many mutants among
+/// them.
+fn holds(name: &str, trajectories: usize, expected: (usize, usize)) {
     let section = SECTIONS.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("no section {name}"));
     let checks = (section.check)(&Effort { trajectories, seed: SEED, threads: 2 });
     for check in &checks {
@@ -23,67 +24,69 @@ fn holds(name: &str, trajectories: usize) {
     }
     let failed: Vec<_> = checks.iter().filter(|check| !check.holds()).collect();
     assert!(failed.is_empty(), "{name}: {failed:#?}");
+    let mutants = checks.iter().filter(|check| matches!(check.rule, Rule::Mutant(_))).count();
+    assert_eq!((checks.len(), mutants), expected, "{name}: statements, mutants among them");
 }
 
 /// Lemma 2.1 and Corollary 2.4: the S2PG estimate is unbiased behind noise; each mutant is beyond 6 standard errors.
 #[test]
 fn s2pg_is_unbiased_and_mutants_are_seen() {
-    holds("Lemma 2.1, Corollary 2.4", 4_000_000);
+    holds("Lemma 2.1, Corollary 2.4", 4_000_000, (17, 3));
 }
 
 /// Equation 1: BPTT through the whole trajectory is unbiased for the deterministic kernel; over one step it is exactly
 /// 0 for the memory's weights.
 #[test]
 fn bptt_is_unbiased() {
-    holds("Equation 1", 4_000_000);
+    holds("Equation 1", 4_000_000, (17, 1));
 }
 
 /// As the memory's noise falls, the gradient goes to the deterministic kernel's and the variance grows as 1 / Upsilon.
 #[test]
 fn small_noise_is_the_limit() {
-    holds("Small state noise", 4_000_000);
+    holds("Small state noise", 4_000_000, (16, 0));
 }
 
 /// Theorem 2.2: known values, central differences, and both sampled forms over rho.
 #[test]
 fn the_stateful_gradient_theorem() {
-    holds("Theorem 2.2", 4_000_000);
+    holds("Theorem 2.2", 4_000_000, (23, 0));
 }
 
 /// Theorem 2.3: known values, the sampled form, and the limit of Theorem 2.2.
 #[test]
 fn the_deterministic_gradient_theorem() {
-    holds("Theorem 2.3", 4_000_000);
+    holds("Theorem 2.3", 4_000_000, (17, 0));
 }
 
 /// Equation 5: a critic of the state, a policy behind noise, and the exact gradient of the augmented system.
 #[test]
 fn the_privileged_form() {
-    holds("Equation 5", 4_000_000);
+    holds("Equation 5", 4_000_000, (18, 1));
 }
 
 /// Lemma A.1: the advantage along trajectories is the difference of two objectives.
 #[test]
 fn the_performance_difference() {
-    holds("Lemma A.1", 4_000_000);
+    holds("Lemma A.1", 4_000_000, (3, 0));
 }
 
 /// Lemma A.2: the closed forms have their known values, and are the sums.
 #[test]
 fn sums_of_powers() {
-    holds("Lemma A.2", 2);
+    holds("Lemma A.2", 2, (28, 0));
 }
 
 /// Theorems 3.4 and 3.5 and Lemma A.3: on a bounded task every variance is below its bound, and as it is known.
 #[test]
 fn variances_stay_below_their_bounds() {
-    holds("Theorems 3.4, 3.5, Lemma A.3", 4_000_000);
+    holds("Theorems 3.4, 3.5, Lemma A.3", 4_000_000, (75, 0));
 }
 
 /// Scores have mean zero; of every kind of policy they are derivatives of the log-density, and eq. 22 through time.
 #[test]
 fn scores_of_every_policy() {
-    holds("Scores", 4_000_000);
+    holds("Scores", 4_000_000, (19, 0));
 }
 
 /// No section is left out of these tests.
@@ -124,6 +127,7 @@ fn estimators_agree_with_the_closed_form() {
             .filter(|(estimator, _)| kernel == Kernel::Stochastic || *estimator != Estimator::S2pg)
         {
             let gradients = Gradients::new(&subject, subject.trained(), &paths, estimator, 1);
+            assert_eq!(gradients.rows().map(<[f64]>::len).collect::<Vec<_>>(), [2; 20]);
             for (row, path) in gradients.rows().zip(&paths) {
                 let moments = moments(path);
                 let known = if len == 0 { task.s2pg(theta, &moments) } else { task.bptt(theta, &moments, len) };
@@ -226,6 +230,7 @@ fn rollouts_repeat_and_end() {
         (paths, gradients)
     };
     let first = roll(1);
+    assert_eq!(first.0.len(), 13);
     for path in &first.0 {
         assert_eq!((path.steps, path.r[..3].to_vec()), (4, vec![0.0; 3]));
         assert!((path.g.abs() - 0.95f64.powi(3)).abs() < 1e-12);

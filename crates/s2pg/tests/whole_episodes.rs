@@ -9,16 +9,8 @@ use s2pg::policy::{Actor, ActorShape, Head, Memory, PolicyKind, WHOLE};
 const LONGEST: usize = 6;
 
 fn shape(envs: usize, memory: Memory) -> RolloutShape {
-    RolloutShape {
-        steps: LONGEST,
-        envs,
-        o: 1,
-        s: 0,
-        a: 1,
-        memory,
-        a_prev: memory != Memory::None,
-        ..RolloutShape::default()
-    }
+    let a_prev = memory != Memory::None;
+    RolloutShape { steps: LONGEST, envs, o: 1, a: 1, memory, a_prev, ..RolloutShape::default() }
 }
 
 /// Environments whose episodes have random lengths; the observation of a step is made of its episode's number and its
@@ -111,9 +103,10 @@ fn a_full_buffer_holds_whole_episodes_of_one_policy() {
                     first[e].push(i);
                 }
             }
-            let episodes = data.episodes();
+            let (episodes, first) = (data.episodes(), first.concat());
             let mut steps = 0;
-            for ((rollout, rows), episode) in episodes.iter().zip(first.concat()) {
+            assert_eq!(episodes.len(), first.len());
+            for ((rollout, rows), episode) in episodes.iter().zip(first) {
                 let o = rollout.context(rows).o;
                 let expected: Vec<f32> =
                     (0..world.episodes[episode].1.unwrap()).map(|t| (episode * 100 + t) as f32).collect();
@@ -135,12 +128,14 @@ fn a_full_buffer_holds_whole_episodes_of_one_policy() {
 fn a_whole_episode_is_shown_from_its_start() {
     let mut rng = Rng::new(1, "shown");
     let memory = Memory::Bptt { h: 1, len: WHOLE };
-    let mut data = Episodes::new(3, shape(1, memory));
-    let mut world = World::new(1);
+    let mut data = Episodes::new(50, shape(2, memory));
+    let mut world = World::new(2);
     while !data.is_full() {
         world.step(&mut data, memory, &mut rng);
     }
-    for (rollout, rows) in data.episodes() {
+    let episodes = data.episodes();
+    assert_eq!((episodes.len(), episodes.iter().map(|episode| episode.1.len()).max()), (100, Some(LONGEST)));
+    for (rollout, rows) in episodes {
         for t in 0..rows.len() {
             assert_eq!(rollout.shown(&rows[t..=t], 2), [(rows[..=t].to_vec(), 1)]);
         }
@@ -204,7 +199,9 @@ fn scores_add_up() {
             (a_prev, state) = if t % 6 == 5 { (0.0, vec![0.0; 4]) } else { (a, next) };
         }
         let reinforce = Reinforce::new(policy, reinforce::Settings::default());
-        for (rollout, rows) in data.episodes() {
+        let episodes = data.episodes();
+        assert_eq!(episodes.iter().map(|episode| episode.1.len()).collect::<Vec<_>>(), [6, 6]);
+        for (rollout, rows) in episodes {
             let whole = reinforce.score(rollout, &rows);
             let mut sum = vec![0.0; whole.len()];
             for &k in &rows {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::algo::{Recipe, Row, Schedule, for_each_algorithm};
 
 /// The name of an algorithm of the registry.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct AlgorithmName {
     table: &'static str,
     row: &'static Row,
@@ -74,6 +74,12 @@ impl PartialEq for AlgorithmName {
 }
 
 impl Eq for AlgorithmName {}
+
+impl fmt::Debug for AlgorithmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 impl Display for AlgorithmName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -313,19 +313,40 @@ mod tests {
     fn every_product_is_the_sum_of_products() {
         let mut rng = Rng::new(0, "products");
         let mut fill = |n: usize| (0..n).map(|_| rng.range(-1.0, 1.0) as f32).collect::<Vec<_>>();
-        // One row; few rows of wide operands, which are turned, with and without whole tiles; all others.
-        for (m, k, n) in
-            [(1, 5, 7), (1, 37, 40), (16, 128, 128), (33, 142, 150), (64, 256, 129), (65, 128, 128), (3, 20, 9)]
-        {
+        // One row; few rows of wide operands, which are turned, with and without whole tiles; all others; nothing to
+        // sum.
+        let sizes = [
+            (1, 5, 7),
+            (1, 37, 40),
+            (16, 128, 128),
+            (33, 142, 150),
+            (64, 256, 129),
+            (65, 128, 128),
+            (3, 20, 9),
+            (3, 0, 9),
+        ];
+        // Each operand lies in memory row after row, or column after column.
+        let layouts = [(false, false), (false, true), (true, false), (true, true)];
+        for ((m, k, n), (turn_a, turn_b)) in sizes.into_iter().flat_map(|s| layouts.map(|l| (s, l))) {
             let (a, b) = (fill(m * k), fill(n * k));
             let stride = n + 3;
             for add in [false, true] {
                 let before = fill(m * stride);
                 let mut dst = before.clone();
-                matmul(&mut dst, stride, add, View::new(&a, m, k), View::new(&b, n, k).t());
+                let left = if turn_a { View::new(&a, k, m).t() } else { View::new(&a, m, k) };
+                let right = if turn_b { View::new(&b, n, k).t() } else { View::new(&b, k, n) };
+                matmul(&mut dst, stride, add, left, right);
                 for (at, (&y, &before)) in dst.iter().zip(&before).enumerate() {
                     let (i, j) = (at / stride, at % stride);
-                    let product = || (0..k).map(|l| a[i * k + l] as f64 * b[j * k + l] as f64).sum::<f64>();
+                    let product = || -> f64 {
+                        let at_l = |l| {
+                            (
+                                if turn_a { a[l * m + i] } else { a[i * k + l] },
+                                if turn_b { b[j * k + l] } else { b[l * n + j] },
+                            )
+                        };
+                        (0..k).map(at_l).map(|(a, b)| a as f64 * b as f64).sum()
+                    };
                     let exact = match (j < n, add) {
                         (false, _) => before as f64,
                         (true, false) => product(),

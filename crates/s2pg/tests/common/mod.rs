@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use s2pg::nn::{Parameters, Real};
@@ -17,7 +17,7 @@ pub struct Case {
     tensors: HashMap<String, Vec<f64>>,
     shapes: HashMap<String, Vec<usize>>,
     worst: (f64, String),
-    checked: usize,
+    checked: BTreeSet<String>,
 }
 
 impl Case {
@@ -40,7 +40,7 @@ impl Case {
             tensors: tensors.collect(),
             shapes,
             worst: (0.0, String::new()),
-            checked: 0,
+            checked: BTreeSet::new(),
         }
     }
 
@@ -105,7 +105,16 @@ impl Case {
                 self.worst = (error / limit, name.to_string());
             }
         }
-        self.checked += 1;
+        self.checked.insert(name.into());
+    }
+
+    /// Fails if a recorded result was not compared: each but those that have one of these in their names.
+    pub fn assert_complete(&self, but: &[&str]) {
+        let results = self.tolerances.as_object().unwrap().iter().filter(|(_, x)| x["role"] == "out");
+        let left = results.filter(|(name, _)| !self.checked.contains(*name));
+        let left: Vec<&String> =
+            left.map(|(name, _)| name).filter(|name| !but.iter().any(|b| name.contains(b))).collect();
+        assert!(left.is_empty(), "{}: not compared are {left:?}", self.name);
     }
 
     pub fn check<T: Real>(&mut self, name: &str, ours: &[T]) {
@@ -138,7 +147,12 @@ impl Case {
 impl Drop for Case {
     fn drop(&mut self) {
         let (worst, tensor) = &self.worst;
-        println!("{}: {} tensors, at most {:.0} % of a tolerance ({tensor})", self.name, self.checked, 100.0 * worst);
+        println!(
+            "{}: {} tensors, at most {:.0} % of a tolerance ({tensor})",
+            self.name,
+            self.checked.len(),
+            100.0 * worst
+        );
     }
 }
 

@@ -169,7 +169,7 @@ mod tests {
             assert!(env.cue.abs() == 1.0);
             sum += env.cue;
         }
-        assert!(sum.abs() < 400.0, "{sum}");
+        assert!(sum.abs() < 400.0, "four deviations of a fair coin: {sum}");
     }
 
     /// From a snapshot in the corridor the rest of the episode repeats.
