@@ -138,7 +138,7 @@ enum Command {
     Envs,
     /// Check that an environment keeps what a trainer relies on.
     CheckEnv(check::Arguments),
-    /// List algorithms, estimators and presets, or show an experiment with every key.
+    /// List algorithms, estimators and presets, or show an experiment whole.
     Algos(algos::Arguments),
     /// Measure speed.
     Bench(bench::Arguments),

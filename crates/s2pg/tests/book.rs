@@ -130,7 +130,7 @@ fn switches_are_listed() {
     let mut listed = BTreeSet::new();
     for path in documents() {
         let text = read(&path);
-        for rest in text.split("switches.").skip(1) {
+        for rest in text.split("`switches.").skip(1) {
             let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
             assert!(switches.contains(&name), "{}: there is no switch `{name}`", path.display());
             if path.ends_with("deviations.md") {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use runs::{assert_lists_are_complete, experiment, number, pairs, registry};
 use s2pg::Rng;
-use s2pg::experiment::Experiment;
+use s2pg::experiment::{Estimator, Experiment};
 use s2pg::run::Run;
 use s2pg::run::checkpoint::{Checkpoints, differences};
 
@@ -67,6 +67,24 @@ fn every_pair_resumes_to_the_bit() {
     }
     assert!(inside > exact / 2 && episodes > exact, "{inside} of {exact} inside a rollout, {episodes} episodes");
     println!("{exact} resumes of {} pairs exact, 0 items differ; {inside} within a rollout", pairs().len());
+}
+
+/// What is refused changes nothing: neither the experiment of the run that lies there, nor the report of its divergence.
+#[test]
+fn a_refused_run_changes_nothing() {
+    let [ppo, sac] = ["ppo", "sac"].map(|name| (name.parse().unwrap(), Estimator::Rs, "gru"));
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = open(dir.path(), &experiment(ppo, "TMaze-v0", 1, 1000, ""), 1, 1.0);
+    run.save().unwrap();
+    drop(run);
+    let report = dir.path().join("diverged.safetensors");
+    std::fs::write(&report, "a report").unwrap();
+    std::fs::remove_file(dir.path().join("experiment.toml")).unwrap();
+    let refused = Run::open(dir.path(), &experiment(sac, "TMaze-v0", 1, 1000, ""), registry(), 1, 1.0);
+    assert!(refused.is_err());
+    assert!(!dir.path().join("experiment.toml").exists() && report.exists());
+    open(dir.path(), &experiment(ppo, "TMaze-v0", 1, 1000, ""), 1, 1.0);
+    assert!(dir.path().join("experiment.toml").exists() && !report.exists());
 }
 
 /// The comparison sees a difference: one more step, or another seed, changes many items.

@@ -172,7 +172,10 @@ impl Experiment {
         let experiment = read(table.clone())?;
         let (name, own) = (experiment.algorithm, experiment.algorithm.table());
         if let Some(other) = AlgorithmName::tables().find(|t| *t != own && table.contains_key(*t)) {
-            return Err(format!("`[{other}]` is set, but the algorithm is {name}, which reads `[{own}]`"));
+            return Err(format!(
+                "`[{other}]` is set, but the algorithm is {name}, which reads `[{own}]`; take `[{other}]` away, or begin \
+                 with a preset of {name}"
+            ));
         }
         if experiment.compat == Compat::Official
             && let Some(env) = table.get_mut("env").and_then(toml::Value::as_table_mut)
@@ -260,8 +263,25 @@ pub(crate) fn flat(prefix: &str, table: &toml::Table) -> Vec<(String, String)> {
     pairs.collect()
 }
 
+/// Keys that had another name, and what they are now.
+const RENAMED: [(&str, &str); 8] = [
+    ("reset_prev_action", "`switches.keep_prev_action`, with the opposite value"),
+    ("flag_epoch_cut_as_last", "`switches.cut_at_evaluation`, with the opposite value"),
+    ("det_eval_really_deterministic", "`switches.sample_in_evaluation`, with the opposite value"),
+    ("align_next_windows", "`switches.misalign_next_windows`, with the opposite value"),
+    ("split_first_windows", "`switches.join_first_windows`, with the opposite value"),
+    ("reinforce_log_std_score", "`switches.reinforce_log_std_bug`, with the opposite value"),
+    ("remember_clipped_action", "`switches.remember_unclipped_action`, with the opposite value"),
+    ("network", "`network.policy`"),
+];
+
+/// Makes one line of a message; a key that has another name now is told its name.
 fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match RENAMED.iter().find(|(before, _)| line.starts_with(&format!("unknown field `{before}`"))) {
+        Some((before, now)) => format!("`{before}` is now {now}"),
+        None => line,
+    }
 }
 
 #[cfg(test)]
@@ -331,6 +351,8 @@ mod tests {
             (message(TEXT, &["algorithm=trpo", "trpo.kl=0"]), ["`trpo.kl` is 0", "above 0"]),
             (message(TEXT, &["algorithm=trpo", "trpo.backtrack=2"]), ["`trpo.backtrack` is 2", "between 0 and 1"]),
             (message(TEXT, &["network.policy=wide"]), ["network.policy=wide", "shortcut"]),
+            (message(&with("[reinforce]\nnetwork = \"simple\""), &[]), ["x.toml:7", "is now `network.policy`"]),
+            (message(TEXT, &["switches.align_next_windows=true"]), ["is now `switches.misalign", "opposite value"]),
             (message(TEXT, &["algorithm=pbo"]), ["there is no algorithm `pbo`", "ppo, trpo"]),
         ] {
             assert!(parts.iter().all(|p| got.contains(p)) && !got.contains('\n'), "{got}");

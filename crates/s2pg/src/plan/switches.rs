@@ -81,6 +81,13 @@ macro_rules! switches {
             $($(#[$doc])* pub $name: bool,)+
         }
 
+        impl Switches {
+            /// Returns every switch with its name.
+            pub fn list(&self) -> Vec<(&'static str, bool)> {
+                vec![$((stringify!($name), self.$name)),+]
+            }
+        }
+
         impl SwitchSettings {
             /// The names of all switches.
             pub const NAMES: &[&str] = &[$(stringify!($name)),+];

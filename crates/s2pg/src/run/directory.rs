@@ -91,10 +91,6 @@ impl Run {
         }
         let checkpoints = Checkpoints::open(dir.join("checkpoints"))?;
         sweep(&RealDisk, dir)?;
-        // A run that goes on has not diverged, or will report the divergence again.
-        let _ = std::fs::remove_file(dir.join(rerun::FILE));
-        write_atomically(&RealDisk, &written, experiment.to_toml().as_bytes())?;
-
         let events_path = dir.join("events.out.tfevents.s2pg");
         let mut kept = Kept::fresh(&mut *training);
         let loaded = checkpoints.load_latest(&mut kept)?;
@@ -103,6 +99,10 @@ impl Run {
         if let Some(text) = loaded.as_ref().and_then(|l| l.metadata.get("experiment")) {
             same_experiment(&checkpoints.path(LATEST), text, experiment)?;
         }
+        // Only now: what is refused changes nothing. A run that goes on has not diverged, or will report the divergence
+        // again.
+        let _ = std::fs::remove_file(dir.join(rerun::FILE));
+        write_atomically(&RealDisk, &written, experiment.to_toml().as_bytes())?;
         let warning = loaded
             .as_ref()
             .and_then(|l| l.fell_back.as_ref())
@@ -334,7 +334,8 @@ fn same_experiment(path: &Path, text: &str, experiment: &Experiment) -> Result<(
         pairs.iter().find(|(k, _)| k == key).map_or("unset".to_string(), |(_, value)| value.clone())
     };
     Err(RunError::Directory(format!(
-        "{} belongs to another experiment: `{key}` is {} there and {} here; choose another directory with --dir",
+        "{} belongs to another experiment, or to a run of another version of this program: `{key}` is {} there and {} \
+         here; choose another directory with --dir",
         path.display(),
         value(&there),
         value(&here)
