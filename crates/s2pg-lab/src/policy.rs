@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use s2pg::env::{MakeEnv, Registry};
 use s2pg::experiment::{BuildError, Experiment, player};
-use s2pg::run::{ModelError, load_model};
+use s2pg::run::ModelError;
 use s2pg::train::Player;
 
 use crate::presets::{FindError, of_run};
@@ -45,6 +45,6 @@ pub fn file(dir: &Path, which: Which) -> PathBuf {
 pub fn load(dir: &Path, which: Which, registry: Arc<Registry>) -> Result<(Player, MakeEnv, Experiment), LoadError> {
     let experiment = of_run(dir, &[])?;
     let (mut player, make_env) = player(&experiment, registry)?;
-    load_model(&file(dir, which), player.model())?;
+    player.load(&file(dir, which))?;
     Ok((player, make_env, experiment))
 }

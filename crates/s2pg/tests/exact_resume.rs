@@ -69,7 +69,8 @@ fn every_pair_resumes_to_the_bit() {
     println!("{exact} resumes of {} pairs exact, 0 items differ; {inside} within a rollout", pairs().len());
 }
 
-/// What is refused changes nothing: neither the experiment of the run that lies there, nor the report of its divergence.
+/// What is refused changes nothing: neither the experiment of the run that lies there, nor the report of its
+/// divergence.
 #[test]
 fn a_refused_run_changes_nothing() {
     let [ppo, sac] = ["ppo", "sac"].map(|name| (name.parse().unwrap(), Estimator::Rs, "gru"));

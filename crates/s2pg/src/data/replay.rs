@@ -271,15 +271,15 @@ impl Rows for Replay {
         self.shape.misalign_next_windows
     }
 
-    fn before(&self, k: usize, len: usize) -> Vec<usize> {
-        let mut window = vec![k];
+    fn before(&self, k: usize, len: usize, to: &mut Vec<usize>) {
+        let start = to.len();
+        to.push(k);
         let mut first = k;
-        while window.len() < len && self.flags[first] & FIRST == 0 && self.is_drawable(self.previous(first)) {
+        while to.len() - start < len && self.flags[first] & FIRST == 0 && self.is_drawable(self.previous(first)) {
             first = self.previous(first);
-            window.push(first);
+            to.push(first);
         }
-        window.reverse();
-        window
+        to[start..].reverse();
     }
 
     fn o(&self, step: Step) -> &[f32] {

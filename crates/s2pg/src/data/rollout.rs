@@ -266,7 +266,7 @@ impl Rows for Rollout {
         self.shape.misalign_next_windows
     }
 
-    fn before(&self, k: usize, len: usize) -> Vec<usize> {
+    fn before(&self, k: usize, len: usize, to: &mut Vec<usize>) {
         let n = self.shape.envs;
         let mut first = k;
         let mut count = 1;
@@ -277,7 +277,7 @@ impl Rows for Rollout {
         if self.shape.join_first_windows && k / n < len {
             first = k % n;
         }
-        (first..=k).step_by(n).collect()
+        to.extend((first..=k).step_by(n));
     }
 
     fn o(&self, step: Step) -> &[f32] {

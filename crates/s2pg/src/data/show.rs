@@ -34,8 +34,8 @@ pub(super) trait Rows {
     fn shows_a_prev(&self) -> bool;
     /// Tells whether the window of a next observation is made of next observations alone (D29).
     fn misaligns_next_windows(&self) -> bool;
-    /// Returns the last rows of the episode of row k up to row k, at most `len`, the oldest first.
-    fn before(&self, k: usize, len: usize) -> Vec<usize>;
+    /// Appends the last rows of the episode of row k up to row k, at most `len`, the oldest first.
+    fn before(&self, k: usize, len: usize, to: &mut Vec<usize>);
     /// Returns the observation of a step.
     fn o(&self, step: Step) -> &[f32];
     /// Returns the critic's view of a step.
@@ -101,35 +101,56 @@ pub(super) fn extended(rows: &impl Rows, ks: &[usize]) -> Extended {
     }
 }
 
-/// Returns the window that ends with the step `last`: at most `len` steps of one episode, the oldest first.
-fn window(rows: &impl Rows, last: Step, len: usize) -> Vec<Step> {
-    let now = |k, len| rows.before(k, len).into_iter().map(Step::Now);
+/// Appends the window that ends with a step, at most `len` steps of its episode, the oldest first. Returns its length.
+/// `ks` is memory that is used again.
+fn window(rows: &impl Rows, last: Step, len: usize, ks: &mut Vec<usize>, to: &mut Vec<Option<Step>>) -> usize {
+    ks.clear();
     match last {
-        Step::Now(k) => now(k, len).collect(),
-        Step::Next(k) if rows.misaligns_next_windows() => rows.before(k, len).into_iter().map(Step::Next).collect(),
-        Step::Next(_) if len == 1 => vec![last],
-        Step::Next(k) => now(k, len - 1).chain([last]).collect(),
+        Step::Now(k) => {
+            rows.before(k, len, ks);
+            to.extend(ks.iter().map(|&k| Some(Step::Now(k))));
+            ks.len()
+        }
+        Step::Next(k) if rows.misaligns_next_windows() => {
+            rows.before(k, len, ks);
+            to.extend(ks.iter().map(|&k| Some(Step::Next(k))));
+            ks.len()
+        }
+        Step::Next(k) => {
+            if len > 1 {
+                rows.before(k, len - 1, ks);
+            }
+            to.extend(ks.iter().map(|&k| Some(Step::Now(k))).chain([Some(last)]));
+            ks.len() + 1
+        }
     }
 }
 
-/// Returns the windows of the steps `steps` one after the other, each padded at its end to `len` places.
+/// Returns the windows of some steps one after the other, each padded at its end to `len` places.
 fn side_by_side(rows: &impl Rows, steps: &[Step], len: usize) -> Vec<Option<Step>> {
-    let padded = |&step: &Step| {
-        let window = window(rows, step, len);
-        let behind = len - window.len();
-        window.into_iter().map(Some).chain(std::iter::repeat_n(None, behind))
-    };
-    steps.iter().flat_map(padded).collect()
+    let (mut shown, mut ks) = (Vec::with_capacity(steps.len() * len), Vec::new());
+    for (i, &step) in steps.iter().enumerate() {
+        window(rows, step, len, &mut ks, &mut shown);
+        shown.resize((i + 1) * len, None);
+    }
+    shown
 }
 
-/// Returns the windows of the steps `steps`, time-major, with their last steps aligned and shorter windows padded in
-/// front; and the length of each window.
+/// Returns the windows of some steps, time-major, with their last steps aligned and shorter windows padded in front;
+/// and the length of each window.
 fn below_each_other(rows: &impl Rows, steps: &[Step], len: usize) -> (Vec<Option<Step>>, Vec<usize>) {
-    let windows: Vec<Vec<Step>> = steps.iter().map(|&step| window(rows, step, len)).collect();
-    let longest = windows.iter().map(Vec::len).max().unwrap_or(0);
-    let at = |t: usize, w: &Vec<Step>| (t + w.len()).checked_sub(longest).map(|i| w[i]);
-    let all = (0..longest).flat_map(|t| windows.iter().map(move |w| at(t, w))).collect();
-    (all, windows.iter().map(Vec::len).collect())
+    let (mut windows, mut ks) = (Vec::new(), Vec::new());
+    let lengths: Vec<usize> = steps.iter().map(|&step| window(rows, step, len, &mut ks, &mut windows)).collect();
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let mut shown = vec![None; longest * steps.len()];
+    let mut start = 0;
+    for (i, &len) in lengths.iter().enumerate() {
+        for t in 0..len {
+            shown[(longest - len + t) * steps.len() + i] = windows[start + t];
+        }
+        start += len;
+    }
+    (shown, lengths)
 }
 
 /// Makes a tensor from the `n` numbers that `of` returns for each step, with `beside` steps in a row; zeros stand where

@@ -8,8 +8,9 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::json;
 
 use super::disk::{DiskError, RealDisk, write_atomically};
+use crate::policy::StatefulPolicy;
 use crate::state::{Data, State, Visitor};
-use crate::train::Model;
+use crate::train::{Model, Player};
 
 /// Why a model file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +103,14 @@ pub fn load_model(path: &Path, model: Model<'_>) -> Result<(), ModelError> {
     }
     model.parameters.data_mut().copy_from_slice(&parameters);
     Ok(())
+}
+
+impl<P: StatefulPolicy> Player<P> {
+    /// Loads parameters and statistics from the model file `path` of a policy of the same shape. After an error the
+    /// player is unchanged.
+    pub fn load(&mut self, path: &Path) -> Result<(), ModelError> {
+        load_model(path, self.model())
+    }
 }
 
 struct Fill(BTreeMap<&'static str, Vec<f64>>);
