@@ -243,9 +243,8 @@ impl Rollout {
 
     /// Returns row k of a column that is kept.
     fn row(&self, at: At, k: usize) -> &[f32] {
-        let column = &self.columns[at as usize];
-        let n = column.len() / (self.shape.steps * self.shape.envs);
-        &column[k * n..(k + 1) * n]
+        let n = (COLUMNS[at as usize].width)(&self.shape);
+        &self.columns[at as usize][k * n..(k + 1) * n]
     }
 }
 
