@@ -17,7 +17,7 @@ pub struct Arguments {
     options: Vec<String>,
 }
 
-/// Prints a line for each requirement; exit code 65 where a requirement is not kept.
+/// Prints a line for each requirement and each piece of advice; exit code 65 where a requirement is not kept.
 pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
     let options: Options =
         arguments.options.join("\n").parse().map_err(|_| {
@@ -33,6 +33,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         for check in check_env(&|| registry.make(name, &options))? {
             match check.complaint {
                 None => print(format_args!("  ok    {}", check.what))?,
+                Some(complaint) if check.advice => print(format_args!("  note  {}: {complaint}", check.what))?,
                 Some(complaint) => {
                     kept = false;
                     print(format_args!("  FAIL  {}: {complaint}", check.what))?;

@@ -6,6 +6,7 @@ use s2pg::env::EnvError;
 use s2pg::experiment::BuildError;
 use s2pg::results::ReadError;
 use s2pg::run::checkpoint::CheckpointError;
+use s2pg::run::disk::DiskError;
 use s2pg::run::{ModelError, RunError};
 use s2pg::train::TrainError;
 use s2pg_lab::play::PlayError;
@@ -17,10 +18,10 @@ pub const USAGE: u8 = 64;
 /// A file does not hold what it should.
 pub const DATA: u8 = 65;
 /// The training diverged.
-const DIVERGED: u8 = 70;
+pub const DIVERGED: u8 = 70;
 /// Something cannot be read or written.
 const DISK: u8 = 74;
-/// The environment failed too often.
+/// The environment failed, or was unstable too often.
 const ENVIRONMENT: u8 = 75;
 
 /// A mistake in how the command is used.
@@ -37,11 +38,19 @@ impl std::error::Error for Usage {}
 
 /// An error and its causes in one sentence, in which no cause is told twice.
 pub fn sentence(e: &anyhow::Error) -> String {
-    e.chain().fold(String::new(), |text, cause| match cause.to_string() {
+    let text = e.chain().fold(String::new(), |text, cause| match cause.to_string() {
         cause if text.is_empty() => cause,
-        cause if text.ends_with(&cause) => text,
+        cause if text.contains(&cause) => text,
         cause => format!("{text}: {cause}"),
-    })
+    });
+    without_numbers(&text)
+}
+
+/// Takes the numbers of the system's errors, ` (os error 2)`, out of a text; their words stay.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_string();
+    parts.fold(first, |text, part| text + part.split_once(')').map_or(part, |(_, rest)| rest))
 }
 
 /// The exit code of an error.
@@ -52,6 +61,7 @@ pub fn code(e: &anyhow::Error) -> u8 {
     if let Some(e) = e.downcast_ref::<LoadError>() {
         return match e {
             LoadError::Find(e) => of_find(e),
+            LoadError::NoPolicy { .. } => USAGE,
             LoadError::Build(BuildError::Experiment(_)) => USAGE,
             LoadError::Build(BuildError::Env(e)) => of_env(e),
             LoadError::Model(e) => of_model(e),
@@ -70,13 +80,14 @@ pub fn code(e: &anyhow::Error) -> u8 {
     if let Some(e) = e.downcast_ref::<ReadError>() {
         return match e {
             ReadError::File(..) => DISK,
-            ReadError::NoRun(..) | ReadError::Wrong(..) | ReadError::Experiment(_) => USAGE,
+            ReadError::Wrong(..) => DATA,
+            ReadError::NoRun(..) | ReadError::Experiment(_) => USAGE,
         };
     }
     if let Some(e) = e.downcast_ref::<EnvError>() {
         return of_env(e);
     }
-    if e.downcast_ref::<std::io::Error>().is_some() { DISK } else { USAGE }
+    if e.is::<std::io::Error>() || e.is::<DiskError>() { DISK } else { USAGE }
 }
 
 fn of_run(e: &RunError) -> u8 {
@@ -87,6 +98,7 @@ fn of_run(e: &RunError) -> u8 {
         RunError::Checkpoint(CheckpointError::Disk(_) | CheckpointError::NotSaved { .. }) | RunError::File(_) => DISK,
         RunError::Checkpoint(_) => DATA,
         RunError::Model(e) => of_model(e),
+        RunError::Unsaved { error, .. } => of_run(error),
     }
 }
 
@@ -99,6 +111,7 @@ fn of_model(e: &ModelError) -> u8 {
 
 fn of_find(e: &FindError) -> u8 {
     match e {
+        FindError::NoText(_) => DATA,
         FindError::File(_, e) if e.kind() != ErrorKind::NotFound => DISK,
         FindError::File(..) | FindError::Unknown { .. } | FindError::NoRun(_) | FindError::Experiment(_) => USAGE,
     }
@@ -107,7 +120,7 @@ fn of_find(e: &FindError) -> u8 {
 fn of_env(e: &EnvError) -> u8 {
     match e {
         EnvError::Invalid { .. } => USAGE,
-        EnvError::Unstable { .. } | EnvError::Budget { .. } => ENVIRONMENT,
+        EnvError::Unstable { .. } | EnvError::Budget { .. } | EnvError::Failed { .. } => ENVIRONMENT,
     }
 }
 
@@ -120,7 +133,17 @@ mod tests {
     fn a_cause_is_told_once() {
         let cause = || std::io::Error::other("no room");
         assert_eq!(sentence(&anyhow::Error::from(cause()).context("a.gif")), "a.gif: no room");
-        assert_eq!(sentence(&anyhow::Error::from(cause()).context("a.gif: no room")), "a.gif: no room");
+        for told in ["a.gif: no room", "a.gif: no room; the run goes on"] {
+            assert_eq!(sentence(&anyhow::Error::from(cause()).context(told)), told);
+        }
         assert_eq!(code(&anyhow::Error::from(cause()).context("a.gif")), DISK);
+    }
+
+    /// A panic in an environment's own code ends the program with the exit code of an environment that failed.
+    #[test]
+    fn a_panic_of_an_environment_has_its_code() {
+        let failed = || EnvError::Failed { env: "Own-v0".into(), place: "`step`".into(), what: "overflow".into() };
+        assert_eq!(code(&anyhow::Error::from(RunError::from(failed()))), ENVIRONMENT);
+        assert_eq!(code(&anyhow::Error::from(PlayError::from(failed()))), ENVIRONMENT);
     }
 }

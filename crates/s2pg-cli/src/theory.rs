@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use s2pg::theory::checks::{Check, Effort, Rule, SECTIONS, Section};
+use s2pg::theory::checks::{Check, Effort, Rule, SECTIONS, Section, Verdict};
 
 use crate::exit::{DATA, Usage};
 use crate::terminal::{duration, note, print, threads};
@@ -18,7 +18,7 @@ pub struct Arguments {
     /// Only the statements whose name contains this text, such as `2.2` or `lemma`.
     filter: Option<String>,
     /// Trajectories of each sampled statement; costly statements take a twentieth of them.
-    #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(1000..=1_000_000_000))]
+    #[arg(long, default_value_t = Effort::ENOUGH as u64, value_parser = clap::value_parser!(u64).range(1000..=1_000_000_000))]
     trajectories: u64,
     /// Seed of every random stream.
     #[arg(long, default_value_t = 2024)]
@@ -31,8 +31,8 @@ pub struct Arguments {
 const HELP: &str = "\
 A statement that is sampled holds where the sampled number is within 4 standard errors of the exact number. A mutant is
 an estimator with a mistake in it, and must be seen: its number must lie more than 6 standard errors from the exact
-number. The default number of trajectories is made for that; with fewer trajectories, mutants may stay unseen. The exit
-code is 65 where anything fails.";
+number. The default number of trajectories is made for that. With fewer, a mutant may stay unseen, and a variance lie too
+far from its expectation to say anything: `too few` says so, and is no failure. The exit code is 65 where anything fails.";
 
 /// Measures and prints every statement.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     bar.enable_steady_tick(Duration::from_millis(500));
     let clock = Instant::now();
-    let (mut held, mut all) = (0, 0);
+    let mut verdicts = Vec::new();
     for (i, section) in chosen.iter().enumerate() {
         bar.set_message(section.name);
         if !shown {
@@ -64,18 +64,26 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             note(format_args!("{} of {}: {}, {left} left", i + 1, chosen.len(), section.name));
         }
         let checks = (section.check)(&effort);
-        held += checks.iter().filter(|check| check.holds()).count();
-        all += checks.len();
-        bar.suspend(|| print(table(section, &checks)))?;
+        verdicts.extend(checks.iter().map(|check| check.verdict(&effort)));
+        bar.suspend(|| print(table(section, &checks, &effort)))?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    print(format_args!("{held} of {all} hold, with {} trajectories", effort.trajectories))?;
-    Ok(if held == all { ExitCode::SUCCESS } else { ExitCode::from(DATA) })
+    let number = |verdict| verdicts.iter().filter(|v| **v == verdict).count();
+    let (held, few, failed) = (number(Verdict::Holds), number(Verdict::TooFew), number(Verdict::Fails));
+    let mut text = format!("{held} of {} hold, with {} trajectories", verdicts.len(), effort.trajectories);
+    if few > 0 {
+        text += &format!("; for {few} these are too few to tell, {} are enough", Effort::ENOUGH);
+    }
+    if failed > 0 {
+        text += &format!("; {failed} FAIL");
+    }
+    print(text)?;
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(DATA) })
 }
 
 /// A section for people.
-fn table(section: &Section, checks: &[Check]) -> String {
+fn table(section: &Section, checks: &[Check], effort: &Effort) -> String {
     let mut text = format!("{}: {}\n", section.name, section.statement);
     let head = ("expected", "measured", "std. error", "z");
     text += &format!("  {:<58} {:>13} {:>13} {:>10} {:>7}\n", "", head.0, head.1, head.2, head.3);
@@ -87,7 +95,7 @@ fn table(section: &Section, checks: &[Check]) -> String {
             number(check.measured),
             check.standard_error().map_or(String::new(), |x| format!("{x:.5}")),
             check.z_score().map_or(String::new(), |z| format!("{z:+.2}")),
-            verdict(check)
+            verdict(check, effort)
         );
     }
     text
@@ -102,12 +110,13 @@ fn number(x: f64) -> String {
     }
 }
 
-fn verdict(check: &Check) -> &'static str {
-    match (check.rule, check.holds()) {
-        (Rule::Mutant(_), true) => "rejected",
-        (Rule::Mutant(_), false) => "NOT SEEN",
-        (_, true) => "holds",
-        (_, false) => "FAILS",
+fn verdict(check: &Check, effort: &Effort) -> &'static str {
+    match (check.rule, check.verdict(effort)) {
+        (_, Verdict::TooFew) => "too few trajectories to tell",
+        (Rule::Mutant(_), Verdict::Holds) => "rejected",
+        (Rule::Mutant(_), Verdict::Fails) => "NOT SEEN",
+        (_, Verdict::Holds) => "holds",
+        (_, Verdict::Fails) => "FAILS",
     }
 }
 
@@ -115,15 +124,27 @@ fn verdict(check: &Check) -> &'static str {
 mod tests {
     use super::*;
 
-    /// A mutant that is seen is rejected, one that is not is a failure; other statements hold or fail.
+    /// A mutant that is seen is rejected, one that is not is a failure; other statements hold or fail. With few
+    /// trajectories what chance explains is no failure, and what it does not explain still is one.
     #[test]
     fn verdicts() {
         let check = |measured, rule| Check { quantity: "x".into(), expected: 1.0, measured, rule };
-        assert_eq!(verdict(&check(2.0, Rule::Mutant(0.1))), "rejected");
-        assert_eq!(verdict(&check(1.1, Rule::Mutant(0.1))), "NOT SEEN");
-        assert_eq!(verdict(&check(1.1, Rule::Unbiased(0.1))), "holds");
-        assert_eq!(verdict(&check(1.1, Rule::AtMost)), "FAILS");
-        assert_eq!(verdict(&check(f64::NAN, Rule::Unbiased(0.1))), "FAILS");
+        let [enough, few] = [Effort::ENOUGH, Effort::ENOUGH / 100].map(|trajectories| {
+            let effort = Effort { trajectories, seed: 0, threads: 1 };
+            move |check: Check| verdict(&check, &effort)
+        });
+        assert_eq!(enough(check(2.0, Rule::Mutant(0.1))), "rejected");
+        assert_eq!(enough(check(1.1, Rule::Mutant(0.1))), "NOT SEEN");
+        assert_eq!(enough(check(1.1, Rule::Unbiased(0.1))), "holds");
+        assert_eq!(enough(check(1.1, Rule::AtMost)), "FAILS");
+        assert_eq!(enough(check(f64::NAN, Rule::Unbiased(0.1))), "FAILS");
+        assert_eq!(enough(check(1.06, Rule::Sampled(0.05))), "FAILS");
+        assert_eq!(few(check(1.1, Rule::Mutant(0.1))), "too few trajectories to tell");
+        assert_eq!(few(check(1.4, Rule::Sampled(0.05))), "too few trajectories to tell");
+        assert_eq!(few(check(1.6, Rule::Sampled(0.05))), "FAILS");
+        assert_eq!(few(check(1.6, Rule::Unbiased(0.1))), "FAILS");
+        assert_eq!(few(check(1.1, Rule::Near(0.05))), "FAILS");
+        assert_eq!(few(check(f64::NAN, Rule::Mutant(0.1))), "NOT SEEN");
     }
 
     /// Numbers keep their digits at every size.

@@ -18,7 +18,7 @@ use s2pg::theory::world::{BoundedWorld, EnvWorld, LinearWorld, World};
 use s2pg_lab::variance::{Axes, Row, compare, csv, figure, short};
 
 use crate::exit::Usage;
-use crate::terminal::{duration, note, print, threads};
+use crate::terminal::{duration, note, print, quoted, threads};
 
 /// Arguments of `s2pg variance`.
 #[derive(Args)]
@@ -199,7 +199,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
     let write = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
         let path = arguments.out.join(name);
         std::fs::write(&path, bytes).with_context(|| path.display().to_string())?;
-        print(path.display())
+        print(quoted(&path))
     };
     let axes = Axes {
         policies: arguments.policy.clone(),

@@ -1,5 +1,5 @@
-//! A training takes the memory that it says it will take. `S2PG_REPLAY` is the number of steps in the replay buffer
-//! (60,000 if not set; the published 500,000 take a minute).
+//! A training takes the memory that it says it will take, and one that cannot have its memory is refused. `S2PG_REPLAY`
+//! is the number of steps in the replay buffer (60,000 if not set; the published 500,000 take a minute).
 
 mod binary;
 
@@ -48,4 +48,24 @@ fn resident_memory_is_what_was_said() {
         most as f64 / 1e6
     );
     assert!(peak > 0 && peak <= most, "{peak} of {most} bytes");
+}
+
+/// What the machine has no memory for is refused before the first step, in one sentence that names the key; no process
+/// ends by an abort, and nothing is left behind.
+#[test]
+fn too_large_is_a_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    for (changes, key) in [
+        (&["network.hidden=1000000"][..], "`network.hidden` = 1000000 takes "),
+        (&["evaluation.episodes=1000000000"], "`evaluation.episodes` = 1000000000 takes "),
+        (&["env.parallel=1000000000", "ppo.steps=1000000000"], "takes "),
+    ] {
+        let mut command = s2pg(["train", "ppo-rs/half-cheetah", "env.name=PendulumPOMDP-v1"]);
+        let output = command.args(changes).arg("--dir").arg(&run).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{changes:?}: {said}");
+        assert!(said.contains(key) && said.contains("MB are free") && said.lines().count() == 1, "{said}");
+        assert!(!run.exists(), "{changes:?}");
+    }
 }

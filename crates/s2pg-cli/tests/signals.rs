@@ -1,22 +1,27 @@
-//! SIGTERM and SIGINT end a run at its next step with a checkpoint and the exit codes 143 and 130, and it goes on from
-//! there to the bit. `S2PG_SIGNALS` is the number of signals (12 if not set).
+//! SIGTERM, SIGINT and SIGHUP end a run at its next step with a checkpoint and the exit codes 143, 130 and 129, and it
+//! goes on from there to the bit. `S2PG_SIGNALS` is the number of signals (12 if not set).
 
 #![cfg(unix)]
 
 mod binary;
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use binary::{T_MAZE, assert_no_temporary_files, assert_same, finish, number, train, write};
+use binary::{KEPT, T_MAZE, assert_no_temporary_files, assert_same, finish, number, train, write};
 use s2pg::Rng;
-use s2pg::run::checkpoint::{Checkpoints, LATEST};
+use s2pg::run::checkpoint::{Checkpoints, LATEST, Metadata};
 
 /// Starts a run, and waits until it has said so: from then on it listens to signals.
 fn start(experiment: &Path, run: &Path) -> (Child, BufReader<std::process::ChildStderr>) {
-    let mut child = train(experiment, run).spawn().unwrap();
+    start_command(train(experiment, run))
+}
+
+fn start_command(mut command: Command) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut heading = String::new();
     stderr.read_line(&mut heading).unwrap();
@@ -36,7 +41,7 @@ fn end(mut child: Child, mut stderr: BufReader<std::process::ChildStderr>) -> (i
     (child.wait().unwrap().code().expect("it ends by itself, not by the signal"), text)
 }
 
-/// Stopped by either signal at random moments, also while it saves and evaluates, a run names the step, has a
+/// Stopped by any of the signals at random moments, also while it saves and evaluates, a run names the step, has a
 /// checkpoint of that very step, and in the end equals a run that was left alone.
 #[test]
 fn a_signal_ends_a_run_with_a_checkpoint() {
@@ -51,7 +56,7 @@ fn a_signal_ends_a_run_with_a_checkpoint() {
         let run = dir.path().join(format!("run-{rounds}"));
         loop {
             let (child, stderr) = start(&experiment, &run);
-            let (signal, expected) = [("TERM", 143), ("INT", 130)][rng.below(2)];
+            let (signal, expected) = [("TERM", 143), ("INT", 130), ("HUP", 129)][rng.below(3)];
             std::thread::sleep(Duration::from_micros(rng.below(300_000) as u64));
             send(signal, &child);
             let (code, text) = end(child, stderr);
@@ -60,6 +65,12 @@ fn a_signal_ends_a_run_with_a_checkpoint() {
             }
             assert_eq!(code, expected, "{text}");
             let saved = Checkpoints::view(run.join("checkpoints")).metadata(LATEST).unwrap();
+            if !text.contains("stopped") {
+                // It was drawing its pictures, which ends without a word.
+                assert_eq!((saved["steps"].as_str(), saved.get("due")), ("3000", None), "{text}");
+                finish(&mut train(&experiment, &run));
+                break;
+            }
             assert!(text.contains(&format!("stopped at step {} with a checkpoint", saved["steps"])), "{text}");
             assert!(text.contains(&format!("s2pg train {}", run.display())), "{text}");
             assert_no_temporary_files(&run);
@@ -79,15 +90,93 @@ fn a_second_signal_ends_it_at_once() {
     let [reference, run] = ["reference", "run"].map(|name| dir.path().join(name));
     finish(&mut train(&experiment, &reference));
     let mut rng = Rng::new(1, "signals");
-    for (signal, expected) in [("TERM", 143), ("INT", 130)] {
-        let (child, stderr) = start(&experiment, &run);
-        std::thread::sleep(Duration::from_micros(rng.below(100_000) as u64));
-        send(signal, &child);
-        send(signal, &child);
-        let (code, text) = end(child, stderr);
-        assert!(code == expected || code == 0, "{code}: {text}");
+    let signals = [("TERM", 143), ("INT", 130), ("HUP", 129)];
+    for (first, one) in signals {
+        for (second, other) in signals {
+            let (child, stderr) = start(&experiment, &run);
+            std::thread::sleep(Duration::from_micros(rng.below(100_000) as u64));
+            send(first, &child);
+            send(second, &child);
+            let (code, text) = end(child, stderr);
+            assert!([0, one, other].contains(&code), "{code}: {text}");
+        }
     }
     finish(&mut train(&experiment, &run));
     assert_same(&reference, &run, "after two signals at once");
     assert_no_temporary_files(&run);
+}
+
+/// Waits until the last checkpoint of a run has the step, and returns its metadata.
+fn wait_for(run: &Path, step: &str) -> Metadata {
+    for _ in 0..100_000 {
+        match Checkpoints::view(run.join("checkpoints")).metadata(LATEST) {
+            Ok(saved) if saved["steps"] == step => return saved,
+            _ => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    panic!("there is no checkpoint of step {step}")
+}
+
+/// In an update that would take years a second signal, also one of another kind, ends the process, and what was saved
+/// before goes on.
+#[test]
+fn a_second_signal_ends_an_endless_update() {
+    let dir = tempfile::tempdir().unwrap();
+    let experiment = write(dir.path(), &T_MAZE.replace("\nepochs = 2", "\nepochs = 1_000_000_000_000"));
+    let codes = [130, 143, 129];
+    for (first, second) in [("INT", "TERM"), ("TERM", "HUP"), ("HUP", "HUP")] {
+        let run = dir.path().join(format!("{first}-{second}"));
+        let (child, stderr) = start(&experiment, &run);
+        wait_for(&run, "80");
+        // From here it is twenty steps to the update.
+        std::thread::sleep(Duration::from_millis(300));
+        let (code, text) = insist(first, second, child, stderr);
+        assert!(codes.contains(&code), "{code}: {text}");
+        let (child, stderr) = start(&experiment, &run);
+        let (code, text) = insist(first, second, child, stderr);
+        assert!(codes.contains(&code), "{code}: {text}");
+    }
+}
+
+/// Sends one signal and then the other until the process ends: two of a kind that come before the process runs again
+/// are one to the system.
+fn insist(first: &str, second: &str, mut child: Child, stderr: BufReader<std::process::ChildStderr>) -> (i32, String) {
+    send(first, &child);
+    while child.try_wait().unwrap().is_none() {
+        send(second, &child);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    end(child, stderr)
+}
+
+/// A signal in the middle of a long evaluation abandons it, and does not wait for its end; the checkpoint is from
+/// before the evaluation, which is made up for, and in the end the run equals one that was left alone.
+#[test]
+fn a_signal_does_not_wait_for_an_evaluation() {
+    let dir = tempfile::tempdir().unwrap();
+    // Twenty thousand episodes of five hundred steps each: nobody waits for them.
+    let text = T_MAZE.replace("every = 150", "every = 80").replace("corridor = 4", "corridor = 500");
+    let text = text.replace("steps = 3000", "steps = 400");
+    let experiment = write(dir.path(), &text);
+    let [reference, run] = ["reference", "run"].map(|name| dir.path().join(name));
+    finish(&mut train(&experiment, &reference));
+    let long = |experiment: &Path| {
+        let mut command = train(experiment, &run);
+        command.arg("evaluation.episodes=20_000");
+        command
+    };
+    for (signal, expected) in [("TERM", 143), ("HUP", 129)] {
+        let (child, stderr) = start_command(long(&experiment));
+        assert_eq!(wait_for(&run, "80")["due"], "evaluation");
+        send(signal, &child);
+        let (code, text) = end(child, stderr);
+        assert!(code == expected && text.contains("stopped at step 80 with a checkpoint"), "{code}: {text}");
+        assert!(fs::read_to_string(run.join("eval.csv")).unwrap().is_empty());
+        assert_no_temporary_files(&run);
+    }
+    finish(&mut train(&experiment, &run));
+    // The event file begins with the experiment of its first start, and its length is in the checkpoint.
+    for file in KEPT.iter().filter(|file| !file.ends_with("latest.safetensors")) {
+        assert!(fs::read(reference.join(file)).unwrap() == fs::read(run.join(file)).unwrap(), "{file} differs");
+    }
 }

@@ -6,8 +6,11 @@ mod binary;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use binary::{T_MAZE, assert_no_temporary_files, assert_same, code, files, finish, s2pg, said, train, write};
+use s2pg::env::Registry;
+use s2pg::experiment::{AlgorithmName, Experiment, build, tables};
 use s2pg::run::checkpoint::{Checkpoints, LATEST, PREVIOUS};
 
 const USAGE: i32 = 64;
@@ -25,6 +28,10 @@ fn sentence(output: &Output, expected: i32, words: &[&str]) -> String {
     for word in words {
         assert!(sentence.contains(word), "`{word}` is not in: {sentence}");
     }
+    // Every error once: neither a path nor the system's words come twice.
+    let paths: Vec<&str> = sentence.split_whitespace().map(|w| w.trim_matches([':', ';', ',', '`'])).collect();
+    let twice = paths.iter().enumerate().find(|(i, word)| word.contains('/') && paths[..*i].contains(word));
+    assert!(twice.is_none() && sentence.matches("os error").count() <= 1, "{twice:?} in: {sentence}");
     sentence.to_string()
 }
 
@@ -92,6 +99,62 @@ fn mistakes_in_an_experiment() {
     finish(train(&experiment, &run).arg("steps=100"));
 }
 
+/// A file of random bytes under the name of an experiment is bad data, and is told so in words without the program's
+/// own.
+#[test]
+fn random_bytes_are_no_experiment() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("noise.toml");
+    fs::write(&file, b"\x7f\x9c\x00\xff steps = 3").unwrap();
+    only_sentence(train(&file, &dir.path().join("run")), DATA, &["noise.toml", "not a text in UTF-8"]);
+}
+
+/// A key that is written as a flag is told how overrides are written; no unknown flag is told to be written as a value,
+/// which would fail as well.
+#[test]
+fn a_key_as_a_flag() {
+    let dir = tempfile::tempdir().unwrap();
+    let experiment = write(dir.path(), &short());
+    let run = dir.path().join("run");
+    let cases: [(&[&str], &str); 6] = [
+        (&["--seed", "3"], "say seed=3"),
+        (&["--steps=5"], "say steps=5"),
+        (&["--ppo.lr", "0.1"], "say ppo.lr=0.1"),
+        (&["--ppo.max-grad-norm=1"], "say ppo.max_grad_norm=1"),
+        (&["--clip", "0.1"], "say ppo.clip=0.1"),
+        (&["-seed=3"], "say seed=3"),
+    ];
+    for (flag, words) in cases {
+        let mut command = train(&experiment, &run);
+        command.args(flag);
+        only_sentence(command, USAGE, &["is no flag but a key of the experiment", words]);
+        let mut command = s2pg(["algos", "--show", "ppo-rs/t-maze"]);
+        command.args(flag);
+        only_sentence(command, USAGE, &[words]);
+    }
+    for command in [&["train", "x", "--nonsense"][..], &["eval", "x", "--steps=5"]] {
+        let output = s2pg(command).output().unwrap();
+        assert_eq!(code(&output), USAGE);
+        assert!(!said(&output).contains("-- --") && said(&output).contains("--help"), "{}", said(&output));
+    }
+    assert!(!run.exists());
+}
+
+/// `s2pg keys` lists every key with its meaning, or those with a word in their names; a word in no name is told so.
+#[test]
+fn keys_are_listed() {
+    let shown = |words: &[&str]| String::from_utf8(finish(&mut s2pg([&["keys"], words].concat())).stdout).unwrap();
+    let all = shown(&[]);
+    for key in tables().iter().flat_map(|table| &table.keys) {
+        let lines = format!("\n{}: {}", key.path, key.kind);
+        assert!(all.contains(&lines) && all.contains(key.meaning) && !key.meaning.is_empty(), "{}", key.path);
+    }
+    let some = shown(&["network.hidden", "sac.lr"]);
+    assert_eq!(some.lines().filter(|line| line.contains("; default: ")).count(), 2, "{some}");
+    assert!(some.contains("network.hidden: whole number from 1 on; default: 128; 32 for sac"), "{some}");
+    only_sentence(s2pg(["keys", "nonsense"]), USAGE, &["no key has nonsense in its name", "s2pg keys"]);
+}
+
 /// What is no preset, no file and no run is told so; so is a command that does not exist.
 #[test]
 fn nothing_of_that_name() {
@@ -142,6 +205,129 @@ fn a_directory_has_one_experiment_and_one_process() {
     only_sentence(train(&experiment, &run), USAGE, &["experiment.toml", "no experiment"]);
 }
 
+/// A directory that is neither empty nor a run is refused with the first of its files, and nothing in it changes; what
+/// a start that was killed leaves behind is not foreign.
+#[test]
+fn foreign_directories() {
+    let dir = tempfile::tempdir().unwrap();
+    let experiment = write(dir.path(), &short());
+    for name in ["progress.csv", "policy.safetensors", "curve.png", "checkpoints/mine.pt", "notes"] {
+        let run = dir.path().join(format!("of-{}", name.replace('/', "-")));
+        fs::create_dir_all(run.join(name).parent().unwrap()).unwrap();
+        for file in [name, "zebra"] {
+            fs::write(run.join(file), "mine").unwrap();
+        }
+        let first = name.split('/').next().unwrap();
+        for restart in [false, true] {
+            let mut command = train(&experiment, &run);
+            command.args(restart.then_some("--restart"));
+            only_sentence(command, USAGE, &[run.to_str().unwrap(), &format!("holds `{first}`"), "--dir"]);
+        }
+        let mut left = files(&run);
+        left.sort();
+        assert_eq!(left, [run.join(name), run.join("zebra")]);
+        assert!(left.iter().all(|file| fs::read_to_string(file).unwrap() == "mine"));
+    }
+    let file = dir.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    only_sentence(train(&experiment, &file), USAGE, &[file.to_str().unwrap(), "no directory", "--dir"]);
+    let run = dir.path().join("killed");
+    fs::create_dir_all(run.join("checkpoints")).unwrap();
+    for leftover in ["LOCK", ".experiment.toml.0.tmp", "checkpoints/.latest.safetensors.0.tmp"] {
+        fs::write(run.join(leftover), "").unwrap();
+    }
+    finish(&mut train(&experiment, &run));
+    assert_no_temporary_files(&run);
+}
+
+/// A run whose checkpoints are gone is refused, with what can be done, and its records stay; `--restart` starts it over
+/// to the same end. A run that was killed before its first checkpoint begins again without a word.
+#[test]
+fn lost_checkpoints() {
+    let (dir, experiment, run) = finished();
+    let reference = dir.path().join("reference");
+    finish(&mut train(&experiment, &reference));
+    let progress = fs::read(run.join("progress.csv")).unwrap();
+    let words = ["checkpoints", "are gone", "--restart", "--dir"];
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    only_sentence(train(&experiment, &run), USAGE, &words);
+    only_sentence(s2pg(["train", run.to_str().unwrap()]), USAGE, &words);
+    fs::remove_file(run.join("policy.safetensors")).unwrap();
+    only_sentence(train(&experiment, &run), USAGE, &words);
+    assert!(fs::read(run.join("progress.csv")).unwrap() == progress && !run.join("checkpoints").exists());
+    // Starting over is for the same experiment.
+    let mut other = train(&experiment, &run);
+    other.args(["--restart", "seed=7"]);
+    only_sentence(other, USAGE, &["another experiment", "`seed`"]);
+    assert!(fs::read(run.join("progress.csv")).unwrap() == progress);
+    fs::write(run.join("notes.txt"), "mine").unwrap();
+    for _ in 0..2 {
+        let output = finish(train(&experiment, &run).arg("--restart"));
+        assert!(!said(&output).contains("going on at step"), "{}", said(&output));
+        assert_same(&reference, &run, "started over");
+    }
+    assert_eq!(fs::read_to_string(run.join("notes.txt")).unwrap(), "mine");
+    // As a kill before the first checkpoint leaves it: records, and an experiment without the line about checkpoints.
+    let text = fs::read_to_string(run.join("experiment.toml")).unwrap();
+    let (mark, plain) = text.split_once('\n').unwrap();
+    assert!(mark.starts_with("# ") && mark.contains("checkpoints/"), "{mark}");
+    fs::write(run.join("experiment.toml"), plain).unwrap();
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    fs::remove_file(run.join("policy.safetensors")).unwrap();
+    let output = finish(&mut train(&experiment, &run));
+    assert!(!said(&output).contains("warning"), "{}", said(&output));
+    assert_same(&reference, &run, "begun again");
+}
+
+/// The steps of a run only grow.
+#[test]
+fn steps_only_grow() {
+    let (_dir, experiment, run) = finished();
+    let at = run.to_str().unwrap();
+    let before = fs::read(run.join("experiment.toml")).unwrap();
+    only_sentence(s2pg(["train", at, "steps=399"]), USAGE, &["experiment.toml", "`steps` is 400 there and 399 here"]);
+    assert!(fs::read(run.join("experiment.toml")).unwrap() == before);
+    finish(&mut s2pg(["train", at, "steps=440"]));
+    let mut less = train(&experiment, &run);
+    less.arg("steps=400");
+    only_sentence(less, USAGE, &["`steps` is 440 there", "only grow"]);
+}
+
+/// No sentence about an experiment names a key of an algorithm that the experiment does not have, whatever the number
+/// of environments.
+#[test]
+fn keys_of_other_algorithms_are_not_blamed() {
+    let mut refused = 0;
+    for algorithm in AlgorithmName::all() {
+        let own = algorithm.table();
+        let text =
+            format!("algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = 1000\n[env]\nname = \"TMaze-v0\"\n");
+        for parallel in ["0", "7", "1000000", "1000000000000"] {
+            for key in ["steps", "episodes", "replay"] {
+                let changes = [format!("env.parallel={parallel}"), format!("{own}.{key}={parallel}")];
+                for changes in [&changes[..1], &changes[..]] {
+                    let built = Experiment::parse("x.toml", &text, changes).map_err(|e| e.to_string()).and_then(|e| {
+                        // What no machine can hold is refused before an environment is made.
+                        let huge = e.env.parallel > 1 << 30;
+                        if huge { build(&e, registry(), 1).map(drop).map_err(|e| e.to_string()) } else { Ok(()) }
+                    });
+                    let Err(e) = built else { continue };
+                    let foreign =
+                        AlgorithmName::tables().find(|other| *other != own && e.contains(&format!("{other}.")));
+                    assert_eq!(foreign, None, "{algorithm} with {changes:?}: {e}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 50, "{refused}");
+}
+
+/// The environments of the binary.
+fn registry() -> Arc<Registry> {
+    Arc::new(s2pg_lab::registry())
+}
+
 /// Of two processes that start in one directory at the same moment, one trains and the other is told so.
 #[test]
 fn two_processes_never_share_a_directory() {
@@ -184,7 +370,7 @@ fn damaged_checkpoints() {
         damage(&checkpoints.path(LATEST), cut);
         let output = finish(&mut train(&experiment, &run));
         let warning = said(&output).lines().find(|l| l.starts_with("warning: ")).unwrap_or_default().to_string();
-        for word in ["latest.safetensors", if cut { "truncated" } else { "damaged" }, "step 360"] {
+        for word in ["latest.safetensors", if cut { "truncated" } else { "damaged" }, "step 400"] {
             assert!(warning.contains(word), "`{word}` is not in: {warning}");
         }
         assert_same(&reference, &run, "after a damaged checkpoint");
@@ -208,15 +394,20 @@ fn a_foreign_checkpoint() {
     only_sentence(train(&experiment, &run), DATA, &["latest.safetensors", "another experiment"]);
 }
 
-/// Tables that are shorter than at the checkpoint, or lost, are an error: rows cannot be made up.
+/// Logs that are shorter than at the checkpoint, or lost, are a warning: the damaged file is set aside, and the run
+/// goes on with what is sound.
 #[test]
 fn lost_rows() {
     let (_dir, experiment, run) = finished();
     for file in ["progress.csv", "eval.csv", "events.out.tfevents.s2pg"] {
         let whole = fs::read(run.join(file)).unwrap();
         fs::write(run.join(file), &whole[..whole.len() - 3]).unwrap();
-        only_sentence(train(&experiment, &run), DISK, &[file, "bytes"]);
-        fs::write(run.join(file), whole).unwrap();
+        let output = finish(&mut train(&experiment, &run));
+        let warnings: Vec<_> = said(&output).lines().filter(|l| l.starts_with("warning: ")).map(String::from).collect();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains(&format!("{file} is damaged")), "{warnings:?}");
+        assert!(fs::read(run.join(format!("{file}.damaged"))).unwrap() == whole[..whole.len() - 3]);
+        assert!(!said(&finish(&mut train(&experiment, &run))).contains("warning"), "it is told once");
     }
     // The table of times decides nothing: without it, and with half a line of it, the run goes on.
     for rest in ["", "time/total_ti", "time/total_timesteps,time/time_elapsed\n100,0.1\n200,"] {
@@ -238,7 +429,7 @@ fn unreadable_policies() {
     let whole = fs::read(&policy).unwrap();
     let foreign = fs::read(other.join("policy.safetensors")).unwrap();
     let cases: [(&[u8], &str); 4] = [
-        (&whole[..whole.len() / 2], "no model file"),
+        (&whole[..whole.len() / 2], "damaged"),
         (b"", "no model file"),
         (b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "no model file"),
         (&foreign, "another experiment"),
@@ -256,11 +447,22 @@ fn unreadable_policies() {
     let best = run.join("checkpoints/best.safetensors");
     let sound = fs::read(&best).unwrap();
     fs::write(&best, "no").unwrap();
-    only_sentence(s2pg(["eval", at]), DATA, &["best.safetensors", "no model file"]);
-    fs::write(&best, sound).unwrap();
+    // Without the last policy either, that is what is told.
+    let output = s2pg(["eval", at]).output().unwrap();
+    sentence(&output, DISK, &["policy.safetensors", "No such file"]);
     // A run that goes on writes its model again.
     finish(&mut train(&experiment, &run));
     assert!(fs::read(&policy).unwrap() == whole);
+    // A damaged best policy gives way to the last one, with a warning.
+    for command in ["eval", "play"] {
+        let output = finish(&mut s2pg([command, at]));
+        let warning = said(&output);
+        assert!(warning.contains("best.safetensors") && warning.contains("last checkpoint is taken"), "{warning}");
+    }
+    let [fallen_back, latest] = [&["eval", at][..], &["eval", at, "--latest"]].map(|a| finish(&mut s2pg(a)).stdout);
+    assert_eq!(String::from_utf8_lossy(&fallen_back), String::from_utf8_lossy(&latest));
+    fs::write(&best, sound).unwrap();
+    assert!(said(&finish(&mut s2pg(["eval", at]))).is_empty());
 }
 
 /// A run without a row yet is reported as such; a table that is no table is named with its line.
@@ -272,7 +474,9 @@ fn nothing_to_draw() {
     finish(&mut report());
     let progress = fs::read_to_string(run.join("progress.csv")).unwrap();
     fs::write(run.join("progress.csv"), progress.replacen(",", ",7,", 20)).unwrap();
-    only_sentence(report(), USAGE, &["progress.csv", "line 2", "cells"]);
+    only_sentence(report(), DATA, &["progress.csv", "line 2", "cells", "s2pg train"]);
+    fs::write(run.join("progress.csv"), b"\xff\xfe\x00").unwrap();
+    only_sentence(report(), DATA, &["progress.csv", "not a text in UTF-8"]);
     fs::write(run.join("progress.csv"), "").unwrap();
     let output = finish(&mut report());
     assert!(String::from_utf8_lossy(&output.stdout).contains("no episode has ended yet"));
@@ -280,7 +484,7 @@ fn nothing_to_draw() {
     only_sentence(report(), DISK, &["progress.csv", "No such file"]);
 }
 
-/// A learning rate at which the numbers explode ends the run with its own code, a sentence with the step, and a
+/// A weight of the entropy at which the numbers explode ends the run with its own code, a sentence with the step, and a
 /// checkpoint of finite numbers from before.
 #[test]
 fn a_diverging_run() {
@@ -288,8 +492,9 @@ fn a_diverging_run() {
     let run = dir.path().join("run");
     let experiment = write(dir.path(), T_MAZE);
     let mut command = train(&experiment, &run);
-    let output = command.args(["ppo.lr=1e38", "ppo.value_lr=1e38"]).output().unwrap();
-    sentence(&output, DIVERGED, &["diverged at step", "smaller step size"]);
+    let output = command.args(["ppo.entropy=1e38"]).output().unwrap();
+    let told = sentence(&output, DIVERGED, &["diverged at step", "smaller step size"]);
+    assert!(!told.contains("checkpoint"), "nothing is said of a checkpoint that may not be there: {told}");
     let steps: usize = Checkpoints::view(run.join("checkpoints")).metadata(LATEST).unwrap()["steps"].parse().unwrap();
     assert!(steps <= 100, "{steps}");
     assert_no_temporary_files(&run);
@@ -315,7 +520,7 @@ fn a_full_disk_costs_a_checkpoint_and_never_the_run() {
     let experiment = write(dir.path(), &text);
     let [reference, run] = ["reference", "run"].map(|name| dir.path().join(name));
     for run in [&reference, &run] {
-        finish(train(&experiment, run).arg("steps=80"));
+        finish(train(&experiment, run).arg("steps=120"));
     }
     finish(&mut train(&experiment, &reference));
     let before = fs::read(run.join("checkpoints/latest.safetensors")).unwrap();
@@ -327,6 +532,9 @@ fn a_full_disk_costs_a_checkpoint_and_never_the_run() {
     assert_eq!(said(&output).lines().filter(|l| l.starts_with("warning: ")).count(), 2, "{}", said(&output));
     assert!(fs::read(run.join("checkpoints/latest.safetensors")).unwrap() == before);
     assert_no_temporary_files(&run);
+    // A run without a checkpoint does not speak of one.
+    let output = in_shell("trap '' XFSZ; ulimit -f 10", &experiment, &dir.path().join("first")).output().unwrap();
+    sentence(&output, DISK, &["latest.safetensors", "not saved", "there is no checkpoint yet"]);
     finish(&mut train(&experiment, &run));
     for file in ["progress.csv", "policy.safetensors", "checkpoints/latest.safetensors"] {
         assert!(fs::read(run.join(file)).unwrap() == fs::read(reference.join(file)).unwrap(), "{file}");
@@ -341,7 +549,7 @@ fn a_full_file_system() {
     let dir = tempfile::tempdir().unwrap();
     let experiment = write(dir.path(), &short());
     let [reference, run, small] = ["reference", "run", "small"].map(|name| dir.path().join(name));
-    finish(train(&experiment, &reference).arg("steps=80"));
+    finish(train(&experiment, &reference).arg("steps=120"));
     finish(&mut train(&experiment, &reference));
     fs::create_dir_all(&small).unwrap();
     // In a mount namespace of its own, so that nothing is left mounted however this ends.
@@ -349,7 +557,7 @@ fn a_full_file_system() {
         mount -t tmpfs -o size=400k tmpfs \"$1\" || exit 99\n\
         shift\n\
         run=\"$1\"; shift\n\
-        \"$@\" steps=80 || exit 98\n\
+        \"$@\" steps=120 || exit 98\n\
         dd if=/dev/zero of=\"$run/../filler\" bs=1k count=400 2>/dev/null\n\
         \"$@\" steps=400; code=$?\n\
         rm \"$run/../filler\"\n\

@@ -3,7 +3,7 @@
 //!
 //! [`presets`] find an experiment, [`registry`] knows every environment of the project, [`policy`] loads what a run has
 //! learned, [`play`](mod@play) and [`curve`](mod@curve) draw it, [`report`] compares runs, [`variance`] compares
-//! estimators of the gradient, and [`pictures`] are what all of them draw with.
+//! estimators of the gradient, and [`pictures`] and [`numbers`] are what all of them draw and write with.
 //!
 //! This crate prints nothing, reads no arguments and no clock, and ends no process: every mistake is an error with a
 //! type.
@@ -23,6 +23,7 @@
 
 pub mod curve;
 mod environments;
+pub mod numbers;
 pub mod pictures;
 pub mod play;
 pub mod policy;

@@ -30,13 +30,12 @@ const LONGEST: usize = 500;
 /// One deterministic episode of the player in a fresh environment, as an animated GIF of at most 500 steps. The random
 /// numbers of the environment come from `rng`.
 pub fn play<P: StatefulPolicy>(player: &Player<P>, make_env: &MakeEnv, mut rng: Rng) -> Result<Vec<u8>, PlayError> {
-    let mut env = make_env()?;
     let mut frames = Vec::new();
-    watch(player, &mut *env, &mut rng, &mut |env, r| {
+    watch(player, make_env()?, &mut rng, &mut |env, r| {
         frames.push(Frame { shapes: env.shapes(), r });
         frames.len() < LONGEST
     })?;
-    let spec = env.spec();
+    let spec = player.spec();
     Ok(animation(&spec.name, spec.dt, &frames)?)
 }
 

@@ -43,12 +43,15 @@ pub enum FindError {
         /// Presets with a name like it.
         near: Vec<&'static str>,
     },
-    /// The directory holds no experiment.
-    #[error("{0} is no run: there is no experiment.toml in it")]
+    /// The directory holds no experiment, or there is no such directory.
+    #[error("{} is no run: {}", .0.display(), missing(.0))]
     NoRun(PathBuf),
     /// The file cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
+    /// The file is no text.
+    #[error("{0} is no experiment: it is not a text in UTF-8")]
+    NoText(PathBuf),
     /// The experiment, or a change to it, is not in order.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
@@ -63,19 +66,38 @@ pub fn all() -> &'static [Preset] {
     PRESETS
 }
 
+/// The text of a file.
+fn read(path: &Path) -> Result<String, FindError> {
+    std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        ErrorKind::InvalidData => FindError::NoText(path.into()),
+        _ => FindError::File(path.into(), e),
+    })
+}
+
+/// What is missing at a path that is not that of a run.
+fn missing(dir: &Path) -> &'static str {
+    if dir.is_dir() {
+        return "there is no experiment.toml in it";
+    }
+    if dir.exists() { "it is a file, not a directory" } else { "there is no such directory" }
+}
+
 /// The experiment of the run in `dir`, with `overrides` such as `steps=200_000`.
 pub fn of_run(dir: &Path, overrides: &[String]) -> Result<Experiment, FindError> {
     let file = dir.join("experiment.toml");
-    let text = std::fs::read_to_string(&file).map_err(|e| match e.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => FindError::NoRun(dir.into()),
-        _ => FindError::File(file.clone(), e),
+    let text = read(&file).map_err(|e| match e {
+        FindError::File(_, e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            FindError::NoRun(dir.into())
+        }
+        other => other,
     })?;
     Ok(Experiment::parse(&file.display().to_string(), &text, overrides)?)
 }
 
 /// Finds an experiment by the name of a preset, by a TOML file, or by the directory of a run, and changes it by
 /// `overrides` such as `ppo.clip=0.1`. Its run belongs into `dir`. Without `dir`, a run goes on in its own directory,
-/// and any other experiment gets the directory `runs/<name>[-<override>...]-<seed>`.
+/// and any other experiment gets the directory `runs/<name>[-<override>...]-<seed>`, which is shortened where it is too
+/// long for a file system.
 pub fn find(what: &str, overrides: &[String], dir: Option<&Path>) -> Result<Found, FindError> {
     let path = Path::new(what);
     if path.is_dir() {
@@ -84,8 +106,8 @@ pub fn find(what: &str, overrides: &[String], dir: Option<&Path>) -> Result<Foun
     let (name, label, text) = match PRESETS.iter().find(|preset| preset.name == what) {
         Some(preset) => (preset.name.replace('/', "-"), format!("preset {what}"), preset.text.to_string()),
         None if what.ends_with(".toml") => {
-            let text = std::fs::read_to_string(path).map_err(|e| FindError::File(path.into(), e))?;
-            (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), what.to_string(), text)
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            (name, what.to_string(), read(path)?)
         }
         None => return Err(FindError::Unknown { name: what.into(), near: near(what) }),
     };
@@ -94,24 +116,63 @@ pub fn find(what: &str, overrides: &[String], dir: Option<&Path>) -> Result<Foun
     Ok(Found { experiment, dir })
 }
 
-/// At most four presets that share a part of their name with `what`, the nearest first.
+/// At most four presets whose name, or a part of whose name, was perhaps meant, the nearest first: at most one letter
+/// in four is another one. A path to elsewhere has none.
 fn near(what: &str) -> Vec<&'static str> {
-    let names = PRESETS.iter().map(|preset| preset.name);
-    let mut near: Vec<_> =
-        names.filter(|name| what.split('/').any(|part| !part.is_empty() && name.contains(part))).collect();
-    let shared = |name: &str| name.bytes().zip(what.bytes()).take_while(|(a, b)| a == b).count();
-    near.sort_by_key(|name| (std::cmp::Reverse(shared(name)), name.len()));
+    if what.starts_with(['/', '.', '~', '\\']) || what.matches('/').count() > 1 {
+        return Vec::new();
+    }
+    let like = |a: &str, b: &str| (letters_between(a, b) <= a.chars().count() / 4).then(|| letters_between(a, b));
+    let mut near: Vec<(usize, usize, &str)> = Vec::new();
+    for name in PRESETS.iter().map(|preset| preset.name) {
+        let parts = what.split('/').flat_map(|a| name.split('/').filter_map(move |b| like(a, b)));
+        // Of names with the same part, the one that is nearest as a whole.
+        if let Some(nearest) = like(what, name).into_iter().chain(parts).min() {
+            near.push((nearest, letters_between(what, name), name));
+        }
+    }
+    near.sort();
     near.truncate(4);
-    near
+    near.into_iter().map(|(.., name)| name).collect()
 }
 
+/// How many letters have to be put in, taken out or changed to make one word the other (Levenshtein's distance).
+fn letters_between(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.chars().enumerate() {
+            let least = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], least);
+        }
+    }
+    row[b.chars().count()]
+}
+
+/// The directory of a new run: `runs/<name>[-<override>...]-<seed>`. Every override but those of `seed` and `steps` is
+/// a part of it.
 fn default_dir(name: &str, experiment: &Experiment, overrides: &[String]) -> PathBuf {
     let mut name = name.to_string();
     for change in overrides.iter().filter(|o| !o.starts_with("seed=") && !o.starts_with("steps=")) {
         let plain = |c: char| if c.is_alphanumeric() || c == '.' || c == '-' { c } else { '-' };
         name += &format!("-{}", change.chars().map(plain).collect::<String>());
     }
-    PathBuf::from("runs").join(format!("{name}-{}", experiment.seed))
+    PathBuf::from("runs").join(format!("{}-{}", shortened(&name), experiment.seed))
+}
+
+/// Bytes of the longest name of a directory before its seed. File systems take 255.
+const LONGEST_NAME: usize = 100;
+
+/// A name that is too long for a file system, cut, with a number at its end that depends on the whole of it: the same
+/// name has the same directory, and other overrides have another one.
+fn shortened(name: &str) -> String {
+    if name.len() <= LONGEST_NAME {
+        return name.into();
+    }
+    // FNV-1a, which never changes.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    let kept = &name[..name.floor_char_boundary(LONGEST_NAME - 17)];
+    format!("{kept}-{hash:016x}")
 }
 
 #[cfg(test)]
@@ -143,8 +204,39 @@ mod tests {
         let from_file = find(&file.display().to_string(), &[], Some(Path::new("here"))).unwrap();
         assert_eq!(from_file, Found { experiment: preset.experiment.clone(), dir: "here".into() });
         std::fs::rename(&file, dir.path().join("experiment.toml")).unwrap();
-        let from_run = find(&dir.path().display().to_string(), &["steps=12".to_string()], None).unwrap();
-        assert_eq!((from_run.dir.as_path(), from_run.experiment.steps), (dir.path(), 12));
+        let from_run = find(&dir.path().display().to_string(), &["steps=120_000".to_string()], None).unwrap();
+        assert_eq!((from_run.dir.as_path(), from_run.experiment.steps), (dir.path(), 120_000));
+    }
+
+    /// A directory's name that many overrides make too long for the file system is shortened; it is the same in every
+    /// process, and another one where an override differs.
+    #[test]
+    fn many_overrides_make_a_short_name() {
+        let of = |changes: &[String]| find("ppo-rs/t-maze", changes, None).unwrap().dir;
+        let changes = "network.hidden=10 network.features=8 network.critic_features=8 network.std=0.5 network.state_std=0.5 ppo.epochs=1 \
+         ppo.value_epochs=1 ppo.minibatch=20 ppo.lr=0.001 ppo.value_lr=0.001 ppo.gamma=0.99 ppo.lambda=0.95 ppo.clip=0.2 \
+         ppo.entropy=0.0 standardise=true compat=correct critic=observation";
+        let mut changes: Vec<String> = changes.split_whitespace().map(String::from).collect();
+        let name = |dir: PathBuf| dir.file_name().unwrap().to_str().unwrap().to_string();
+        let first = name(of(&changes));
+        assert!(first.len() <= 103 && first.starts_with("ppo-rs-t-maze-network.hidden-10-"), "{first}");
+        assert_eq!(first, name(of(&changes)));
+        assert_eq!(shortened(&"ä".repeat(60)), format!("{}-ada0c739c9069dc5", "ä".repeat(41)));
+        *changes.last_mut().unwrap() = "critic=state".into();
+        assert_ne!(first, name(of(&changes)));
+        assert_eq!(shortened("short"), "short");
+    }
+
+    /// What was perhaps meant is suggested; an empty name, a word like none and a path to elsewhere suggest nothing.
+    #[test]
+    fn suggestions_are_near() {
+        assert_eq!(near("ppo-rs/half-cheeta")[0], "ppo-rs/half-cheetah");
+        assert!(near("ppo/half-cheetah").contains(&"ppo-rs/half-cheetah"));
+        assert!(near("t-maze").iter().all(|name| name.ends_with("/t-maze")) && !near("t-maze").is_empty());
+        for far in ["", "a", "p", "/", "x/y", "nonsense", "/data/ppo-rs/ant", "../ant", "~/ant", "a/b/ant"] {
+            assert_eq!(near(far), [""; 0], "{far}");
+        }
+        assert_eq!([letters_between("", "abc"), letters_between("kitten", "sitting")], [3, 3]);
     }
 
     /// What is not there is an error of its own kind.
@@ -154,7 +246,8 @@ mod tests {
         let FindError::Unknown { near, .. } = find("ppo-rs/half-cheeta", &[], None).unwrap_err() else { panic!() };
         assert_eq!(near[0], "ppo-rs/half-cheetah");
         assert!(matches!(find("missing.toml", &[], None), Err(FindError::File(..))));
-        assert!(matches!(of_run(&dir.path().join("nowhere"), &[]), Err(FindError::NoRun(_))));
+        let nowhere = of_run(&dir.path().join("nowhere"), &[]).unwrap_err();
+        assert!(matches!(nowhere, FindError::NoRun(_)) && nowhere.to_string().contains("no such directory"));
         let override_ = find("ppo-rs/t-maze", &["ppo.clap=1".to_string()], None);
         assert!(matches!(override_, Err(FindError::Experiment(_))));
     }

@@ -88,7 +88,13 @@ pub fn run(steps: usize, seed: u64) -> Result<f64, Box<dyn std::error::Error>> {
     let policy = Elman::new(o, a, &mut Rng::new(seed, "policy"));
     let shape = ValueShape { view: View::Observation, world: o, z: Z, a_prev: 0, features: 32, cell: None };
     let value = Value::new(shape, &mut Rng::new(seed, "value"));
-    let settings = ppo::Settings { steps: per_update, minibatch: 100, lr: 2e-3, value_lr: 2e-3, ..Default::default() };
+    let settings = ppo::Settings {
+        steps: per_update,
+        minibatch: 100,
+        lr: 2e-3.into(),
+        value_lr: 2e-3.into(),
+        ..Default::default()
+    };
     let rollout = RolloutShape {
         steps: per_update / envs,
         envs,
@@ -103,6 +109,7 @@ pub fn run(steps: usize, seed: u64) -> Result<f64, Box<dyn std::error::Error>> {
         algorithm: Ppo::new(policy, value, settings, 1),
         buffer: Rollout::new(rollout),
         make_env,
+        steps,
         parallel: envs,
         threads: 1,
         seed,

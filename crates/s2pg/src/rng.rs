@@ -67,23 +67,44 @@ impl Rng {
     }
 }
 
+impl Rng {
+    /// Returns the whole state as words: four of the key, and two of the position in the stream.
+    pub(crate) fn words(&self) -> [u64; 6] {
+        words(&self.0)
+    }
+
+    /// Goes to the state that [`words`](Self::words) returned.
+    pub(crate) fn set_words(&mut self, words: [u64; 6]) {
+        self.0 = of_words(words);
+    }
+}
+
+fn words(chacha: &ChaCha8Rng) -> [u64; 6] {
+    let (key, position) = (chacha.get_seed(), chacha.get_word_pos());
+    let mut words = [0; 6];
+    for (word, bytes) in words.iter_mut().zip(key.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    (words[4], words[5]) = (position as u64, (position >> 64) as u64);
+    words
+}
+
+fn of_words(words: [u64; 6]) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    for (bytes, word) in key.as_chunks_mut().0.iter_mut().zip(words) {
+        *bytes = word.to_le_bytes();
+    }
+    let mut chacha = ChaCha8Rng::from_seed(key);
+    chacha.set_word_pos(words[4] as u128 | (words[5] as u128) << 64);
+    chacha
+}
+
 impl State for Rng {
     fn visit(&mut self, v: &mut dyn Visitor) {
         let Self(chacha) = self;
-        let seed = chacha.get_seed();
-        let position = chacha.get_word_pos();
-        let mut words = [0; 6];
-        for (word, bytes) in words.iter_mut().zip(seed.chunks_exact(8)) {
-            *word = u64::from_le_bytes(bytes.try_into().unwrap());
-        }
-        (words[4], words[5]) = (position as u64, (position >> 64) as u64);
+        let mut words = words(chacha);
         v.item("rng", Data::U64(&mut words));
-        let mut seed = [0; 32];
-        for (bytes, word) in seed.chunks_exact_mut(8).zip(words) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-        *chacha = ChaCha8Rng::from_seed(seed);
-        chacha.set_word_pos(words[4] as u128 | (words[5] as u128) << 64);
+        *chacha = of_words(words);
     }
 }
 

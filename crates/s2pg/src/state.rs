@@ -17,6 +17,12 @@ pub enum Data<'a> {
 pub trait Visitor {
     /// Is shown one item. The names of the items of one scope are unique.
     fn item(&mut self, name: &str, data: Data<'_>);
+    /// Is shown an item whose numbers an environment made, and only the environment understands: snapshots, returns,
+    /// figures of episodes. Any numbers may be among them, infinities and NaN too, which say nothing about the
+    /// training. A visitor that does not ask whose the numbers are takes the item as any other.
+    fn item_of_env(&mut self, name: &str, numbers: &mut [f64]) {
+        self.item(name, Data::F64(numbers));
+    }
     /// Opens the scope `name`: the items that follow lie inside it until [`leave`](Self::leave).
     fn enter(&mut self, name: &str);
     /// Closes the innermost scope.
@@ -60,8 +66,105 @@ impl dyn Visitor + '_ {
             *flag = byte != 0;
         }
     }
+
+    /// Visits `parts`, which are of one kind, in the scope `name`, column by column: the items that have the same name
+    /// in all parts are one item, which holds the numbers of the first part, then those of the second, and so on. So
+    /// the number of items does not grow with the number of parts. Takes as much memory as the longest column.
+    pub fn columns(&mut self, name: &str, parts: &mut [impl State]) {
+        let mut column = Column::default();
+        parts.first_mut().into_iter().for_each(|part| part.visit(&mut column));
+        let count = column.seen;
+        self.enter(name);
+        for wanted in 0..count {
+            let mut column = Column { wanted, ..Column::default() };
+            let mut pass = |column: &mut Column| {
+                for part in parts.iter_mut() {
+                    column.seen = 0;
+                    part.visit(column);
+                }
+            };
+            pass(&mut column);
+            match &mut column.numbers {
+                Numbers::F32(x) => self.item(&column.name, Data::F32(x)),
+                Numbers::F64(x) => self.item(&column.name, Data::F64(x)),
+                Numbers::U64(x) => self.item(&column.name, Data::U64(x)),
+                Numbers::U8(x) => self.item(&column.name, Data::U8(x)),
+                Numbers::None => {}
+            }
+            column.written = Some(0);
+            pass(&mut column);
+        }
+        self.leave();
+    }
 }
 
+/// The numbers of a [`Column`].
+#[derive(Default)]
+enum Numbers {
+    #[default]
+    None,
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    U64(Vec<u64>),
+    U8(Vec<u8>),
+}
+
+/// A visitor of several parts that gathers one item of each of them, and then writes the numbers back.
+#[derive(Default)]
+struct Column {
+    /// The place of the item in the walk over a part.
+    wanted: usize,
+    /// The number of items of the part that were seen so far.
+    seen: usize,
+    /// The names of the open scopes.
+    scopes: Vec<String>,
+    /// The name of the item, behind its scopes.
+    name: String,
+    numbers: Numbers,
+    /// The number of numbers that were written back so far; None while they are gathered.
+    written: Option<usize>,
+}
+
+impl Visitor for Column {
+    fn item(&mut self, name: &str, data: Data<'_>) {
+        fn pass<T: Copy>(all: &mut Vec<T>, written: &mut Option<usize>, x: &mut [T]) {
+            let Some(at) = written else { return all.extend_from_slice(x) };
+            x.copy_from_slice(&all[*at..*at + x.len()]);
+            *at += x.len();
+        }
+        self.seen += 1;
+        if self.seen - 1 != self.wanted {
+            return;
+        }
+        if let Numbers::None = self.numbers {
+            self.name = self.scopes.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("/");
+            self.numbers = match data {
+                Data::F32(_) => Numbers::F32(Vec::new()),
+                Data::F64(_) => Numbers::F64(Vec::new()),
+                Data::U64(_) => Numbers::U64(Vec::new()),
+                Data::U8(_) => Numbers::U8(Vec::new()),
+            };
+        }
+        match (&mut self.numbers, data) {
+            (Numbers::F32(all), Data::F32(x)) => pass(all, &mut self.written, x),
+            (Numbers::F64(all), Data::F64(x)) => pass(all, &mut self.written, x),
+            (Numbers::U64(all), Data::U64(x)) => pass(all, &mut self.written, x),
+            (Numbers::U8(all), Data::U8(x)) => pass(all, &mut self.written, x),
+            _ => panic!("the item {name} has another type in another part"),
+        }
+    }
+
+    fn enter(&mut self, name: &str) {
+        self.scopes.push(name.into());
+    }
+
+    fn leave(&mut self) {
+        self.scopes.pop();
+    }
+}
+
+/// Few parts of one kind, such as two critics: each has items of its own. Where there may be many, as many as
+/// environments, [`columns`](trait.Visitor.html#method.columns) keeps the number of items small.
 impl<T: State> State for Vec<T> {
     fn visit(&mut self, v: &mut dyn Visitor) {
         for (i, part) in self.iter_mut().enumerate() {

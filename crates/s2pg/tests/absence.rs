@@ -240,14 +240,14 @@ fn textbook(
 
     // The two shuffles are those of the algorithm, which splits its generator in this order.
     let (mut value_rng, mut policy_rng) = (rng.split(), rng.split());
-    value = fit_value(rows, &targets, value, (s.value_lr, s.value_epochs, s.minibatch), &mut value_rng);
-    let mut adam = Adam::new(policy.flat().len() + A, s.lr);
+    value = fit_value(rows, &targets, value, (s.value_lr.start(), s.value_epochs, s.minibatch), &mut value_rng);
+    let mut adam = Adam::new(policy.flat().len() + A, s.lr.start());
     for _ in 0..s.epochs {
         let mut order: Vec<usize> = (0..n).collect();
         policy_rng.shuffle(&mut order);
         for batch in order.chunks(s.minibatch) {
             // The loss is -mean min(ratio A, clip(ratio) A) - c entropy; the entropy's gradient is 1 for each log-std.
-            let (mut gradient, mut d_log_std) = (policy.zeros(), vec![-s.entropy; A]);
+            let (mut gradient, mut d_log_std) = (policy.zeros(), vec![-s.entropy.start(); A]);
             for &k in batch {
                 let ratio = (log_prob(&policy, &log_std, &rows[k]) - old[k]).exp();
                 let clipped = ratio.clamp(1.0 - s.clip, 1.0 + s.clip);
@@ -300,10 +300,10 @@ fn an_update_without_memory_is_the_textbooks() {
             epochs: 3,
             value_epochs: 2,
             minibatch: 10,
-            lr: 2e-2,
-            value_lr: 1e-2,
+            lr: 2e-2.into(),
+            value_lr: 1e-2.into(),
             clip: 0.1,
-            entropy: 0.02,
+            entropy: 0.02.into(),
             ..Settings::default()
         };
         let (policy, value) = networks_without_memory(&mut rng);
@@ -343,7 +343,7 @@ fn a_trpo_update_without_memory_is_the_textbooks() {
             steps: 48,
             value_epochs: 2,
             minibatch: 10,
-            value_lr: 1e-2,
+            value_lr: 1e-2.into(),
             kl: 0.2,
             // Conjugate gradients that have converged, on a matrix that is not near to singular, do not magnify the
             // rounding of f32.
@@ -459,9 +459,10 @@ fn textbook_trpo(
 #[test]
 fn reinforce_and_gpomdp_without_memory_are_the_textbooks() {
     let mut worst = 0.0f64;
-    for (seed, per_step) in [(0, false), (1, true), (2, false), (3, true)] {
+    for (seed, per_step, drop_ended) in [(0, false, false), (1, true, false), (2, true, true), (3, true, false)] {
         let mut rng = Rng::new(seed, "reinforce");
-        let settings = reinforce::Settings { episodes: 6, lr: 2e-2, per_step, ..reinforce::Settings::default() };
+        let default = reinforce::Settings::default();
+        let settings = reinforce::Settings { episodes: 6, lr: 2e-2.into(), per_step, drop_ended, ..default };
         let (policy, _) = networks_without_memory(&mut rng);
         let mut data = Episodes::new(3, shape(100));
         let rows = transitions(100, &policy, &mut data, &mut rng);
@@ -503,15 +504,18 @@ fn reinforce_and_gpomdp_without_memory_are_the_textbooks() {
         let mut gradient = vec![0.0; before.len()];
         for (i, gradient) in gradient.iter_mut().enumerate() {
             for t in 0..pairs.iter().map(Vec::len).max().unwrap() {
-                let reached: Vec<(f64, f64)> = pairs.iter().filter_map(|p| p.get(t)).map(|(g, r)| (g[i], *r)).collect();
-                let squares: f64 = reached.iter().map(|(g, _)| g * g).sum();
-                let b = reached.iter().map(|(g, r)| g * g * r).sum::<f64>() / squares;
+                // An episode that ended has its last score and no more reward, or is left out as published (D34).
+                let ended = |p: &Vec<(Vec<f64>, f64)>| (!drop_ended).then(|| (p[p.len() - 1].0[i], 0.0));
+                let step = |p: &Vec<(Vec<f64>, f64)>| p.get(t).map_or(ended(p), |(g, r)| Some((g[i], *r)));
+                let counted: Vec<(f64, f64)> = pairs.iter().filter_map(step).collect();
+                let squares: f64 = counted.iter().map(|(g, _)| g * g).sum();
+                let b = counted.iter().map(|(g, r)| g * g * r).sum::<f64>() / squares;
                 let b = if b.is_finite() { b } else { 0.0 };
-                *gradient += reached.iter().map(|(g, r)| g * (r - b)).sum::<f64>() / 6.0;
+                *gradient += counted.iter().map(|(g, r)| g * (r - b)).sum::<f64>() / 6.0;
             }
         }
         let descent: Vec<f64> = gradient.iter().map(|g| -g).collect();
-        Adam::new(before.len(), settings.lr).step(network.numbers().chain(log_stds.iter_mut()), &descent);
+        Adam::new(before.len(), settings.lr.start()).step(network.numbers().chain(log_stds.iter_mut()), &descent);
 
         let mut reinforce = Reinforce::new(policy, settings);
         let found = reinforce.estimate(&data).gradient;
@@ -705,12 +709,13 @@ fn sac_without_memory_is_the_textbooks() {
     let (low, high) = (vec![-1.0, -0.5], vec![1.0, 1.5]);
     let head = Head::Squashed { low: low.clone(), high: high.clone(), std: 1.0, state_std: 1.0 };
     let (policy, critics) = networks(head, &mut rng);
-    let settings = sac::Settings { batch: 16, warmup: 0, lr: 1e-3, tau: 0.1, alpha: 0.2, ..sac::Settings::default() };
+    let settings =
+        sac::Settings { batch: 16, warmup: 0, lr: 1e-3.into(), tau: 0.1, alpha: 0.2, ..sac::Settings::default() };
     let mut pi = Plain::of(&policy, [O, WIDTH, WIDTH, 2 * A]);
     let mut q: Vec<Plain> = critics.iter().map(|q| Plain::of(q, [S + A, WIDTH, WIDTH, 1])).collect();
     let mut q_target = q.clone();
-    let mut pi_adam = Optimiser::new(&pi, settings.lr);
-    let mut q_adam: Vec<Optimiser<f64>> = q.iter().map(|q| Optimiser::new(q, settings.critic_lr)).collect();
+    let mut pi_adam = Optimiser::new(&pi, settings.lr.start());
+    let mut q_adam: Vec<Optimiser<f64>> = q.iter().map(|q| Optimiser::new(q, settings.critic_lr.start())).collect();
     let (mut ln_alpha, mut m, mut v) = (settings.alpha.ln(), 0.0, 0.0);
     let mut sac = Sac::new(policy, critics, (A, 0), settings.clone(), 1);
 
@@ -748,7 +753,7 @@ fn sac_without_memory_is_the_textbooks() {
         expected.push(("train/ent_coef_loss", g * ln_alpha));
         (m, v) = (0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g);
         let (mh, vh): (f64, f64) = (m / (1.0 - 0.9f64.powi(t)), v / (1.0 - 0.999f64.powi(t)));
-        ln_alpha -= settings.alpha_lr * mh / (vh.sqrt() + 1e-8);
+        ln_alpha -= settings.alpha_lr.start() * mh / (vh.sqrt() + 1e-8);
         expected.push(("train/ent_coef", f64::exp(ln_alpha)));
 
         let (u, log_prob) = draw(&pi, &next_o, &noise[1]);
@@ -782,8 +787,8 @@ fn td3_without_memory_is_the_textbooks() {
     let mut pi = Plain::of(&policy, [O, WIDTH, WIDTH, A]);
     let mut q: Vec<Plain> = critics.iter().map(|q| Plain::of(q, [S + A, WIDTH, WIDTH, 1])).collect();
     let (mut pi_target, mut q_target) = (pi.clone(), q.clone());
-    let mut pi_adam = Optimiser::new(&pi, settings.lr);
-    let mut q_adam: Vec<Optimiser<f64>> = q.iter().map(|q| Optimiser::new(q, settings.critic_lr)).collect();
+    let mut pi_adam = Optimiser::new(&pi, settings.lr.start());
+    let mut q_adam: Vec<Optimiser<f64>> = q.iter().map(|q| Optimiser::new(q, settings.critic_lr.start())).collect();
     let mut td3 = Td3::new(policy, critics, settings.clone(), 1);
     let act = |pi: &Plain, o: &Tensor<f64>| pi.forward(&[o]).tanh() * 0.4;
     let follow = |target: &mut Plain, online: &Plain| {

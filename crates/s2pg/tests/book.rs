@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use s2pg::experiment::{AlgorithmName, Experiment};
+use s2pg::experiment::{AlgorithmName, Experiment, Key, Table, tables};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -42,15 +42,15 @@ fn documents() -> Vec<PathBuf> {
 }
 
 fn experiment(algorithm: &str, overrides: &[String]) -> Result<Experiment, String> {
-    let text = format!("algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = 1000\n[env]\nname = \"TMaze-v0\"\n");
+    let text =
+        format!("algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = 1_000_000\n[env]\nname = \"TMaze-v0\"\n");
     Experiment::parse("book", &text, overrides).map_err(|e| e.to_string())
 }
 
-/// The keys of a table of an experiment, those without a default included: the error about an unknown key lists them.
-fn keys(algorithm: &str, table: &str) -> BTreeSet<String> {
-    let error = experiment(algorithm, &[format!("{table}.nonsense=1")]).unwrap_err();
-    let (_, listed) = error.split_once("expected").unwrap_or_else(|| panic!("no list of keys: {error}"));
-    listed.split('`').skip(1).step_by(2).map(String::from).collect()
+/// The keys of a table of an experiment, those without a default included.
+fn keys(table: &str) -> BTreeSet<String> {
+    let table = tables().iter().find(|t| t.name == table).unwrap_or_else(|| panic!("there is no table `[{table}]`"));
+    table.keys.iter().map(|key| key.name.to_string()).collect()
 }
 
 /// The keys and defaults on a page, by table: the rows `| key | default | ...` after a line that begins with a table's
@@ -71,6 +71,17 @@ fn settings(page: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     tables
 }
 
+/// The keys and ranges of the table `table` of a page: its rows `| key | default | range | meaning |`.
+fn ranges_on(page: &str, table: &str) -> BTreeMap<String, String> {
+    let start = format!("Table `[{table}]`");
+    let rows = page.lines().skip_while(|line| !line.starts_with(&start)).skip_while(|line| !line.starts_with('|'));
+    let cells = rows.take_while(|line| line.starts_with('|')).filter_map(|row| {
+        let cells: Vec<&str> = row.strip_prefix("| `")?.split(" | ").collect();
+        Some((cells[0].trim_end_matches('`').to_string(), cells[2].to_string()))
+    });
+    cells.collect()
+}
+
 /// Whether a default of a page and a value of an experiment are the same; numbers of a page may have commas in them.
 fn same(page: &str, code: &str) -> bool {
     match (page.replace(',', "").parse::<f64>(), code.parse::<f64>()) {
@@ -79,16 +90,21 @@ fn same(page: &str, code: &str) -> bool {
     }
 }
 
-/// The tables of settings on each algorithm's page have exactly the keys and defaults of the code.
+/// The tables of settings on each algorithm's page have exactly the keys, defaults and ranges of the code.
 #[test]
 fn settings_are_those_of_the_code() {
     for algorithm in AlgorithmName::tables() {
-        let tables = settings(&read(&root().join("book/src").join(algorithm).with_extension("md")));
+        let page = read(&root().join("book/src").join(algorithm).with_extension("md"));
+        let tables = settings(&page);
         assert!(tables.contains_key(algorithm), "{algorithm}: its page has no table `[{algorithm}]`");
+        let table = s2pg::experiment::tables().iter().find(|t| t.name == algorithm).unwrap();
+        let ranges: BTreeMap<String, String> = table.keys.iter().map(|key| (key.name.into(), key.limit())).collect();
+        let on_page = ranges_on(&page, algorithm);
+        assert_eq!(on_page, ranges, "{algorithm}: keys and ranges of `[{algorithm}]`");
         let defaults: BTreeMap<String, String> = experiment(algorithm, &[]).unwrap().keys().into_iter().collect();
         for (table, rows) in tables {
             let named: BTreeSet<String> = rows.keys().cloned().collect();
-            assert_eq!(named, keys(algorithm, &table), "{algorithm}: keys of `[{table}]`");
+            assert_eq!(named, keys(&table), "{algorithm}: keys of `[{table}]`");
             for (key, default) in rows {
                 // A key without a default is left out.
                 let code = defaults.get(&format!("{table}.{key}")).map_or("none", |value| value.trim_matches('"'));
@@ -96,6 +112,39 @@ fn settings_are_those_of_the_code() {
                 assert!(same(page, code), "{algorithm}: {table}.{key} is {code}, and {page} on the page");
             }
         }
+    }
+}
+
+/// The page of keys, behind its introduction: what the code says of every key.
+fn page_of_keys() -> String {
+    let row = |key: &Key| {
+        let (name, default, meaning) = (key.name, key.default_in_words(), key.meaning);
+        format!("| `{name}` | {} | {default} | {} | {meaning} |\n", key.kind, key.range())
+    };
+    let section = |table: &Table| {
+        let title = if table.name.is_empty() { "At the top".into() } else { format!("`[{}]`", table.name) };
+        let rows: String = table.keys.iter().map(row).collect();
+        let about = table.about.lines().map(str::trim).collect::<Vec<_>>().join(" ").replace("  ", " ");
+        format!("## {title}\n\n{about}\n\n| key | type | default | range | meaning |\n|---|---|---|---|---|\n{rows}")
+    };
+    tables().iter().map(section).collect::<Vec<_>>().join("\n")
+}
+
+/// The page of keys has every key of every table, with type, default, range and meaning as the code has them. On a
+/// difference the test prints what the page should say behind its introduction.
+#[test]
+fn every_key_is_on_the_page_of_keys() {
+    let page = read(&root().join("book/src/keys.md"));
+    let (_, tables) = page.split_once("\n## ").expect("a section for each table");
+    let wanted = page_of_keys();
+    assert!(format!("## {tables}") == wanted, "book/src/keys.md should say:\n\n{wanted}");
+    let whole = experiment("ppo", &[]).unwrap();
+    for (key, value) in whole.keys() {
+        let known = s2pg::experiment::tables().iter().flat_map(|table| &table.keys).find(|known| known.path == key);
+        let known = known.unwrap_or_else(|| panic!("{key} is a key of an experiment, and of no table"));
+        let is_set = ["algorithm", "estimator", "steps", "env.name"].contains(&key.as_str());
+        assert!(is_set == known.is_required, "{key}");
+        assert!(is_set || known.default.as_ref().is_some_and(|default| default.to_string() == value), "{key}: {value}");
     }
 }
 
@@ -126,7 +175,7 @@ fn cited_deviations_are_defined() {
 /// The page of deviations names every switch, and no document names one that does not exist.
 #[test]
 fn switches_are_listed() {
-    let switches = keys("ppo", "switches");
+    let switches = keys("switches");
     let mut listed = BTreeSet::new();
     for path in documents() {
         let text = read(&path);

@@ -76,7 +76,9 @@ fn three_failures_stop_the_run() {
         }
         fs::rename(&here, &away).unwrap();
         let error = (0..100).find_map(|_| run.advance(0.0, 0.0).err()).expect("it stops");
-        assert!(matches!(error, RunError::Checkpoint(_)), "{error}");
+        assert!(matches!(error, RunError::Unsaved { saved: Some(step), .. } if step == before), "{error}");
+        let words = format!("the checkpoint of step {before} can still be loaded");
+        assert!(error.to_string().contains(&words), "{error}");
         assert_eq!(run.steps(), expected);
         drop(run);
         fs::rename(&away, &here).unwrap();

@@ -1,5 +1,6 @@
 //! A number that is not finite, wherever it comes from, stops the run before the next checkpoint, or is dropped with
-//! its step; no checkpoint ever holds one. `S2PG_DIVERGENCES` is the number of injections of each kind (1 if not set).
+//! its step; no checkpoint ever holds one among the numbers of the training. `S2PG_DIVERGENCES` is the number of
+//! injections of each kind (1 if not set).
 
 mod runs;
 
@@ -146,8 +147,9 @@ fn a_nan_in_a_critic_or_an_optimiser_stops_the_run() {
     }
 }
 
-/// Wherever in the whole state a NaN appears, no checkpoint holds it: the run stops, or the number is one that is
-/// overwritten before it is read. An environment refuses a state with a NaN.
+/// Wherever in the whole state a NaN appears, no checkpoint holds it among the numbers of the training: the run stops,
+/// or the number is one that is overwritten before it is read, or it belongs to an environment, which may work with it,
+/// refuse it, or drop the step.
 #[test]
 fn no_checkpoint_holds_a_nan() {
     let mut rng = Rng::new(2, "diverge");
@@ -301,11 +303,11 @@ fn a_divergence_is_replayed() {
     for pair in pairs() {
         let mut experiment = with_checkpoints(pair, "TMaze-v0", &mut rng);
         // Everything goes well until the first update, of a step size that is none.
-        experiment.sac.critic_lr = 1e38;
-        experiment.td3.critic_lr = 1e38;
-        (experiment.ppo.lr, experiment.ppo.value_lr) = (1e38, 1e38);
-        (experiment.trpo.kl, experiment.trpo.value_lr) = (1e38, 1e38);
-        experiment.reinforce.lr = 1e38;
+        experiment.sac.critic_lr = 1e38.into();
+        experiment.td3.critic_lr = 1e38.into();
+        (experiment.ppo.lr, experiment.ppo.value_lr) = (1e38.into(), 1e38.into());
+        (experiment.trpo.kl, experiment.trpo.value_lr) = (1e38, 1e38.into());
+        experiment.reinforce.lr = 1e38.into();
         let dir = tempfile::tempdir().unwrap();
         let (mut run, _) = Run::open(dir.path(), &experiment, registry(), 2, 0.0).unwrap();
         assert!(matches!(

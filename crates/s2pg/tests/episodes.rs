@@ -2,8 +2,9 @@
 //! ring: 100,000 random cases of either, `S2PG_CASES` for another number.
 
 use s2pg::Rng;
+use s2pg::algo::gae::gae;
 use s2pg::data::{Buffer, Replay, ReplayShape, Rollout, RolloutShape, Transition};
-use s2pg::policy::{Context, Memory};
+use s2pg::policy::{Context, Memory, WHOLE};
 
 /// What row k is: its episode, and its step in it; the observation, action and state of the row are made of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +52,14 @@ fn random(rng: &mut Rng, memory: Memory) -> (Rollout, Vec<Row>) {
             *step += 1;
             if terminated[e] || truncated[e] {
                 (*episode, *step) = (episodes, 0);
+                episodes += 1;
+            }
+        }
+        // Sometimes the loop abandons all episodes.
+        if rng.below(20) == 0 {
+            data.cut();
+            for now in &mut now {
+                *now = (episodes, 0);
                 episodes += 1;
             }
         }
@@ -132,7 +141,7 @@ fn no_gradient_crosses_an_episode() {
 fn chains_are_episodes() {
     let mut rng = Rng::new(2, "windows");
     for _ in 0..cases() / 10 {
-        let (data, rows) = random(&mut rng, Memory::Bptt { h: 1, len: s2pg::policy::WHOLE });
+        let (data, rows) = random(&mut rng, Memory::Bptt { h: 1, len: WHOLE });
         let mut all: Vec<usize> = Vec::new();
         for chain in data.minibatches(4, &mut rng) {
             let next = |k: usize| Row { step: rows[k].step + 1, ..rows[k] };
@@ -144,6 +153,67 @@ fn chains_are_episodes() {
         all.sort_unstable();
         assert_eq!(all, data.rows());
     }
+}
+
+/// A rollout that is cut after its third of six steps, in which one environment had ended by itself; and its
+/// observations as numbers.
+fn cut(memory: Memory, join_first_windows: bool) -> Rollout {
+    let shape =
+        RolloutShape { steps: 6, envs: 2, o: 1, a: 1, memory, a_prev: true, join_first_windows, ..Default::default() };
+    let mut data = Rollout::new(shape);
+    data.cut();
+    for t in 0..6 {
+        let [now, next] = [t, t + 1].map(|t| [t as f32, 10.0 + t as f32]);
+        let (h, h_next) = if memory.h() > 0 { (&now[..], &next[..]) } else { (&[][..], &[][..]) };
+        data.push(&Transition {
+            o: &now,
+            a_prev: &now,
+            h,
+            a: &now,
+            h_next,
+            r: &[1.0; 2],
+            terminated: &[false, t == 2],
+            truncated: &[false; 2],
+            dropped: &[false; 2],
+            // What is seen next belongs to another episode where the rollout is cut.
+            next_o: &if t == 2 { [100.0; 2] } else { next },
+            ..Transition::default()
+        });
+        if t == 2 {
+            data.cut();
+        }
+    }
+    data
+}
+
+/// Where an evaluation abandons the episodes inside a rollout, the value of the next context is that of what was truly
+/// seen next, and not of the new episode; a task that ended there has still ended; windows and chains stop there.
+#[test]
+fn an_abandoned_row_is_not_followed_by_the_new_episode() {
+    let data = cut(Memory::Window { len: 3 }, false);
+    let ends: Vec<usize> = (0..12).filter(|&k| data.is_end(k)).collect();
+    assert_eq!(ends, [4, 5, 10, 11]);
+    assert!(!data.next_is_row(4) && !data.terminated(4) && data.terminated(5));
+    assert_eq!(data.next_context(&[4]).o.data(), [1.0, 2.0, 100.0]);
+    assert_eq!(data.context(&[6, 8]).o.data(), [3.0, 0.0, 0.0, 3.0, 4.0, 0.0]);
+    let v: Vec<f64> = (0..12).map(f64::from).collect();
+    let all = gae(&data, &v, &[50.0; 12], 0.5, 0.5);
+    assert_eq!(all.advantages[4..6], [1.0 + 0.5 * 50.0 - 4.0, 1.0 - 5.0]);
+    let chains = cut(Memory::Bptt { h: 1, len: WHOLE }, false).groups(100);
+    assert_eq!(chains, [vec![0, 2, 4], vec![6, 8, 10], vec![1, 3, 5], vec![7, 9, 11]]);
+}
+
+/// What a policy is shown that is trained through whole episodes never reaches over their ends, with
+/// `join_first_windows` neither, by which windows that reach the first row do.
+#[test]
+fn whole_episodes_are_not_joined() {
+    let shown = |len, join| cut(Memory::Bptt { h: 1, len }, join).next_context(&[8]);
+    for join in [false, true] {
+        let x = shown(WHOLE, join);
+        assert_eq!((x.o.data(), x.lengths), (&[3.0, 4.0, 5.0][..], Some(vec![3])));
+    }
+    let x = shown(20, true);
+    assert_eq!((x.o.data(), x.lengths), (&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0][..], Some(vec![6])));
 }
 
 /// A replay buffer of random episodes, wrapped around or not, and what each step was: its environment, in the order of

@@ -7,6 +7,7 @@ mod common;
 use common::Case;
 use s2pg::Rng;
 use s2pg::algo::gae::{gae, normalise};
+use s2pg::algo::on_policy::{self, log_prob, log_probs};
 use s2pg::algo::{Algorithm, Ppo, ppo};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Standardiser, Tensor};
@@ -120,7 +121,7 @@ fn rollout(case: &Case, memory: Memory) -> Rollout {
 /// A whole update: values, GAE, densities, every loss and gradient, and the weights after Adam.
 fn check_update(case: &mut Case, ppo: &mut Ppo<Actor, Value>, data: &Rollout, values: &[(&str, &str)]) {
     let settings = ppo.settings().clone();
-    let (v, v_next) = ppo.values(data);
+    let (v, v_next) = on_policy::values(ppo.value(), data);
     case.check("gae.v", &v);
     case.check("gae.v_next", &v_next);
     let gae = gae(data, &v, &v_next, settings.gamma, settings.lambda);
@@ -129,7 +130,7 @@ fn check_update(case: &mut Case, ppo: &mut Ppo<Actor, Value>, data: &Rollout, va
     let mut advantages = gae.advantages.clone();
     normalise(&mut advantages, &data.rows());
     case.check("adv_norm", &advantages);
-    let old = ppo.log_probs(data);
+    let old = log_probs(ppo.policy(), data);
     case.check("old_log_prob", &old);
 
     let mut steps = 0;
@@ -148,14 +149,14 @@ fn check_update(case: &mut Case, ppo: &mut Ppo<Actor, Value>, data: &Rollout, va
         let slot = ppo.value().params().slot(ours).clone();
         let gradients: Vec<String> = (0..steps).map(|i| format!("v.step{i}.grad.{theirs}")).collect();
         let ours = &ppo.value().params().data()[slot.range()];
-        case.check_after_adam(&format!("v.after.{theirs}"), ours, settings.value_lr, &gradients);
+        case.check_after_adam(&format!("v.after.{theirs}"), ours, settings.value_lr.start(), &gradients);
     }
 
     let mut steps = 0;
     while case.has(&format!("pi.step{steps}.idx")) {
         let step = format!("pi.step{steps}");
         let rows = case.indices(&format!("{step}.idx"));
-        case.check(&format!("{step}.log_prob"), ppo.log_prob(data, &rows).data());
+        case.check(&format!("{step}.log_prob"), log_prob(ppo.policy(), data, &rows).data());
         let loss = ppo.policy_step(data, &old, &advantages, &rows);
         case.check(&format!("{step}.loss"), &[loss]);
         for (ours, theirs) in ACTOR {
@@ -164,7 +165,7 @@ fn check_update(case: &mut Case, ppo: &mut Ppo<Actor, Value>, data: &Rollout, va
             if steps == 0 {
                 let ours = &ppo.policy().params().data()[slot.range()];
                 let gradient = [format!("{step}.grad.{theirs}")];
-                case.check_after_adam(&format!("pi.after_step0.{theirs}"), ours, settings.lr, &gradient);
+                case.check_after_adam(&format!("pi.after_step0.{theirs}"), ours, settings.lr.start(), &gradient);
             }
         }
         steps += 1;
@@ -173,18 +174,18 @@ fn check_update(case: &mut Case, ppo: &mut Ppo<Actor, Value>, data: &Rollout, va
         let slot = ppo.policy().params().slot(ours).clone();
         let gradients: Vec<String> = (0..steps).map(|i| format!("pi.step{i}.grad.{theirs}")).collect();
         let ours = &ppo.policy().params().data()[slot.range()];
-        case.check_after_adam(&format!("pi.after.{theirs}"), ours, settings.lr, &gradients);
+        case.check_after_adam(&format!("pi.after.{theirs}"), ours, settings.lr.start(), &gradients);
     }
 }
 
 fn settings(case: &Case, broadcast_bug: bool) -> ppo::Settings {
     ppo::Settings {
-        lr: case.number("lr_actor"),
-        value_lr: case.number("lr_critic"),
+        lr: case.number("lr_actor").into(),
+        value_lr: case.number("lr_critic").into(),
         gamma: case.number("gamma"),
         lambda: case.number("lam"),
         clip: case.number("eps_ppo"),
-        entropy: case.number("ent_coeff"),
+        entropy: case.number("ent_coeff").into(),
         broadcast_bug,
         ..ppo::Settings::default()
     }

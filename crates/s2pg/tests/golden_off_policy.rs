@@ -329,14 +329,14 @@ fn golden_sac_updates() {
         let alpha_lr = case.number(if stochastic { "lr_al" } else { "lr_alpha" });
         let settings = sac::Settings {
             batch: case.size("B"),
-            lr: case.number("lr_a"),
-            critic_lr: case.number("lr_c"),
+            lr: case.number("lr_a").into(),
+            critic_lr: case.number("lr_c").into(),
             gamma: case.number("gamma"),
             tau: case.number("tau"),
             alpha: case.get("log_alpha")[0].exp(),
-            alpha_lr,
+            alpha_lr: alpha_lr.into(),
             state_alpha: if stochastic { case.get("log_alpha_hidden")[0].exp() } else { 1.0 },
-            state_alpha_lr: if stochastic { case.number("lr_alh") } else { 1.0 },
+            state_alpha_lr: if stochastic { case.number("lr_alh") } else { 1.0 }.into(),
             state_entropy_in_target: stochastic && case.flag("add_hidden_entropy"),
             ..sac::Settings::default()
         };
@@ -431,8 +431,8 @@ fn golden_td3_updates() {
         let state_std = if stochastic { case.number("noise_hidden_std") } else { 1.0 };
         let settings = td3::Settings {
             batch: case.size("B"),
-            lr: case.number("lr_a"),
-            critic_lr: case.number("lr_c"),
+            lr: case.number("lr_a").into(),
+            critic_lr: case.number("lr_c").into(),
             gamma: case.number("gamma"),
             tau: case.number("tau"),
             smoothing: std,

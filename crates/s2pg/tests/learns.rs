@@ -85,14 +85,20 @@ fn the_t_maze_needs_memory_off_policy() {
     }
 }
 
-/// SAC and TD3 swing the pendulum up with memory; without, they stay far below.
+/// SAC and TD3 swing the pendulum up with memory on every seed, and without on none. That it is held from every start,
+/// which PPO and TRPO have to reach on every seed after 600,000 steps and more, is demanded of three seeds in five:
+/// these runs have 20,000 and 30,000 steps.
 #[test]
 #[ignore = "takes minutes"]
 fn the_pendulum_without_velocity_needs_memory_off_policy() {
     for preset in ["sac-rs/pendulum", "td3-rs/pendulum"] {
+        let mut held = 0;
         for seed in MORE_SEEDS {
-            let (with, without) = (final_return(preset, "rs", seed), final_return(preset, "vanilla", seed));
-            assert!(with > without + 300.0, "{preset}, seed {seed}: {with} with memory, {without} without");
+            let with = final_return(preset, "rs", seed);
+            assert!(with > -700.0, "{preset}, seed {seed}: {with} with memory");
+            assert!(final_return(preset, "vanilla", seed) < -700.0);
+            held += usize::from(with > -400.0);
         }
+        assert!(held >= 3, "{preset}: {held} seeds hold the pendulum");
     }
 }

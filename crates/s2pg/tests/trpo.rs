@@ -235,7 +235,7 @@ fn an_update_stays_in_its_region_and_improves() {
     for (memory, cell) in memories(6) {
         for seed in 0..5 {
             let mut rng = Rng::new(seed, "update");
-            let settings = Settings { steps: 80, minibatch: 16, value_lr: 1e-3, ..Settings::default() };
+            let settings = Settings { steps: 80, minibatch: 16, value_lr: 1e-3.into(), ..Settings::default() };
             let before: Actor = actor(memory, cell, (8, 6), &mut rng);
             let value = value(memory, &mut rng);
             let mut data = rollout(&before, 40, &mut rng);

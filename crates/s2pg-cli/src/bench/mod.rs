@@ -5,6 +5,7 @@
 //! ratio of two measured figures is the median of their pairs. The rows measure the environments and presets of this
 //! project, whatever environments a program adds.
 
+mod checkpoint;
 mod flops;
 mod parallel;
 mod rows;
@@ -16,9 +17,10 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::time::{ClockId, clock_gettime};
+use s2pg_lab::numbers::count;
 
 use crate::exit::Usage;
-use crate::terminal::print;
+use crate::terminal::{duration, print};
 
 /// Arguments of `s2pg bench`.
 #[derive(Args)]
@@ -29,24 +31,29 @@ pub struct Arguments {
     /// Print a JSON array in place of the table.
     #[arg(long)]
     json: bool,
-    /// Number of rounds; each round measures every row.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
-    repeat: u16,
+    /// Number of rounds; each round measures every row [default: 10, or 1 with --quick].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    repeat: Option<u16>,
+    /// One round of a dozen rows, in less than a minute; with a filter, one round of the rows of that name.
+    #[arg(long)]
+    quick: bool,
 }
 
 const HELP: &str = "\
-A figure is CPU milliseconds of one thread, the least of all rounds. `ratio` is the figure over its baseline. The baseline
-of step/ is the published implementation, and the baseline of update/ and act/ is the published implementation's tensor
-library, all measured once on another machine of two cores with AVX-512. The baseline of env/ is the bare simulation, and
-its ratio is the median of at least 20 interleaved pairs. `share` is the part of the machine's peak that the products of the
-networks reach; the peak is the best matrix product of 256 to 2048 squares in the same run. A row of step/ is everything of
-a training step except evaluation and checkpoints, with the settings of the preset; /no-simulation is that step without the
-simulation.
+The table of the first round is printed row by row as it is measured, and the table of all rounds at the end. A figure
+is CPU milliseconds of one thread, the least of all rounds. `ratio` is the figure over its baseline. The baseline of
+step/ is the published implementation, and the baseline of update/ and act/ is the published implementation's tensor
+library, all measured once on another machine of two cores with AVX-512. The baseline of env/ is the bare simulation,
+and its ratio is the median of at least 20 interleaved pairs. `share` is the part of the machine's peak that the
+products of the networks reach; the peak is the best matrix product of 256 to 2048 squares in the same run. A row of
+step/ is everything of a training step except evaluation and checkpoints, with the settings of the preset; /no-
+simulation is that step without the simulation. The rows of checkpoint/ are a checkpoint of 16384 environments and its
+size in MB; a save that takes more than 32 MB of memory is an error.
 
-The rows that end in parallel-8 and threads-2 are wall clock, and want two idle cores: they compare two threads with one
-thread, the baseline, on eight environments or on one batch. Their speed-up is that of the best of at least five interleaved
-pairs: the least time of one thread over the least time of two. One thread and two must give the same bits, else it is an
-error.";
+The rows that end in parallel-8 and threads-2 are wall clock, and want two idle cores: they compare two threads with
+one thread, the baseline, on eight environments or on one batch. Their speed-up is that of the best of at least five
+interleaved pairs: the least time of one thread over the least time of two. One thread and two must give the same
+bits, else it is an error.";
 
 /// CPU seconds of this thread.
 fn cpu() -> f64 {
@@ -74,6 +81,7 @@ enum Budget {
 }
 
 /// What is known of a row before it is measured.
+#[derive(Clone)]
 struct Row {
     name: String,
     unit: &'static str,
@@ -133,53 +141,73 @@ impl Figure {
 
 /// Measures the chosen rows and prints them.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let chosen = |name: &str| arguments.filter.as_deref().is_none_or(|filter| name.contains(filter));
-    let rounds = usize::from(arguments.repeat);
-    let mut cases = Vec::new();
-    for (name, make) in rows::all() {
-        // The peak is needed for the shares of the others.
-        if chosen(&name) || name == rows::PEAK {
-            cases.push((make, name));
-        }
-    }
-    if cases.iter().all(|(_, name)| !chosen(name)) {
+    let filter = arguments.filter.as_deref();
+    let chosen = |name: &str| match filter {
+        Some(filter) => name.contains(filter),
+        None => !arguments.quick || rows::QUICK.contains(&name),
+    };
+    let rounds = usize::from(arguments.repeat.unwrap_or(if arguments.quick { 1 } else { 10 }));
+    // The peak is needed for the shares of the others.
+    let cases: Vec<_> = rows::all().into_iter().filter(|(name, _)| chosen(name) || name == rows::PEAK).collect();
+    if cases.iter().all(|(name, _)| !chosen(name)) {
         let names: Vec<_> = rows::all().into_iter().map(|(name, _)| name).collect();
-        let filter = arguments.filter.as_deref().unwrap_or_default();
+        let filter = filter.unwrap_or_default();
         return Err(Usage(format!("no row is called `{filter}`; there are {}", names.join(", "))).into());
     }
+    let say = |line: &str| if arguments.json { Ok(()) } else { print(line) };
+    let seconds = |name: &str| rows::seconds(name, rounds);
+    let total: f64 = cases.iter().map(|(name, _)| seconds(name).0 + rounds as f64 * seconds(name).1).sum();
+    let what = format!("{} cases, {}: about {}", cases.len(), count(rounds, "round"), duration(total));
+    say(&format!("{what} on an idle machine; here is the first round\n\n{}", heading()))?;
 
-    let bar = ProgressBar::new((cases.len() * (rounds + 1)) as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:24} {elapsed} of {eta} left  {msg}").expect("a fixed template"));
+    // A step of the bar is a millisecond.
+    let bar = ProgressBar::new((1e3 * total) as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:24} {elapsed}, {eta} left  {msg}").expect("a fixed template"));
     bar.enable_steady_tick(Duration::from_millis(500));
-    let mut ready = Vec::new();
-    for (make, name) in cases {
+    let (mut ready, mut peak): (Vec<(Case, Vec<Vec<Sample>>)>, Option<f64>) = (Vec::new(), None);
+    for (name, make) in cases {
         bar.set_message(format!("prepare {name}"));
-        let case = make(rounds)?;
-        let samples: Vec<Vec<Sample>> = case.rows.iter().map(|_| Vec::new()).collect();
+        let mut case = make(rounds)?;
+        let mut samples: Vec<Vec<Sample>> = case.rows.iter().map(|_| Vec::new()).collect();
+        bar.set_message(name.clone());
+        (case.round)(&mut samples)?;
+        let first = figures(&case, &samples, &mut peak);
+        bar.suspend(|| first.iter().try_for_each(|figure| say(&line(figure))))?;
+        bar.inc((1e3 * (seconds(&name).0 + seconds(&name).1)) as u64);
         ready.push((case, samples));
-        bar.inc(1);
     }
-    for _ in 0..rounds {
+    for _ in 1..rounds {
         for (case, samples) in &mut ready {
             bar.set_message(case.rows[0].name.clone());
             (case.round)(samples)?;
-            bar.inc(1);
+            bar.inc((1e3 * seconds(&case.rows[0].name).1) as u64);
         }
     }
     bar.finish_and_clear();
 
-    let rows = ready.into_iter().flat_map(|(case, samples)| case.rows.into_iter().zip(samples));
-    let mut figures: Vec<_> = rows.map(|(row, samples)| Figure::new(row, &samples)).collect();
-    let peak = figures.iter().find(|f| f.row.name == rows::PEAK).and_then(|f| f.gflops);
-    for figure in &mut figures {
-        figure.share = figure.gflops.zip(peak).map(|(gflops, peak)| gflops / peak);
-    }
+    let figures: Vec<_> = ready.iter().flat_map(|(case, samples)| figures(case, samples, &mut peak)).collect();
     if arguments.json {
         print(json(&figures).trim_end())?;
     } else {
-        print((table(&figures) + &ratios(&figures) + &speedups(&figures)).trim_end())?;
+        if rounds > 1 {
+            print(format_args!("\nafter {rounds} rounds\n\n{}", heading()))?;
+            figures.iter().try_for_each(|figure| print(line(figure)))?;
+        }
+        print((ratios(&figures) + &speedups(&figures)).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The figures of a case. The first case of all tells the peak, in GFLOP/s, which the shares of the others refer to.
+fn figures(case: &Case, samples: &[Vec<Sample>], peak: &mut Option<f64>) -> Vec<Figure> {
+    let mut figures: Vec<_> = case.rows.iter().zip(samples).map(|(row, s)| Figure::new(row.clone(), s)).collect();
+    for figure in &mut figures {
+        if figure.row.name == rows::PEAK {
+            *peak = figure.gflops;
+        }
+        figure.share = figure.gflops.zip(*peak).map(|(gflops, peak)| gflops / peak);
+    }
+    figures
 }
 
 /// A JSON array with an object for each row.
@@ -203,33 +231,30 @@ fn json(figures: &[Figure]) -> String {
     format!("[\n{}\n]\n", figures.iter().map(object).collect::<Vec<_>>().join(",\n"))
 }
 
-/// A table for people.
-fn table(figures: &[Figure]) -> String {
+/// The heading of the table for people.
+fn heading() -> String {
+    format!("{:<42} {:>9} {:>9} {:>7} {:>8} {:>6}  {}", "row", "ms", "baseline", "ratio", "GFLOP/s", "share", "budget")
+}
+
+/// A line of the table for people.
+fn line(f: &Figure) -> String {
     let digits = |x: f64| (2 - x.abs().max(1e-9).log10().floor() as i32).clamp(0, 6) as usize;
     let number = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.*}", digits(x)));
-    let mut text = format!(
-        "{:<42} {:>9} {:>9} {:>7} {:>8} {:>6}  {}\n",
-        "row", "ms", "baseline", "ratio", "GFLOP/s", "share", "budget"
+    let verdict = f.verdict().map_or(String::new(), |(text, met)| match met {
+        Some(true) => format!("{text}: met"),
+        Some(false) => format!("{text}: MISSED"),
+        None => text,
+    });
+    let line = format!(
+        "{:<42} {:>9} {:>9} {:>7} {:>8} {:>6}  {verdict}",
+        f.row.name,
+        number(Some(f.value)),
+        number(f.baseline),
+        f.ratio.map_or(String::new(), |r| format!("{r:.*}", digits(r).max(2))),
+        f.gflops.map_or(String::new(), |g| format!("{g:.1}")),
+        f.share.map_or(String::new(), |s| format!("{:.1} %", 100.0 * s)),
     );
-    for f in figures {
-        let verdict = f.verdict().map_or(String::new(), |(text, met)| match met {
-            Some(true) => format!("{text}: met"),
-            Some(false) => format!("{text}: MISSED"),
-            None => text,
-        });
-        let line = format!(
-            "{:<42} {:>9} {:>9} {:>7} {:>8} {:>6}  {verdict}",
-            f.row.name,
-            number(Some(f.value)),
-            number(f.baseline),
-            f.ratio.map_or(String::new(), |r| format!("{r:.*}", digits(r).max(2))),
-            f.gflops.map_or(String::new(), |g| format!("{g:.1}")),
-            f.share.map_or(String::new(), |s| format!("{:.1} %", 100.0 * s)),
-        );
-        text += line.trim_end();
-        text += "\n";
-    }
-    text
+    line.trim_end().into()
 }
 
 /// How many times as long as without memory a training step takes, with the simulation and without, and as published.

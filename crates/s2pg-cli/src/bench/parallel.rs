@@ -55,7 +55,7 @@ pub fn environments(rounds: usize) -> anyhow::Result<Case> {
     let registry = registry();
     let make = |threads| -> anyhow::Result<VecEnv> {
         let envs = (0..PARALLEL).map(|_| registry.make("HalfCheetahPOMDP-v3", &Default::default()));
-        let mut envs = VecEnv::new(envs.collect::<Result<_, _>>()?, 0, threads);
+        let mut envs = VecEnv::new(envs.collect::<Result<_, _>>()?, 0, threads)?;
         envs.reset_all()?;
         Ok(envs)
     };

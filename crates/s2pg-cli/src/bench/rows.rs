@@ -21,7 +21,7 @@ use s2pg_mujoco::{Bare, Gym};
 
 use super::flops::{Flops, encoders, mlp, off_policy_actor, plain_critic, ppo_actor, ppo_critic};
 use super::sac::{Unroll, Update, normal};
-use super::{Budget, Case, Row, Sample, cpu, parallel};
+use super::{Budget, Case, Row, Sample, checkpoint, cpu, parallel};
 
 /// The name of the row that all shares refer to.
 pub const PEAK: &str = "peak/gemm";
@@ -101,7 +101,43 @@ pub fn all() -> Vec<(String, Make)> {
     cases.push(case(parallel::ENVIRONMENTS, parallel::environments));
     cases.push(case(parallel::STEP, parallel::training_step));
     cases.push(case(parallel::SAC, parallel::off_policy_step));
+    cases.push(case(checkpoint::SAVE, checkpoint::many));
     cases
+}
+
+/// The cases of a quick look.
+pub const QUICK: [&str; 12] = [
+    PEAK,
+    "update/ppo-rs-b32",
+    "update/ppo-rs-b512",
+    "act/1",
+    "step/ppo-rs/half-cheetah",
+    "step/ppo-vanilla/half-cheetah",
+    "step/ppo-bptt-5/half-cheetah",
+    "step/sac-rs/half-cheetah",
+    "step/sac-vanilla/half-cheetah",
+    "step/td3-rs/half-cheetah",
+    "step/td3-vanilla/half-cheetah",
+    "env/half-cheetah",
+];
+
+/// Seconds, about, that a case takes to be prepared, and in one of `rounds` rounds: what they took on a machine of two
+/// cores.
+pub fn seconds(name: &str, rounds: usize) -> (f64, f64) {
+    let all = |pairs: usize| pairs.div_ceil(rounds) as f64;
+    match name {
+        PEAK => (0.1, 0.2),
+        parallel::ENVIRONMENTS => (0.1, 0.1 * all(5)),
+        parallel::STEP => (0.2, 1.5 * all(5)),
+        parallel::SAC => (1.0, 1.5 * all(5)),
+        _ if name.starts_with("env/") => (0.1, 0.06 * all(20)),
+        _ if !name.starts_with("step/") => (0.2, 0.2),
+        _ if name.contains("bptt-32") && !name.contains("/ppo") => (4.0, 2.0),
+        _ if name.contains("bptt-32") => (0.1, 5.0),
+        _ if name.contains("/sac") => (1.5, 0.7),
+        _ if name.contains("/td3") => (0.5, 0.2),
+        _ => (0.1, 0.4),
+    }
 }
 
 /// Rows of simulations, and their tasks.

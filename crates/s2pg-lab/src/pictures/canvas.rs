@@ -111,6 +111,21 @@ impl Canvas {
         self.marks.push(Mark::Text { at, size, anchor, turned: false, colour, text: text.into() });
     }
 
+    /// Puts another sheet below this one.
+    pub fn append(&mut self, other: Canvas) {
+        let top = self.height;
+        let down = |[x, y]: Point| [x, y + top];
+        self.marks.extend(other.marks.into_iter().map(|mut mark| {
+            match &mut mark {
+                Mark::Line { points, .. } | Mark::Area { points, .. } => points.iter_mut().for_each(|p| *p = down(*p)),
+                Mark::Disc { centre: at, .. } | Mark::Text { at, .. } => *at = down(*at),
+            }
+            mark
+        }));
+        self.width = self.width.max(other.width);
+        self.height += other.height;
+    }
+
     /// The picture as an SVG document; its words are text that can be selected and searched.
     pub fn svg(&self) -> String {
         let (w, h) = (self.width, self.height);
@@ -144,12 +159,18 @@ impl Canvas {
 /// Width of a line of text.
 pub fn text_width(text: &str, size: f32) -> f32 {
     let face = face();
-    let advance = |c| face.glyph_hor_advance(face.glyph_index(c).unwrap_or_default()).unwrap_or(0) as f32;
+    let advance = |c| face.glyph_hor_advance(glyph(&face, c)).unwrap_or(0) as f32;
     text.chars().map(advance).sum::<f32>() * size / face.units_per_em() as f32
 }
 
 fn face() -> ttf_parser::Face<'static> {
     ttf_parser::Face::parse(FONT, 0).expect("the compiled-in font is a font")
+}
+
+/// The glyph of a character: a space for one that cannot be seen, and a question mark for one that the font lacks.
+fn glyph(face: &ttf_parser::Face, c: char) -> ttf_parser::GlyphId {
+    let c = if c.is_control() { ' ' } else { c };
+    face.glyph_index(c).or_else(|| face.glyph_index('?')).expect("the font has a question mark")
 }
 
 impl Mark {
@@ -179,6 +200,8 @@ impl Mark {
                 if *turned {
                     write!(out, " transform=\"rotate(-90 {x:.2} {y:.2})\"")?;
                 }
+                // A document of XML holds no control characters, not even written as numbers.
+                let text = text.replace(char::is_control, " ");
                 let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
                 writeln!(out, " {}>{text}</text>", ink("fill", *colour))
             }
@@ -231,7 +254,7 @@ fn polygon(points: &[Point], close: bool) -> Option<Path> {
     path.finish()
 }
 
-/// The outlines of a text's glyphs; a character that the font lacks is an empty box.
+/// The outlines of a text's glyphs.
 fn outline(text: &str, [x, y]: Point, size: f32, anchor: Anchor, turned: bool) -> Option<Path> {
     struct Outline(PathBuilder, f32);
     impl ttf_parser::OutlineBuilder for Outline {
@@ -254,7 +277,7 @@ fn outline(text: &str, [x, y]: Point, size: f32, anchor: Anchor, turned: bool) -
     let face = face();
     let mut outline = Outline(PathBuilder::new(), 0.0);
     for c in text.chars() {
-        let glyph = face.glyph_index(c).unwrap_or_default();
+        let glyph = glyph(&face, c);
         face.outline_glyph(glyph, &mut outline);
         outline.1 += face.glyph_hor_advance(glyph).unwrap_or(0) as f32;
     }
@@ -325,9 +348,35 @@ mod tests {
     #[test]
     fn the_font_has_our_symbols() {
         let face = face();
-        let symbols = " ~–—−×±…γπστλαβμεθΔ→°·²≤≥≈∞‘’";
+        let symbols = " ~–—−×±…γπστλαβμεθΔ→°·²≤≥≈∞‘’äéñøßŁğ Жя";
         let missing: Vec<char> = symbols.chars().filter(|&c| face.glyph_index(c).is_none()).collect();
         assert!(missing.is_empty(), "no glyphs for {missing:?}");
+    }
+
+    /// A character that the font lacks is a question mark and not an empty box, one that cannot be seen is a space, and
+    /// an SVG holds no character that XML forbids.
+    #[test]
+    fn no_character_is_a_box() {
+        let drawn = |text: &str| outline(text, [0.0, 0.0], 20.0, Anchor::Start, false);
+        assert_eq!(drawn("走a\u{1f600}"), drawn("?a?"));
+        assert_eq!(text_width("走a\u{1f600}", 20.0), text_width("?a?", 20.0));
+        assert_eq!(drawn("a\nb\u{1}c"), drawn("a b c"));
+        let mut canvas = Canvas::new(10.0, 10.0);
+        canvas.text([1.0, 2.0], 8.0, Anchor::Start, RED, "走\u{1}\u{1b}[0m");
+        assert!(canvas.svg().contains(">走  [0m</text>"), "{}", canvas.svg());
+    }
+
+    /// A sheet that is put below another one is drawn there, and the paper grows.
+    #[test]
+    fn sheets_are_stacked() {
+        let mut above = Canvas::new(20.0, 10.0);
+        let mut below = Canvas::new(30.0, 40.0);
+        below.disc([5.0, 5.0], 4.0, RED);
+        below.line(&[[1.0, 20.0], [9.0, 20.0]], 2.0, RED);
+        above.append(below);
+        assert_eq!((above.width, above.height), (30.0, 50.0));
+        let pixels = above.pixels(1.0);
+        assert_eq!([at(&pixels, 5, 15), at(&pixels, 5, 30)], [(200, 0, 0); 2]);
     }
 
     /// Text is text in an SVG, with the characters of XML escaped.

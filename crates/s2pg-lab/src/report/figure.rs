@@ -4,24 +4,59 @@ use s2pg::results::Curve;
 
 use super::groups::Group;
 use super::interval;
-use crate::pictures::{Canvas, Panel, Series, chart};
+use super::table::FEW;
+use crate::numbers::count;
+use crate::pictures::{Anchor, Canvas, Panel, Series, chart, text_width};
 
-/// Training returns of all groups against steps, and against minutes of work, or hours where a run took one.
-pub(super) fn figure(title: &str, groups: &[Group]) -> Canvas {
+/// Training returns of all groups against steps, and against time of work, in two panels for each environment.
+pub(super) fn figure(title: &str, environments: &[(&str, Vec<&Group>)]) -> Canvas {
+    let mut sheet = Canvas::new(0.0, 0.0);
+    for (environment, groups) in environments {
+        let title = if title.contains(environment) { title.into() } else { format!("{title} — {environment}") };
+        sheet.append(chart(&title, &panels(groups)));
+    }
+    let lines = caption(environments);
+    let mut below = Canvas::new(0.0, 16.0 * lines.len() as f32 + 14.0);
+    for (i, line) in lines.iter().enumerate() {
+        below.text([16.0, 12.0 + 16.0 * i as f32], 11.0, Anchor::Start, [110, 110, 110, 255], line);
+        below.width = below.width.max(text_width(line, 11.0) + 32.0);
+    }
+    sheet.append(below);
+    sheet
+}
+
+/// What the lines and the bands are.
+fn caption(environments: &[(&str, Vec<&Group>)]) -> Vec<&'static str> {
+    let seeds: Vec<usize> =
+        environments.iter().flat_map(|(_, groups)| groups).map(|group| group.summary().seeds).collect();
+    let many = seeds.iter().any(|&n| n > 1);
+    let mut lines = vec![match many {
+        true => "Line: mean over seeds of the return of the last 100 training episodes, whose actions are drawn.",
+        false => "Line: return of the last 100 training episodes, whose actions are drawn. One seed: there is no band.",
+    }];
+    if many {
+        lines.push(match seeds.iter().any(|&n| (2..FEW).contains(&n)) {
+            true => "Band: 95 % bootstrap interval of that mean; it is indicative, as there are fewer than 10 seeds.",
+            false => "Band: 95 % bootstrap interval of that mean.",
+        });
+    }
+    lines
+}
+
+fn panels(groups: &[&Group]) -> [Panel; 2] {
     let against = |x_label: &str, x: &dyn Fn(&Curve) -> Vec<f64>| Panel {
         x_label: x_label.into(),
         y_label: "return".into(),
         series: groups.iter().map(|g| series(g, x)).collect(),
     };
-    let scaled = |unit: f64| move |c: &Curve| c.seconds.iter().map(|s| s / unit).collect();
-    let last = |c: &Curve| c.seconds.last().map(|s| s / 3600.0);
-    let longest = groups.iter().flat_map(|g| &g.curves).filter_map(last).fold(0.0, f64::max);
-    let time = if longest < 1.0 {
-        against("minutes of work", &scaled(60.0))
-    } else {
-        against("hours of work", &scaled(3600.0))
+    let longest = groups.iter().flat_map(|g| &g.curves).filter_map(|c| c.seconds.last().copied()).fold(0.0, f64::max);
+    let (label, unit) = match longest {
+        0.0..120.0 => ("seconds of work", 1.0),
+        120.0..7200.0 => ("minutes of work", 60.0),
+        _ => ("hours of work", 3600.0),
     };
-    chart(title, &[against("environment steps", &|c| c.steps.clone()), time])
+    let time = |c: &Curve| c.seconds.iter().map(|s| s / unit).collect();
+    [against("environment steps", &|c| c.steps.clone()), against(label, &time)]
 }
 
 /// Points of a drawn curve.
@@ -29,9 +64,12 @@ const POINTS: usize = 200;
 
 /// The mean over seeds with its 95 % interval, at points that all seeds reached.
 fn series(group: &Group, x: &dyn Fn(&Curve) -> Vec<f64>) -> Series {
-    let curves: Vec<(Vec<f64>, &[f64])> = group.curves.iter().map(|c| (x(c), &c.returns[..])).collect();
+    // A run in which no episode has ended yet has nothing to draw, and takes nothing from the others.
+    let curves = group.curves.iter().filter(|c| c.returns.iter().any(|r| r.is_finite()));
+    let curves: Vec<(Vec<f64>, &[f64])> = curves.map(|c| (x(c), &c.returns[..])).collect();
     let end = curves.iter().filter_map(|(x, _)| x.last().copied()).fold(f64::INFINITY, f64::min);
-    let mut drawn = Series { name: group.name.clone(), ..Series::default() };
+    let name = format!("{}, {}", group.name, count(curves.len(), "seed"));
+    let mut drawn = Series { name, ..Series::default() };
     if !end.is_finite() {
         return drawn;
     }

@@ -1,4 +1,4 @@
-//! Runs side by side: a figure of returns against steps and against time, and a table.
+//! Runs side by side: a figure of returns against steps and against time, and a table, for each environment.
 
 mod figure;
 mod groups;
@@ -10,7 +10,7 @@ use s2pg::Rng;
 use s2pg::results::ReadError;
 use s2pg::results::statistics::{Estimate, bootstrap, mean};
 
-pub use groups::{Group, groups};
+pub use groups::{Group, Summary, groups};
 
 use crate::pictures::Canvas;
 
@@ -19,24 +19,59 @@ use crate::pictures::Canvas;
 pub struct Report {
     /// Runs that differ only in their seed are one group.
     pub groups: Vec<Group>,
-    /// The title of the figure.
+    /// What was left out, each in a sentence.
+    pub notes: Vec<String>,
+    /// The title of the figure, beside which the environment stands.
     pub title: String,
 }
 
 impl Report {
     /// Reads the runs in these directories. The title is "Training return" unless another one is given.
     pub fn of<P: AsRef<Path>>(runs: &[P], title: Option<&str>) -> Result<Self, ReadError> {
-        Ok(Self { groups: groups(runs)?, title: title.unwrap_or("Training return").into() })
+        let (groups, notes) = groups(runs)?;
+        Ok(Self { groups, notes, title: title.unwrap_or("Training return").into() })
     }
 
-    /// The figure: training returns against environment steps, and against the time that they took.
+    /// The environments in the order of their first runs, each with its groups.
+    fn environments(&self) -> Vec<(&str, Vec<&Group>)> {
+        let mut found: Vec<(&str, Vec<&Group>)> = Vec::new();
+        for group in &self.groups {
+            let name = group.experiment.env.name.as_str();
+            match found.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, groups)) => groups.push(group),
+                None => found.push((name, vec![group])),
+            }
+        }
+        found
+    }
+
+    /// The figure: training returns against environment steps, and against the time that they took; two panels for each
+    /// environment, and a line that says what lines and bands are.
     pub fn figure(&self) -> Canvas {
-        figure::figure(&self.title, &self.groups)
+        figure::figure(&self.title, &self.environments())
     }
 
-    /// The table of final values, in Markdown.
+    /// The tables of final values, in Markdown, one for each environment, and what was left out.
     pub fn table(&self) -> String {
-        table::table(&self.groups)
+        let notes: String = self.notes.iter().map(|note| format!("\n{note}\n")).collect();
+        table::table(&self.environments()) + &notes
+    }
+
+    /// Refuses, in one sentence, a place for a report that is no directory, or that holds a report.md of another make,
+    /// which would be overwritten.
+    pub fn check_directory(dir: &Path) -> Result<(), String> {
+        if dir.exists() && !dir.is_dir() {
+            return Err(format!("{} is a file; choose a directory for the report", dir.display()));
+        }
+        let page = dir.join("report.md");
+        let is_ours = |text: Vec<u8>| String::from_utf8_lossy(&text).contains("](report.svg)");
+        if page.exists() && !std::fs::read(&page).is_ok_and(is_ours) {
+            return Err(format!(
+                "{} is no report of this program, and would be overwritten; choose another directory",
+                page.display()
+            ));
+        }
+        Ok(())
     }
 
     /// Writes report.svg, report.png and report.md into a directory, which is made where there is none. Returns the

@@ -26,8 +26,8 @@ impl Mean {
 /// Returns the mean standard deviation of the action, and that of z' where the policy draws a state.
 pub fn deviations(dist: &Dist) -> Metrics {
     let std = |log_std: &Tensor| log_std.exp().mean().item() as f64;
-    let a = [("train/std", std(&dist.a.log_std))];
-    a.into_iter().chain(dist.z.as_ref().map(|z| ("train/state_std", std(&z.log_std)))).collect()
+    let a = [("train/std", std(dist.a.clamped_log_std()))];
+    a.into_iter().chain(dist.z.as_ref().map(|z| ("train/state_std", std(z.clamped_log_std())))).collect()
 }
 
 /// Sums over several estimates of one gradient, for instance the gradients of minibatches or of episodes.
@@ -91,8 +91,18 @@ pub fn state_metrics(policy: &impl StatefulPolicy, contexts: impl Iterator<Item 
     ])
 }
 
-/// Number of figures that [`diagnose`] returns; they are the last in an algorithm's list.
-pub(super) const DIAGNOSTICS: usize = 5;
+/// Defines the method `figures` of an off-policy algorithm: the figures that are listed, and with `diagnostics` those
+/// that [`diagnose`] returns as well.
+macro_rules! figures {
+    ($($name:literal),+ $(,)?) => {
+        fn figures(&self) -> &'static [&'static str] {
+            const ALL: &[&str] =
+                &[$($name,)+ "grad/norm", "grad/snr", "state/mean", "state/variance", "state/saturation"];
+            if self.settings.diagnostics { ALL } else { &ALL[..ALL.len() - 5] }
+        }
+    };
+}
+pub(super) use figures;
 
 /// Returns more figures of an update: norm and signal-to-noise ratio of the policy's gradient over the pieces of the
 /// batch, and mean, variance and saturation of the next states.

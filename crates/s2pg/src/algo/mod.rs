@@ -18,6 +18,7 @@ pub mod ppo;
 pub(crate) mod recipe;
 pub mod reinforce;
 pub mod sac;
+mod scheduled;
 pub(crate) mod settings;
 pub mod td3;
 mod temperature;
@@ -25,9 +26,10 @@ pub mod trpo;
 
 pub use off_policy::{Critics, Noise};
 pub use ppo::Ppo;
-pub use recipe::{Recipe, Row};
+pub use recipe::{Extent, Recipe, Row};
 pub use reinforce::Reinforce;
 pub use sac::Sac;
+pub use scheduled::{Line, Progress, Scheduled};
 pub use td3::Td3;
 pub use temperature::Temperature;
 pub use trpo::Trpo;
@@ -82,6 +84,9 @@ pub trait Algorithm: State + Send {
     fn figures(&self) -> &'static [&'static str] {
         &[]
     }
+    /// Sets step sizes and weights that follow a schedule to their values at `now`. The loop does so before each
+    /// update.
+    fn set_progress(&mut self, now: Progress);
     /// Learns from the buffer `data` and returns the figures of the update. All random numbers are drawn from `rng`.
     fn update(&mut self, data: &mut Self::Buffer, rng: &mut Rng) -> Metrics;
 }

@@ -177,6 +177,11 @@ impl<Q: Critic> Critics<Q> {
         Self { targets: online.clone(), online, optimisers, tau }
     }
 
+    /// Sets the step size of the critics.
+    pub(super) fn set_lr(&mut self, lr: f64) {
+        self.optimisers.iter_mut().for_each(|optimiser| optimiser.lr = lr);
+    }
+
     /// Takes one step of each critic towards the targets `y` of the rows `rows`, each critic on a thread of its own.
     /// Returns for each critic the loss, the mean of (Q(x, u) − y)², and the norm of its gradient.
     pub(super) fn fit(&mut self, data: &Replay, rows: &[usize], y: &[f32], workers: &Workers) -> Vec<(f64, f64)> {

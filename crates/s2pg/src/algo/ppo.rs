@@ -2,10 +2,10 @@
 
 use super::figures::{Gradients, Mean, deviations, state_metrics};
 use super::gae::{explained_variance, gae, normalise};
-use super::on_policy::{GROUP, column, fit_value, log_prob, log_probs, side_by_side, value_step, values};
-use super::recipe::{Recipe, Row, shared};
+use super::on_policy::{GROUP, column, fit_value, log_probs, side_by_side, value_step, values};
+use super::recipe::{Extent, Recipe, Row, shared, within};
 use super::settings::settings;
-use super::{Algorithm, Metrics, Schedule};
+use super::{Algorithm, Metrics, Progress, Schedule, Scheduled};
 use crate::data::Rollout;
 use crate::nn::{Adam, Real, Tensor};
 use crate::plan::{Plan, PlanError, Published};
@@ -17,7 +17,7 @@ settings! {
     /// The settings of PPO, with the values of the published HalfCheetah experiment as defaults.
     "ppo" {
         /// Number of transitions in an update, of all environments together.
-        steps: usize = 2000, AtLeastOne;
+        steps: usize = 2000, AtLeastTwo;
         /// Number of passes of the policy over the transitions.
         epochs: usize = 10, AtLeastOne;
         /// Number of passes of the value function over the transitions.
@@ -25,9 +25,9 @@ settings! {
         /// Number of transitions in a minibatch.
         minibatch: usize = 32, AtLeastOne;
         /// Step size of the policy.
-        lr: f64 = 5e-5, Positive;
+        lr: Scheduled = Scheduled::Constant(5e-5), PositiveUpTo(1);
         /// Step size of the value function.
-        value_lr: f64 = 5e-5, Positive;
+        value_lr: Scheduled = Scheduled::Constant(5e-5), PositiveUpTo(1);
         /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
         /// Weight λ of advantages over more steps (GAE).
@@ -35,10 +35,14 @@ settings! {
         /// How far the density ratio may move from 1 before it is clipped.
         clip: f64 = 0.2, Positive;
         /// Weight of the entropy bonus.
-        entropy: f64 = 0.0, NotNegative;
+        entropy: Scheduled = Scheduled::Constant(0.0), NotNegative;
         /// Largest norm of a gradient; a longer gradient is scaled down. There is no limit where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_grad_norm: Option<f64> = None, Positive;
+        /// The divergence near which an update should end: no step is taken on a minibatch whose approximate divergence
+        /// is above 1.5 times this number, nor any later step of the update. There is no limit where not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        target_kl: Option<f64> = None, Positive;
     }
     planned {
         /// Whether the published error of PPO-BPTT is repeated, which multiplies every ratio with every advantage of
@@ -62,19 +66,20 @@ impl Recipe for Settings {
         Schedule::OnPolicy { steps: self.steps }
     }
 
-    fn check(&self, _: &Row, parallel: usize) -> Result<(), String> {
+    fn check(&self, _: &Row, run: Extent) -> Result<(), String> {
         self.limits()?;
-        shared("ppo.steps", self.steps, "transitions", parallel)
+        within("ppo", self.minibatch, self.steps)?;
+        shared("ppo.steps", self.steps, "transitions", run)
     }
 
-    fn policy(&self, plan: &Plan) -> Actor {
-        plan.gaussian_policy()
+    fn policy(&self, plan: &Plan) -> Result<Actor, PlanError> {
+        Ok(plan.gaussian_policy())
     }
 
     fn build(&self, _: &Row, plan: &Plan) -> Result<(Ppo<Actor, Value>, Rollout), PlanError> {
         let (broadcast_bug, diagnostics) = (plan.broadcasts_advantages(), plan.diagnostics);
         let settings = Self { broadcast_bug, diagnostics, ..self.clone() };
-        let algorithm = Ppo::new(self.policy(plan), plan.value(), settings, plan.threads);
+        let algorithm = Ppo::new(self.policy(plan)?, plan.value(), settings, plan.threads);
         Ok((algorithm, plan.rollout(self.steps, "ppo.steps")?))
     }
 }
@@ -87,6 +92,8 @@ pub struct Ppo<P, V> {
     policy_optimiser: Adam,
     value_optimiser: Adam,
     settings: Settings,
+    /// The weight of the entropy bonus in the next update.
+    entropy: f64,
     updates: usize,
     threads: usize,
 }
@@ -98,17 +105,19 @@ struct PolicyStep {
     kl: f64,
     clipped: f64,
     grad_norm: f64,
+    /// Whether the divergence was too large, so that the step was not taken.
+    refused: bool,
 }
 
 impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
     /// Makes PPO with new optimisers. Where `threads` is at least 2, policy and value function are fitted side by side;
     /// the result is the same on one thread.
     pub fn new(policy: P, value: V, settings: Settings, threads: usize) -> Self {
-        let mut policy_optimiser = Adam::new(&policy, settings.lr);
-        let mut value_optimiser = Adam::new(&value, settings.value_lr);
+        let [lr, value_lr, entropy] = [settings.lr, settings.value_lr, settings.entropy].map(|x| x.at(Progress::START));
+        let (mut policy_optimiser, mut value_optimiser) = (Adam::new(&policy, lr), Adam::new(&value, value_lr));
         policy_optimiser.max_norm = settings.max_grad_norm;
         value_optimiser.max_norm = settings.max_grad_norm;
-        Self { policy, value, policy_optimiser, value_optimiser, settings, updates: 0, threads }
+        Self { policy, value, policy_optimiser, value_optimiser, settings, entropy, updates: 0, threads }
     }
 
     /// Returns the settings.
@@ -121,21 +130,6 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
         &self.value
     }
 
-    /// Returns V of every row's context, and V of every row's true next context.
-    pub fn values(&self, data: &Rollout) -> (Vec<f64>, Vec<f64>) {
-        values(&self.value, data)
-    }
-
-    /// Returns log π(a, z' | x) of every row.
-    pub fn log_probs(&self, data: &Rollout) -> Vec<f64> {
-        log_probs(&self.policy, data)
-    }
-
-    /// Returns log π(a, z' | x) of the rows `rows`, [rows, 1].
-    pub fn log_prob(&self, data: &Rollout, rows: &[usize]) -> Tensor {
-        log_prob(&self.policy, data, rows)
-    }
-
     /// Takes one step of the value function on the minibatch `rows`, and returns the loss.
     pub fn value_step(&mut self, data: &Rollout, targets: &[f64], rows: &[usize]) -> f64 {
         let Self { value, value_optimiser, .. } = self;
@@ -145,8 +139,8 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
     /// Takes one step of the policy on the minibatch `rows`, and returns the loss. `old` holds the log-density of every
     /// row before the update.
     pub fn policy_step(&mut self, data: &Rollout, old: &[f64], advantages: &[f64], rows: &[usize]) -> f64 {
-        let Self { policy, policy_optimiser, settings, .. } = self;
-        policy_step(policy, policy_optimiser, settings, data, (old, advantages), rows).loss
+        let Self { policy, policy_optimiser, settings, entropy, .. } = self;
+        policy_step(policy, policy_optimiser, (settings, *entropy), data, (old, advantages), rows).loss
     }
 
     /// Returns the optimisers of the policy and of the value function.
@@ -158,7 +152,7 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
 fn policy_step(
     policy: &mut impl StatefulPolicy,
     optimiser: &mut Adam,
-    settings: &Settings,
+    (settings, entropy): (&Settings, f64),
     data: &Rollout,
     (old, advantages): (&[f64], &[f64]),
     rows: &[usize],
@@ -171,8 +165,8 @@ fn policy_step(
         advantage = Tensor::new(1, rows.len(), advantage.data());
     }
     let mut loss = surrogate(&log_prob, &column(old, rows), &advantage, settings.clip);
-    if settings.entropy != 0.0 {
-        loss = loss - dist.entropy() * settings.entropy;
+    if entropy != 0.0 {
+        loss = loss - dist.entropy() * entropy;
     }
     let mut step = PolicyStep { loss: loss.item() as f64, ..PolicyStep::default() };
     for (&k, &now) in rows.iter().zip(log_prob.data()) {
@@ -181,7 +175,10 @@ fn policy_step(
         step.kl += (ratio - 1.0 - log_ratio) / rows.len() as f64;
         step.clipped += f64::from(u8::from((ratio - 1.0).abs() > settings.clip)) / rows.len() as f64;
     }
-    step.grad_norm = optimiser.minimize(policy, &loss);
+    step.refused = settings.target_kl.is_some_and(|target| step.kl > 1.5 * target);
+    if !step.refused {
+        step.grad_norm = optimiser.minimize(policy, &loss);
+    }
     step
 }
 
@@ -209,24 +206,30 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         self.settings.schedule()
     }
 
+    fn set_progress(&mut self, now: Progress) {
+        self.policy_optimiser.lr = self.settings.lr.at(now);
+        self.value_optimiser.lr = self.settings.value_lr.at(now);
+        self.entropy = self.settings.entropy.at(now);
+    }
+
     fn update(&mut self, rollout: &mut Rollout, rng: &mut Rng) -> Metrics {
         let rows = rollout.rows();
         let mut value_rng = rng.split();
         let mut policy_rng = rng.split();
 
         // 1. Value every context, and the true next context where a chain of rows ends.
-        let (v, v_next) = self.values(rollout);
+        let (v, v_next) = values(&self.value, rollout);
         // 2. Estimate advantages and value targets (GAE).
         let gae = gae(rollout, &v, &v_next, self.settings.gamma, self.settings.lambda);
         // 3. Normalise the advantages over the rollout.
         let mut advantages = gae.advantages;
         normalise(&mut advantages, &rows);
         // 4. Remember the log-density of every (a, z') under the policy that drew it.
-        let old = self.log_probs(rollout);
+        let old = log_probs(&self.policy, rollout);
 
         let data = &*rollout;
-        let Self { policy, value, policy_optimiser, value_optimiser, settings, .. } = self;
-        let s = &*settings;
+        let Self { policy, value, policy_optimiser, value_optimiser, settings, entropy, .. } = self;
+        let (s, entropy) = (&*settings, *entropy);
         // 5. Fit the value function to its targets, in shuffled minibatches.
         let passes = (s.value_epochs, s.minibatch);
         let fit_value = || fit_value(value, value_optimiser, data, &gae.targets, passes, &mut value_rng);
@@ -234,21 +237,27 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         let mut gradients = Gradients::default();
         let fit_policy = || {
             let mut steps: [Mean; 4] = Default::default();
-            for epoch in 0..s.epochs {
+            let mut passes = 0;
+            'passes: while passes < s.epochs {
+                passes += 1;
                 for rows in data.minibatches(s.minibatch, &mut policy_rng) {
-                    let step = policy_step(policy, policy_optimiser, s, data, (&old, &advantages), &rows);
+                    let step = policy_step(policy, policy_optimiser, (s, entropy), data, (&old, &advantages), &rows);
+                    if step.refused {
+                        break 'passes;
+                    }
                     let figures = [step.loss, step.kl, step.clipped, step.grad_norm];
                     steps.iter_mut().zip(figures).for_each(|(mean, x)| mean.add(x));
-                    if s.diagnostics && epoch == 0 {
+                    if s.diagnostics && passes == 1 {
                         gradients.add(policy_optimiser.gradient());
                     }
                 }
             }
-            steps.map(|m| m.get())
+            (steps.map(|m| m.get()), passes)
         };
-        let (value_loss, [policy_loss, kl, clipped, grad_norm]) = side_by_side(self.threads, fit_value, fit_policy);
+        let (value_loss, (figures, passes)) = side_by_side(self.threads, fit_value, fit_policy);
+        let [policy_loss, kl, clipped, grad_norm] = figures;
 
-        self.updates += self.settings.epochs;
+        self.updates += passes;
         let dist = self.policy.dist(&data.context(&rows[..1]));
         let entropy = dist.entropy().item() as f64;
         let mut metrics = vec![
@@ -261,7 +270,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
             ("train/clip_range", self.settings.clip),
             ("train/explained_variance", explained_variance(&rows, &v, &gae.targets)),
             ("train/grad_norm", grad_norm),
-            ("train/learning_rate", self.settings.lr),
+            ("train/learning_rate", self.policy_optimiser.lr),
             ("train/n_updates", self.updates as f64),
         ];
         metrics.extend(deviations(&dist));
@@ -277,7 +286,8 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
 
 impl<P: StatefulPolicy, V: Critic> State for Ppo<P, V> {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { policy, value, policy_optimiser, value_optimiser, settings: _, updates, threads: _ } = self;
+        let Self { policy, value, policy_optimiser, value_optimiser, settings: _, entropy: _, updates, threads: _ } =
+            self;
         v.child("policy", policy);
         v.child("value", value);
         v.child("policy_optimiser", policy_optimiser);

@@ -22,6 +22,22 @@ pub struct Row {
     pub published: Published,
 }
 
+/// The sizes of a run that settings must fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Environment steps of the whole run, of all environments together.
+    pub steps: usize,
+    /// Number of environments that are stepped together.
+    pub parallel: usize,
+}
+
+impl Extent {
+    /// Returns the number of environment steps that the run takes: its last step is one of all environments.
+    fn taken(self) -> usize {
+        self.steps.div_ceil(self.parallel).saturating_mul(self.parallel)
+    }
+}
+
 /// The settings of an algorithm, or of a few algorithms that share them, and the way from settings to the algorithm.
 ///
 /// The settings are a table of the experiment; the table is named after the module of the algorithm.
@@ -33,11 +49,12 @@ pub trait Recipe: Clone + Default + Serialize + DeserializeOwned {
 
     /// Tells when the algorithm learns.
     fn schedule(&self) -> Schedule;
-    /// Refuses settings that are out of range, or that `parallel` environments cannot share, in one sentence. `row` is
-    /// the algorithm that the experiment names.
-    fn check(&self, row: &Row, parallel: usize) -> Result<(), String>;
-    /// Makes the untrained policy, which is all that acting needs.
-    fn policy(&self, plan: &Plan) -> Actor;
+    /// Refuses settings that are out of range, or with which a run of the sizes `run` learns nothing, in one sentence.
+    /// `row` is the algorithm that the experiment names.
+    fn check(&self, row: &Row, run: Extent) -> Result<(), String>;
+    /// Makes the untrained policy, which is all that acting needs. An error says in one sentence why the policy cannot
+    /// act in the environment.
+    fn policy(&self, plan: &Plan) -> Result<Actor, PlanError>;
     /// Makes the untrained algorithm and its empty buffer. An error says in one sentence why the plan cannot be carried
     /// out.
     fn build(
@@ -47,19 +64,49 @@ pub trait Recipe: Clone + Default + Serialize + DeserializeOwned {
     ) -> Result<(Self::Algorithm, <Self::Algorithm as Algorithm>::Buffer), PlanError>;
 }
 
-/// Refuses a number `n` of transitions or episodes that `parallel` environments cannot share equally.
-pub(super) fn shared(key: &str, n: usize, what: &str, parallel: usize) -> Result<(), String> {
-    if n.is_multiple_of(parallel) {
-        return Ok(());
+/// Refuses a number `n` of transitions or episodes in an update that the environments of `run` cannot share equally, or
+/// that the run never reaches. An episode has at least one step.
+pub(super) fn shared(key: &str, n: usize, what: &str, run: Extent) -> Result<(), String> {
+    let Extent { steps, parallel } = run;
+    if !n.is_multiple_of(parallel) {
+        return Err(format!(
+            "`{key}` = {n} {what} cannot be shared by `env.parallel` = {parallel} environments; take a multiple"
+        ));
     }
-    Err(format!("`{key}` = {n} {what} cannot be shared by `env.parallel` = {parallel} environments; take a multiple"))
+    if run.taken() < n {
+        return Err(format!(
+            "`steps` = {steps} never come to an update of `{key}` = {n} {what}: nothing would be learned; take more \
+             steps, or less of `{key}`"
+        ));
+    }
+    Ok(())
 }
 
-/// Refuses a replay buffer that is smaller than a batch, or that never holds enough to learn from. `[replay, batch,
-/// needed]` are numbers of steps; more than `needed` steps must be stored before policy and critics learn.
-pub(super) fn filling(table: &str, [replay, batch, needed]: [usize; 3], parallel: usize) -> Result<(), String> {
-    if replay.div_ceil(parallel) < 3 {
-        return Err(format!("`{table}.replay` is {replay}; it must be at least 3 steps for each environment"));
+/// Refuses minibatches that are larger than what they are drawn from.
+pub(super) fn within(table: &str, minibatch: usize, steps: usize) -> Result<(), String> {
+    if minibatch <= steps {
+        return Ok(());
+    }
+    Err(format!("`{table}.minibatch` = {minibatch} is more than `{table}.steps` = {steps}; take at most {steps}"))
+}
+
+/// Refuses a replay buffer that is smaller than a batch, or that never holds enough to learn from, and a run that is
+/// too short for it. `[replay, batch, initial, warmup]` are numbers of steps; more than `initial` steps must be stored
+/// before anything is learned, and more than `warmup` steps before the policy is moved. From then on there are `ratio`
+/// updates for each step.
+pub(super) fn filling(
+    table: &str,
+    [replay, batch, initial, warmup]: [usize; 4],
+    ratio: f64,
+    run: Extent,
+) -> Result<(), String> {
+    let needed = initial.max(warmup);
+    if replay.div_ceil(run.parallel) < 3 {
+        return Err(format!(
+            "`{table}.replay` = {replay} steps are fewer than 3 for each of `env.parallel` = {} environments; take more, \
+             or fewer environments",
+            run.parallel
+        ));
     }
     if batch > replay {
         return Err(format!("`{table}.batch` = {batch} is more than `{table}.replay` = {replay}; take less"));
@@ -68,6 +115,21 @@ pub(super) fn filling(table: &str, [replay, batch, needed]: [usize; 3], parallel
         return Err(format!(
             "`{table}.replay` = {replay} steps never come to more than `{table}.initial` and `{table}.warmup` \
              ({needed}): nothing would be learned"
+        ));
+    }
+    let steps = run.steps;
+    if run.taken() <= needed {
+        return Err(format!(
+            "`steps` = {steps} never come to more than `{table}.initial` and `{table}.warmup` ({needed}): nothing \
+             would be learned; take more steps"
+        ));
+    }
+    // The steps of all environments in which there are updates.
+    let learning = run.taken() / run.parallel - initial / run.parallel;
+    if ratio * learning as f64 * (run.parallel as f64) < 1.0 {
+        return Err(format!(
+            "`{table}.update_ratio` = {ratio} gives no update in `steps` = {steps}: nothing would be learned; take \
+             more of either"
         ));
     }
     Ok(())

@@ -3,9 +3,9 @@
 use super::figures::{Gradients, deviations, state_metrics};
 use super::fisher::{add, dot};
 use super::on_policy::GROUP;
-use super::recipe::{Recipe, Row, shared};
+use super::recipe::{Extent, Recipe, Row, shared};
 use super::settings::{Value, settings};
-use super::{Algorithm, Metrics, Schedule};
+use super::{Algorithm, Metrics, Progress, Schedule, Scheduled};
 use crate::data::{Episodes, Rollout};
 use crate::nn::{Adam, Tensor, gradient};
 use crate::plan::{Plan, PlanError, Published};
@@ -27,9 +27,9 @@ settings! {
     /// The settings of REINFORCE and of GPOMDP.
     "reinforce" {
         /// Number of whole episodes in an update, of all environments together; at least 2.
-        episodes: usize = 16, Any;
+        episodes: usize = 16, AtLeastTwo;
         /// Step size of the policy.
-        lr: f64 = 1e-3, Positive;
+        lr: Scheduled = Scheduled::Constant(1e-3), Positive;
         /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
         /// How the gradient moves the policy.
@@ -39,6 +39,9 @@ settings! {
         /// Whether each reward is weighed with the scores of the steps up to that reward alone (GPOMDP). The
         /// algorithm's name in the experiment sets it.
         per_step: bool;
+        /// Whether GPOMDP leaves episodes out of the steps behind their end, as in the published code (D34). The
+        /// switches of the experiment set it.
+        drop_ended: bool;
         /// Whether the score of a log-std is −1 + δ²/σ³, as in the published code (D24). The switches of the experiment
         /// set it.
         log_std_bug: bool;
@@ -70,23 +73,28 @@ impl Recipe for Settings {
         Schedule::Episodes
     }
 
-    fn check(&self, _: &Row, parallel: usize) -> Result<(), String> {
+    fn check(&self, _: &Row, run: Extent) -> Result<(), String> {
         self.limits()?;
-        shared("reinforce.episodes", self.episodes, "episodes", parallel)?;
-        if self.episodes < 2 {
-            return Err(format!("`reinforce.episodes` is {}; a baseline needs at least 2", self.episodes));
+        let lr = self.lr.largest();
+        if self.optimiser == Optimiser::Adam && lr > 1.0 {
+            return Err(format!("`reinforce.lr` is {lr}; with `reinforce.optimiser` = \"adam\" it must be at most 1"));
         }
-        Ok(())
+        shared("reinforce.episodes", self.episodes, "episodes", run)
     }
 
-    fn policy(&self, plan: &Plan) -> Actor {
-        plan.gaussian_policy()
+    fn policy(&self, plan: &Plan) -> Result<Actor, PlanError> {
+        Ok(plan.gaussian_policy())
     }
 
     fn build(&self, row: &Row, plan: &Plan) -> Result<(Reinforce<Actor>, Episodes), PlanError> {
-        let (log_std_bug, diagnostics) = (plan.switches.reinforce_log_std_bug, plan.diagnostics);
-        let settings = Self { per_step: row.name == "gpomdp", log_std_bug, diagnostics, ..self.clone() };
-        Ok((Reinforce::new(self.policy(plan), settings), plan.episodes(self.episodes, "reinforce.episodes")?))
+        let settings = Self {
+            per_step: row.name == "gpomdp",
+            drop_ended: plan.switches.gpomdp_drop_ended_episodes,
+            log_std_bug: plan.switches.reinforce_log_std_bug,
+            diagnostics: plan.diagnostics,
+            ..self.clone()
+        };
+        Ok((Reinforce::new(self.policy(plan)?, settings), plan.episodes(self.episodes, "reinforce.episodes")?))
     }
 }
 
@@ -115,7 +123,7 @@ pub struct Estimate {
 impl<P: StatefulPolicy> Reinforce<P> {
     /// Makes the algorithm with a new optimiser.
     pub fn new(policy: P, settings: Settings) -> Self {
-        let policy_optimiser = Adam::new(&policy, settings.lr);
+        let policy_optimiser = Adam::new(&policy, settings.lr.at(Progress::START));
         Self { policy, policy_optimiser, settings, updates: 0 }
     }
 
@@ -147,19 +155,22 @@ impl<P: StatefulPolicy> Reinforce<P> {
         };
         let rewards: Vec<Vec<f64>> = episodes.iter().map(discounted).collect();
         let returns: Vec<f64> = rewards.iter().map(|r| r.iter().sum()).collect();
-        // REINFORCE weighs a whole episode at once; GPOMDP weighs step after step, over the episodes that are long
-        // enough.
+        // REINFORCE weighs a whole episode at once. GPOMDP weighs step after step, and an episode that ended has the
+        // reward 0 and its last score from then on: without it, the mean of the scores of those that go on is not zero.
         let longest = rewards.iter().map(Vec::len).max().unwrap_or(0);
         for t in 0..if self.settings.per_step { longest } else { 1 } {
             let mut weighed = Vec::new();
             for (n, (data, rows)) in episodes.iter().enumerate() {
-                let (rows, reward) = match self.settings.per_step {
-                    true if t < rows.len() => (&rows[t..=t], rewards[n][t]),
-                    true => continue,
-                    false => (&rows[..], returns[n]),
+                let (rows, reward) = match rewards[n].get(t) {
+                    _ if !self.settings.per_step => (&rows[..], returns[n]),
+                    Some(&reward) => (&rows[t..=t], reward),
+                    None if self.settings.drop_ended => continue,
+                    None => (&[][..], 0.0),
                 };
                 // 2. Score each episode: the sum of ∇ log pi(a, z' | x) over its steps (GPOMDP: over those so far).
-                add(&mut scores[n], &self.score(data, rows));
+                if !rows.is_empty() {
+                    add(&mut scores[n], &self.score(data, rows));
+                }
                 weighed.push((n, reward));
             }
             // 3. Find the baseline of each parameter: the mean reward, weighed with the squared scores.
@@ -217,6 +228,10 @@ impl<P: StatefulPolicy> Algorithm for Reinforce<P> {
         self.settings.schedule()
     }
 
+    fn set_progress(&mut self, now: Progress) {
+        self.policy_optimiser.lr = self.settings.lr.at(now);
+    }
+
     fn update(&mut self, data: &mut Episodes, _: &mut Rng) -> Metrics {
         let estimate = self.estimate(data);
         // 5. Climb along the mean over the episodes.
@@ -226,10 +241,11 @@ impl<P: StatefulPolicy> Algorithm for Reinforce<P> {
                 self.policy_optimiser.minimize_sum(&mut self.policy, &[descent]);
             }
             Optimiser::Ascent => {
-                let theta = self.policy.params_mut().data_mut();
+                let (theta, lr) = (self.policy.params_mut().data_mut(), self.policy_optimiser.lr);
                 for (theta, g) in theta.iter_mut().zip(&estimate.gradient) {
-                    *theta = (*theta as f64 + self.settings.lr * g) as f32;
+                    *theta = (*theta as f64 + lr * g) as f32;
                 }
+                self.policy.params_mut().hold();
             }
         }
 
@@ -248,7 +264,7 @@ impl<P: StatefulPolicy> Algorithm for Reinforce<P> {
             ("train/score_norm", estimate.scores.iter().map(|g| norm(g)).sum::<f64>() / n),
             ("train/grad_norm", norm(&estimate.gradient)),
             ("train/entropy_loss", -(dist.entropy().item() as f64)),
-            ("train/learning_rate", self.settings.lr),
+            ("train/learning_rate", self.policy_optimiser.lr),
             ("train/n_updates", self.updates as f64),
         ];
         metrics.extend(deviations(&dist));

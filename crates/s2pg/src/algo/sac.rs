@@ -1,10 +1,10 @@
 //! Soft actor-critic (SAC) over the extended action (Algorithm 2 of the paper). The book has a page about it.
 
-use super::figures::{DIAGNOSTICS, diagnose};
+use super::figures::{diagnose, figures};
 use super::off_policy::{Descended, Descent, Workers, average, bellman, least};
-use super::recipe::{Recipe, Row, filling};
+use super::recipe::{Extent, Recipe, Row, filling};
 use super::settings::settings;
-use super::{Algorithm, Critics, Metrics, Noise, Schedule, Temperature};
+use super::{Algorithm, Critics, Metrics, Noise, Progress, Schedule, Scheduled, Temperature};
 use crate::data::{Buffer, Replay};
 use crate::plan::{Plan, PlanError, Published};
 use crate::policy::{Actor, Critic, Q, StatefulPolicy};
@@ -19,30 +19,30 @@ settings! {
         /// Number of steps in a batch.
         batch: usize = 256, AtLeastOne;
         /// Number of stored steps that must be exceeded before anything is learned.
-        initial: usize = 5_000, Any;
+        initial: usize = 5_000, NotNegative;
         /// Number of stored steps that must be exceeded before the policy is moved.
-        warmup: usize = 10_000, Any;
+        warmup: usize = 10_000, NotNegative;
         /// Number of updates for each step of an environment.
-        update_ratio: f64 = 1.0, Positive;
+        update_ratio: f64 = 1.0, PositiveUpTo(1000);
         /// Step size of the policy.
-        lr: f64 = 1e-4, Positive;
+        lr: Scheduled = Scheduled::Constant(1e-4), PositiveUpTo(1);
         /// Step size of the critics.
-        critic_lr: f64 = 1e-3, Positive;
+        critic_lr: Scheduled = Scheduled::Constant(1e-3), PositiveUpTo(1);
         /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
         /// Share of the way to the critics that the target networks go in an update.
-        tau: f64 = 0.001, Fraction;
+        tau: f64 = 0.001, PositiveUpTo(1);
         /// Initial temperature α of the action.
         alpha: f64 = 1.0, Positive;
         /// Step size of the logarithm of the action's temperature.
-        alpha_lr: f64 = 3e-4, Positive;
+        alpha_lr: Scheduled = Scheduled::Constant(3e-4), PositiveUpTo(1);
         /// Wanted entropy of the action; minus the number of its entries where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         target_entropy: Option<f64> = None, Finite;
         /// Initial temperature α_z of the next state.
         state_alpha: f64 = 0.01, Positive;
         /// Step size of the logarithm of the next state's temperature.
-        state_alpha_lr: f64 = 3e-4, Positive;
+        state_alpha_lr: Scheduled = Scheduled::Constant(3e-4), PositiveUpTo(1);
         /// Wanted entropy of the next state; minus the number of its entries where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         state_target_entropy: Option<f64> = None, Finite;
@@ -78,19 +78,28 @@ impl Recipe for Settings {
         Schedule::OffPolicy { initial: self.initial, ratio: self.update_ratio }
     }
 
-    fn check(&self, _: &Row, parallel: usize) -> Result<(), String> {
+    fn check(&self, _: &Row, run: Extent) -> Result<(), String> {
         self.limits()?;
-        filling("sac", [self.replay, self.batch, self.initial.max(self.warmup)], parallel)
+        filling("sac", [self.replay, self.batch, self.initial, self.warmup], self.update_ratio, run)
     }
 
-    fn policy(&self, plan: &Plan) -> Actor {
+    fn policy(&self, plan: &Plan) -> Result<Actor, PlanError> {
         plan.squashed_policy()
     }
 
     fn build(&self, _: &Row, plan: &Plan) -> Result<(Sac<Actor, Q>, Replay), PlanError> {
         let settings = Self { diagnostics: plan.diagnostics, ..self.clone() };
-        let algorithm = Sac::new(self.policy(plan), plan.critics(2, 1.0), plan.drawn(), settings, plan.threads);
+        let state = ("sac.state_target_entropy", self.state_target_entropy);
+        plan.check_entropies([("sac.target_entropy", self.target_entropy), state])?;
+        let algorithm = Sac::new(self.policy(plan)?, plan.critics(2, 1.0), plan.drawn(), settings, plan.threads);
         Ok((algorithm, plan.replay(self.replay, "sac.replay")?))
+    }
+}
+
+impl Settings {
+    /// Returns the step sizes of policy, critics, α and α_z at `now`.
+    fn step_sizes(&self, now: Progress) -> [f64; 4] {
+        [self.lr, self.critic_lr, self.alpha_lr, self.state_alpha_lr].map(|x| x.at(now))
     }
 }
 
@@ -133,11 +142,12 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
     pub fn new(policy: P, critics: Vec<Q>, (n_a, n_z): (usize, usize), settings: Settings, threads: usize) -> Self {
         let s = &settings;
         let entropy = |wanted: Option<f64>, n: usize| wanted.unwrap_or(-(n as f64));
-        let state_alpha = || Temperature::new(s.state_alpha, s.state_alpha_lr, entropy(s.state_target_entropy, n_z));
+        let [lr, critic_lr, alpha_lr, state_alpha_lr] = s.step_sizes(Progress::START);
+        let state_alpha = || Temperature::new(s.state_alpha, state_alpha_lr, entropy(s.state_target_entropy, n_z));
         Self {
-            descent: Descent::new(&policy, s.lr, s.batch),
-            critics: Critics::new(critics, s.critic_lr, s.tau),
-            alpha: Temperature::new(s.alpha, s.alpha_lr, entropy(s.target_entropy, n_a)),
+            descent: Descent::new(&policy, lr, s.batch),
+            critics: Critics::new(critics, critic_lr, s.tau),
+            alpha: Temperature::new(s.alpha, alpha_lr, entropy(s.target_entropy, n_a)),
             state_alpha: (n_z > 0).then(state_alpha),
             policy,
             settings,
@@ -213,29 +223,18 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
         self.settings.schedule()
     }
 
-    fn figures(&self) -> &'static [&'static str] {
-        const ALL: &[&str] = &[
-            "train/actor_loss",
-            "train/critic_loss",
-            "train/q",
-            "train/entropy",
-            "train/ent_coef",
-            "train/ent_coef_loss",
-            "train/state_entropy",
-            "train/state_ent_coef",
-            "train/state_ent_coef_loss",
-            "train/actor_grad_norm",
-            "train/critic_grad_norm",
-            "train/learning_rate",
-            "train/n_updates",
-            "state/staleness",
-            "grad/norm",
-            "grad/snr",
-            "state/mean",
-            "state/variance",
-            "state/saturation",
-        ];
-        if self.settings.diagnostics { ALL } else { &ALL[..ALL.len() - DIAGNOSTICS] }
+    figures! {
+        "train/actor_loss", "train/critic_loss", "train/q", "train/entropy", "train/ent_coef", "train/ent_coef_loss",
+        "train/state_entropy", "train/state_ent_coef", "train/state_ent_coef_loss", "train/actor_grad_norm",
+        "train/critic_grad_norm", "train/learning_rate", "train/n_updates", "state/staleness",
+    }
+
+    fn set_progress(&mut self, now: Progress) {
+        let [lr, critic_lr, alpha_lr, state_alpha_lr] = self.settings.step_sizes(now);
+        self.descent.optimiser.lr = lr;
+        self.critics.set_lr(critic_lr);
+        self.alpha.set_lr(alpha_lr);
+        self.state_alpha.iter_mut().for_each(|alpha| alpha.set_lr(state_alpha_lr));
     }
 
     fn update(&mut self, data: &mut Replay, rng: &mut Rng) -> Metrics {
@@ -246,7 +245,8 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
         // 1. Draw a batch of steps, and noise for the actions and next states at its contexts and next contexts.
         let rows = data.sample(self.settings.batch, rng);
         let noise = [(); 2].map(|_| Noise::draw(data, rows.len(), rng));
-        let mut metrics = vec![("train/n_updates", self.updates as f64), ("train/learning_rate", self.settings.lr)];
+        let mut metrics =
+            vec![("train/n_updates", self.updates as f64), ("train/learning_rate", self.descent.optimiser.lr)];
         let mut drawn = None;
         if moves {
             // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, not through

@@ -1,11 +1,11 @@
 //! Twin delayed deep deterministic policy gradient (TD3) over the extended action, and DDPG as its simpler form
 //! (Corollary 2.3 of the paper). The book has a page about both.
 
-use super::figures::{DIAGNOSTICS, diagnose};
+use super::figures::{diagnose, figures};
 use super::off_policy::{Descended, Descent, Workers, average, bellman, least, mean};
-use super::recipe::{Recipe, Row, filling};
+use super::recipe::{Extent, Recipe, Row, filling};
 use super::settings::settings;
-use super::{Algorithm, Critics, Metrics, Noise, Schedule};
+use super::{Algorithm, Critics, Metrics, Noise, Progress, Schedule, Scheduled};
 use crate::data::{Buffer, Replay};
 use crate::nn::Tensor;
 use crate::plan::{Plan, PlanError, Published};
@@ -21,23 +21,23 @@ settings! {
         /// Number of steps in a batch.
         batch: usize = 100, AtLeastOne;
         /// Number of stored steps that must be exceeded before anything is learned.
-        initial: usize = 10_000, Any;
+        initial: usize = 10_000, NotNegative;
         /// Number of stored steps that must be exceeded before the policy is moved.
-        warmup: usize = 0, Any;
+        warmup: usize = 0, NotNegative;
         /// Number of updates for each step of an environment.
-        update_ratio: f64 = 1.0, Positive;
+        update_ratio: f64 = 1.0, PositiveUpTo(1000);
         /// Step size of the policy.
-        lr: f64 = 1e-3, Positive;
+        lr: Scheduled = Scheduled::Constant(1e-3), PositiveUpTo(1);
         /// Step size of the critics.
-        critic_lr: f64 = 1e-3, Positive;
+        critic_lr: Scheduled = Scheduled::Constant(1e-3), PositiveUpTo(1);
         /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
         /// Share of the way that the target networks go in an update.
-        tau: f64 = 0.005, Fraction;
+        tau: f64 = 0.005, PositiveUpTo(1);
         /// Standard deviation of the noise on actions, in the units of the action.
-        noise: f64 = 0.1, NotNegative;
+        noise: f64 = 0.1, UpTo(7);
         /// Standard deviation of the noise on the next state.
-        state_noise: f64 = 0.01, NotNegative;
+        state_noise: f64 = 0.01, UpTo(7);
         /// Number of updates of the critics for each update of the policy; 1 for DDPG.
         delay: usize = 2, AtLeastOne;
         /// Standard deviation of the noise on the targets' actions, in the units of the action; 0 for DDPG.
@@ -94,19 +94,15 @@ impl Recipe for Settings {
         Schedule::OffPolicy { initial: self.initial, ratio: self.update_ratio }
     }
 
-    fn check(&self, row: &Row, parallel: usize) -> Result<(), String> {
+    fn check(&self, row: &Row, run: Extent) -> Result<(), String> {
         self.limits()?;
-        let noises = [("td3.noise", self.noise), ("td3.state_noise", self.state_noise)];
-        if let Some((key, value)) = noises.iter().find(|(_, value)| *value > 7.0) {
-            return Err(format!("`{key}` is {value}; it must be at most 7"));
-        }
         if row.name == "ddpg" && (self.delay, self.smoothing) != (1, 0.0) {
             return Err("DDPG has no `td3.delay` and no `td3.smoothing`; take them away, or choose td3".into());
         }
-        filling("td3", [self.replay, self.batch, self.initial.max(self.warmup)], parallel)
+        filling("td3", [self.replay, self.batch, self.initial, self.warmup], self.update_ratio, run)
     }
 
-    fn policy(&self, plan: &Plan) -> Actor {
+    fn policy(&self, plan: &Plan) -> Result<Actor, PlanError> {
         plan.deterministic_policy(self.noise, self.state_noise)
     }
 
@@ -118,7 +114,7 @@ impl Recipe for Settings {
             ..self.clone()
         };
         let critics = plan.critics(if row.name == "ddpg" { 1 } else { 2 }, 0.1);
-        Ok((Td3::new(self.policy(plan), critics, settings, plan.threads), plan.replay(self.replay, "td3.replay")?))
+        Ok((Td3::new(self.policy(plan)?, critics, settings, plan.threads), plan.replay(self.replay, "td3.replay")?))
     }
 }
 
@@ -155,8 +151,8 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
     pub fn new(policy: P, critics: Vec<Q>, settings: Settings, threads: usize) -> Self {
         Self {
             policy_target: policy.clone(),
-            critics: Critics::new(critics, settings.critic_lr, settings.tau),
-            descent: Descent::new(&policy, settings.lr, settings.batch),
+            critics: Critics::new(critics, settings.critic_lr.at(Progress::START), settings.tau),
+            descent: Descent::new(&policy, settings.lr.at(Progress::START), settings.batch),
             policy,
             settings,
             updates: 0,
@@ -226,23 +222,14 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
         self.settings.schedule()
     }
 
-    fn figures(&self) -> &'static [&'static str] {
-        const ALL: &[&str] = &[
-            "train/actor_loss",
-            "train/critic_loss",
-            "train/target",
-            "train/actor_grad_norm",
-            "train/critic_grad_norm",
-            "train/learning_rate",
-            "train/n_updates",
-            "state/staleness",
-            "grad/norm",
-            "grad/snr",
-            "state/mean",
-            "state/variance",
-            "state/saturation",
-        ];
-        if self.settings.diagnostics { ALL } else { &ALL[..ALL.len() - DIAGNOSTICS] }
+    figures! {
+        "train/actor_loss", "train/critic_loss", "train/target", "train/actor_grad_norm", "train/critic_grad_norm",
+        "train/learning_rate", "train/n_updates", "state/staleness",
+    }
+
+    fn set_progress(&mut self, now: Progress) {
+        self.descent.optimiser.lr = self.settings.lr.at(now);
+        self.critics.set_lr(self.settings.critic_lr.at(now));
     }
 
     fn update(&mut self, data: &mut Replay, rng: &mut Rng) -> Metrics {
@@ -260,7 +247,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
             ("train/critic_loss", average(fits.iter().map(|f| f.0))),
             ("train/target", average(y.iter().map(|&y| f64::from(y)))),
             ("train/critic_grad_norm", average(fits.iter().map(|f| f.1))),
-            ("train/learning_rate", self.settings.lr),
+            ("train/learning_rate", self.descent.optimiser.lr),
             ("train/n_updates", self.updates as f64),
         ];
         if moves {

@@ -45,6 +45,11 @@ impl Temperature {
         f64::from(self.ln.0.data()[0])
     }
 
+    /// Sets the step size of the logarithm.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.optimiser.lr = lr;
+    }
+
     /// Takes one step down −mean[ln α (log_prob + target)], and returns the loss.
     pub fn step(&mut self, log_probs: &[f32]) -> f64 {
         let excess = Tensor::new(log_probs.len(), 1, log_probs) + self.target;

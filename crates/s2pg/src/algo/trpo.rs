@@ -5,9 +5,9 @@ use super::figures::{Gradients, deviations, state_metrics};
 use super::fisher::{add, conjugate_gradients, dot, fisher_product};
 use super::gae::{explained_variance, gae, normalise};
 use super::on_policy::{GROUP, column, fit_value, side_by_side, values};
-use super::recipe::{Recipe, Row, shared};
+use super::recipe::{Extent, Recipe, Row, shared, within};
 use super::settings::settings;
-use super::{Algorithm, Metrics, Schedule};
+use super::{Algorithm, Metrics, Progress, Schedule, Scheduled};
 use crate::data::Rollout;
 use crate::nn::{Adam, Real, Tensor, gradient};
 use crate::plan::{Plan, PlanError, Published};
@@ -19,13 +19,13 @@ settings! {
     /// The settings of TRPO. Settings that PPO has as well have the defaults of PPO.
     "trpo" {
         /// Number of transitions in an update, of all environments together.
-        steps: usize = 2000, AtLeastOne;
+        steps: usize = 2000, AtLeastTwo;
         /// Number of passes of the value function over the transitions.
         value_epochs: usize = 10, AtLeastOne;
         /// Number of transitions in a minibatch of the value function.
         minibatch: usize = 32, AtLeastOne;
         /// Step size of the value function.
-        value_lr: f64 = 5e-5, Positive;
+        value_lr: Scheduled = Scheduled::Constant(5e-5), PositiveUpTo(1);
         /// Discount factor γ of future rewards.
         gamma: f64 = 0.99, Fraction;
         /// Weight λ of advantages over more steps (GAE).
@@ -37,7 +37,7 @@ settings! {
         /// Number of iterations of conjugate gradients.
         cg_iterations: usize = 10, AtLeastOne;
         /// Factor by which a step that fails the tests of the line search is shortened.
-        backtrack: f64 = 0.8, Fraction;
+        backtrack: f64 = 0.8, InnerFraction;
         /// Number of steps that are tried in the line search, the full step included.
         backtracks: usize = 10, AtLeastOne;
     }
@@ -60,18 +60,19 @@ impl Recipe for Settings {
         Schedule::OnPolicy { steps: self.steps }
     }
 
-    fn check(&self, _: &Row, parallel: usize) -> Result<(), String> {
+    fn check(&self, _: &Row, run: Extent) -> Result<(), String> {
         self.limits()?;
-        shared("trpo.steps", self.steps, "transitions", parallel)
+        within("trpo", self.minibatch, self.steps)?;
+        shared("trpo.steps", self.steps, "transitions", run)
     }
 
-    fn policy(&self, plan: &Plan) -> Actor {
-        plan.gaussian_policy()
+    fn policy(&self, plan: &Plan) -> Result<Actor, PlanError> {
+        Ok(plan.gaussian_policy())
     }
 
     fn build(&self, _: &Row, plan: &Plan) -> Result<(Trpo<Actor, Value>, Rollout), PlanError> {
         let settings = Self { diagnostics: plan.diagnostics, ..self.clone() };
-        let algorithm = Trpo::new(self.policy(plan), plan.value(), settings, plan.threads);
+        let algorithm = Trpo::new(self.policy(plan)?, plan.value(), settings, plan.threads);
         Ok((algorithm, plan.rollout(self.steps, "trpo.steps")?))
     }
 }
@@ -108,7 +109,7 @@ impl<P: StatefulPolicy, V: Critic> Trpo<P, V> {
     /// Makes TRPO with a new optimiser. Where `threads` is at least 2, policy and value function are moved side by
     /// side; the result is the same on one thread.
     pub fn new(policy: P, value: V, settings: Settings, threads: usize) -> Self {
-        let value_optimiser = Adam::new(&value, settings.value_lr);
+        let value_optimiser = Adam::new(&value, settings.value_lr.at(Progress::START));
         Self { policy, value, value_optimiser, settings, updates: 0, threads }
     }
 
@@ -155,6 +156,10 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Trpo<P, V> {
 
     fn schedule(&self) -> Schedule {
         self.settings.schedule()
+    }
+
+    fn set_progress(&mut self, now: Progress) {
+        self.value_optimiser.lr = self.settings.value_lr.at(now);
     }
 
     fn update(&mut self, rollout: &mut Rollout, rng: &mut Rng) -> Metrics {
@@ -211,6 +216,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Trpo<P, V> {
                 let fraction = s.backtrack.powi(tried as i32);
                 let moved = theta.iter().zip(&x).map(|(theta, x)| (*theta as f64 + fraction * full * x) as f32);
                 policy.params_mut().data_mut().iter_mut().zip(moved).for_each(|(theta, moved)| *theta = moved);
+                policy.params_mut().hold();
                 let (l, kl) = measure(policy, &groups, samples);
                 step = Step { improvement: l - before, kl, fraction };
                 if step.improvement > 0.0 && kl <= s.kl {
@@ -235,7 +241,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Trpo<P, V> {
             ("train/entropy_loss", -(dist.entropy().item() as f64)),
             ("train/explained_variance", explained_variance(&rows, &v, &gae.targets)),
             ("train/grad_norm", grad_norm),
-            ("train/learning_rate", self.settings.value_lr),
+            ("train/learning_rate", self.value_optimiser.lr),
             ("train/n_updates", self.updates as f64),
         ];
         metrics.extend(deviations(&dist));

@@ -104,9 +104,7 @@ impl Buffer for Episodes {
 impl State for Episodes {
     fn visit(&mut self, v: &mut dyn Visitor) {
         let Self { share: _, rollouts, whole, fresh, taken } = self;
-        for (e, rollout) in rollouts.iter_mut().enumerate() {
-            v.child(&format!("rollout_{e}"), rollout);
-        }
+        v.columns("rollouts", rollouts);
         v.item("whole", Data::U64(whole));
         v.flags("fresh", fresh);
         v.flags("taken", taken);

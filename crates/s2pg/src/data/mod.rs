@@ -12,16 +12,29 @@ pub use replay::{Replay, ReplayShape};
 pub use rollout::{Rollout, RolloutShape};
 pub use transition::Transition;
 
+use crate::nn::Standardiser;
 use crate::state::{Data, State, Visitor};
 
 /// A store in which transitions gather until an algorithm learns from them.
 pub trait Buffer: State + Send {
     /// Stores one step of all environments.
     fn push(&mut self, t: &Transition<'_>);
+    /// Tells whether the buffer keeps views as they were seen, and standardises them whenever they are shown. Other
+    /// buffers are given standardised views.
+    fn keeps_raw_views(&self) -> bool {
+        false
+    }
+    /// Is told the statistics of o and s with which raw views are standardised from now on.
+    fn standardise(&mut self, _: &Standardiser, _: &Standardiser) {}
     /// Is told that the running episodes were abandoned after the last step.
     fn cut(&mut self) {}
     /// Tells whether the buffer holds all that an algorithm of whole episodes waits for.
     fn is_full(&self) -> bool {
+        false
+    }
+    /// Forgets all steps where the simulation failed in each of them, so that there is nothing to learn from, and tells
+    /// whether it did.
+    fn forget_failures(&mut self) -> bool {
         false
     }
     /// Returns the number of steps that the buffer holds, of all environments together.

@@ -2,6 +2,7 @@
 
 use super::show::{self, Rows, Step};
 use super::{Buffer, Transition};
+use crate::nn::{Frozen, Standardiser};
 use crate::policy::{Context, Extended, Memory};
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
@@ -54,7 +55,7 @@ const TERMINATED: u8 = 4;
 /// always the next frame: nothing is stored twice except at the end of an episode, where one more frame holds the true
 /// next o, s and z'. So a refreshed z' is the z of the next step, and never reaches another episode. A ring overwrites
 /// its oldest frames; no window, previous action or refresh reaches across the place where the newest frame meets the
-/// oldest.
+/// oldest. Views are kept as they were seen: one view is shown in one form in every batch, whenever it was stored.
 #[derive(Clone, Debug)]
 pub struct Replay {
     shape: ReplayShape,
@@ -75,6 +76,8 @@ pub struct Replay {
     fresh: Vec<bool>,
     /// The rows of the last batch, for a report on a divergence.
     batch: Vec<usize>,
+    /// The statistics with which o and s are shown; None where they are shown as they were seen.
+    statistics: Option<[Frozen; 2]>,
 }
 
 impl Replay {
@@ -95,6 +98,7 @@ impl Replay {
             steps: vec![0; shape.envs],
             fresh: vec![true; shape.envs],
             batch: Vec::new(),
+            statistics: None,
         }
     }
 
@@ -290,6 +294,18 @@ impl Rows for Replay {
         row(&self.s, self.shape.s, self.place(step))
     }
 
+    fn standardise_o(&self, o: &mut [f32]) {
+        if let Some([of_o, _]) = &self.statistics {
+            of_o.apply(o);
+        }
+    }
+
+    fn standardise_s(&self, s: &mut [f32]) {
+        if let Some([_, of_s]) = &self.statistics {
+            of_s.apply(s);
+        }
+    }
+
     fn state(&self, step: Step) -> &[f32] {
         row(&self.state, self.shape.memory.state(), self.place(step))
     }
@@ -327,6 +343,14 @@ impl Buffer for Replay {
                 self.end(e);
             }
         }
+    }
+
+    fn keeps_raw_views(&self) -> bool {
+        true
+    }
+
+    fn standardise(&mut self, o: &Standardiser, s: &Standardiser) {
+        self.statistics = Some([o.frozen(), s.frozen()]);
     }
 
     fn cut(&mut self) {
@@ -373,7 +397,8 @@ impl Buffer for Replay {
 
 impl State for Replay {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { shape: _, o, s, state, a, r, flags, head, filled, steps, fresh, batch: _ } = self;
+        // The statistics are those of the loop, which passes them before each update.
+        let Self { shape: _, o, s, state, a, r, flags, head, filled, steps, fresh, batch: _, statistics: _ } = self;
         for (name, table) in [("o", o), ("s", s), ("state", state), ("a", a), ("r", r)] {
             v.item(name, Data::F32(table));
         }

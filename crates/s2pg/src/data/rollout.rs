@@ -26,7 +26,8 @@ pub struct RolloutShape {
     /// Whether the window of a next observation is made of next observations alone, so that near the start of an
     /// episode the window misses the first observation (D29).
     pub misalign_next_windows: bool,
-    /// Whether windows that reach the first row of the rollout cross the ends of episodes (D31).
+    /// Whether windows that reach the first row of the rollout cross the ends of episodes (D31); never where the policy
+    /// is trained through whole episodes.
     pub join_first_windows: bool,
 }
 
@@ -273,7 +274,8 @@ impl Rows for Rollout {
             first -= n;
             count += 1;
         }
-        if self.shape.join_first_windows && k / n < len {
+        // A window without a limit would always reach the first row, over all episodes.
+        if self.shape.join_first_windows && !self.is_whole() && k / n < len {
             first = k % n;
         }
         to.extend((first..=k).step_by(n));
@@ -328,6 +330,22 @@ impl Buffer for Rollout {
         self.truncated[rows.clone()].copy_from_slice(t.truncated);
         self.dropped[rows].copy_from_slice(t.dropped);
         self.filled += 1;
+    }
+
+    fn forget_failures(&mut self) -> bool {
+        let nothing = self.rows().is_empty();
+        if nothing {
+            self.clear();
+        }
+        nothing
+    }
+
+    /// Marks the last row of each environment as the cut end of its episode.
+    fn cut(&mut self) {
+        let rows = self.len().saturating_sub(self.shape.envs)..self.len();
+        for (truncated, terminated) in self.truncated[rows.clone()].iter_mut().zip(&self.terminated[rows]) {
+            *truncated |= !terminated;
+        }
     }
 
     fn stored(&self) -> usize {

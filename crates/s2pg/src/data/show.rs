@@ -40,6 +40,10 @@ pub(super) trait Rows {
     fn o(&self, step: Step) -> &[f32];
     /// Returns the critic's view of a step.
     fn s(&self, step: Step) -> &[f32];
+    /// Standardises the observation `o` where observations are stored raw.
+    fn standardise_o(&self, _o: &mut [f32]) {}
+    /// Standardises the critic's view `s` where views are stored raw.
+    fn standardise_s(&self, _s: &mut [f32]) {}
     /// Returns the state z or h of a step.
     fn state(&self, step: Step) -> &[f32];
     /// Returns the previous action of a step; None at the start of an episode.
@@ -63,8 +67,8 @@ pub(super) fn context(rows: &impl Rows, steps: &[Step]) -> Context {
     };
     let column = |n: usize| (side_by_side, n, &shown[..]);
     Context {
-        o: table(column(n_o), |step| Some(rows.o(step))),
-        s: (n_s > 0).then(|| table((1, n_s, &last), |step| Some(rows.s(step)))),
+        o: views(column(n_o), |step| rows.o(step), |o| rows.standardise_o(o)),
+        s: (n_s > 0).then(|| views((1, n_s, &last), |step| rows.s(step), |s| rows.standardise_s(s))),
         a_prev: rows.shows_a_prev().then(|| table(column(n_a), |step| rows.a_prev(step))),
         z: (memory.z() > 0).then(|| table((1, memory.z(), &last), |step| Some(rows.state(step)))),
         h: lengths.as_ref().map(|lengths: &Vec<usize>| {
@@ -82,8 +86,8 @@ pub(super) fn chain(rows: &impl Rows, chain: &[usize]) -> Context {
     let ([n_o, n_s, n_a], memory) = (rows.sizes(), rows.memory());
     let shown: Vec<Option<Step>> = chain.iter().map(|&k| Some(Step::Now(k))).collect();
     Context {
-        o: table((1, n_o, &shown), |step| Some(rows.o(step))),
-        s: (n_s > 0).then(|| table((1, n_s, &shown), |step| Some(rows.s(step)))),
+        o: views((1, n_o, &shown), |step| rows.o(step), |o| rows.standardise_o(o)),
+        s: (n_s > 0).then(|| views((1, n_s, &shown), |step| rows.s(step), |s| rows.standardise_s(s))),
         a_prev: rows.shows_a_prev().then(|| table((1, n_a, &shown), |step| rows.a_prev(step))),
         z: None,
         h: Some(Tensor::new(1, memory.h(), rows.state(Step::Now(chain[0])))),
@@ -160,6 +164,25 @@ fn table<'a>((beside, n, steps): (usize, usize, &[Option<Step>]), of: impl Fn(St
         for (x, step) in x.chunks_exact_mut(n.max(1)).zip(steps) {
             match step.and_then(&of) {
                 Some(row) => x.copy_from_slice(row),
+                None => x.fill(0.0),
+            }
+        }
+    })
+}
+
+/// Makes a tensor as [`table`] does, from views that `standardise` changes into what is shown.
+fn views<'a>(
+    (beside, n, steps): (usize, usize, &[Option<Step>]),
+    of: impl Fn(Step) -> &'a [f32],
+    standardise: impl Fn(&mut [f32]),
+) -> Tensor {
+    Tensor::with(steps.len() / beside, beside * n, |x| {
+        for (x, step) in x.chunks_exact_mut(n.max(1)).zip(steps) {
+            match step {
+                Some(step) => {
+                    x.copy_from_slice(of(*step));
+                    standardise(x);
+                }
                 None => x.fill(0.0),
             }
         }

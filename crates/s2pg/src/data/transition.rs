@@ -6,9 +6,9 @@
 /// Columns that a buffer does not keep may be left empty: `Transition { o, a, r, ..Transition::default() }`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Transition<'a> {
-    /// The policy's observations, standardised, [n, n_o].
+    /// The policy's observations, standardised unless the buffer keeps raw views, [n, n_o].
     pub o: &'a [f32],
-    /// The critic's views, standardised, [n, n_s].
+    /// The critic's views, standardised unless the buffer keeps raw views, [n, n_s].
     pub s: &'a [f32],
     /// The previous actions, zero at the start of an episode, [n, n_a].
     pub a_prev: &'a [f32],
@@ -30,9 +30,9 @@ pub struct Transition<'a> {
     pub truncated: &'a [bool],
     /// Whether the simulation failed in this step, n flags: such a row is not to be learned from.
     pub dropped: &'a [bool],
-    /// The true next observations, before any reset, standardised, [n, n_o].
+    /// The true next observations, before any reset, in the form of `o`, [n, n_o].
     pub next_o: &'a [f32],
-    /// The true next views of the critic, before any reset, standardised, [n, n_s].
+    /// The true next views of the critic, before any reset, in the form of `s`, [n, n_s].
     pub next_s: &'a [f32],
 }
 

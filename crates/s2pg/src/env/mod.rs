@@ -7,41 +7,26 @@ use crate::rng::Rng;
 
 mod check;
 mod entry;
+mod guard;
 mod options;
 mod registry;
 mod sensors;
+mod spec;
 mod tasks;
 mod vec;
 mod wrappers;
 
 pub use check::{Check, check_env};
 pub use entry::Entry;
+pub(crate) use guard::Guard;
+pub use guard::{make_guarded, of_one_kind};
 pub use options::{Options, check_options};
 pub use registry::Registry;
 pub use sensors::Sensors;
+pub use spec::EnvSpec;
 pub use tasks::*;
 pub use vec::{Episode, Step, VecEnv};
 pub use wrappers::{Oracle, TimeLimit};
-
-/// The description of an environment: its name, the names of all entries of its views, the range of its action, its
-/// longest episode, and the length of its step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EnvSpec {
-    /// Name under which the environment is registered, for example `HalfCheetahPOMDP-v3`.
-    pub name: String,
-    /// Names of the entries of the policy's observation `o`.
-    pub o: Vec<String>,
-    /// Names of the entries of the critic's view `s`.
-    pub s: Vec<String>,
-    /// Lower bound of each entry of the action.
-    pub low: Vec<f32>,
-    /// Upper bound of each entry of the action.
-    pub high: Vec<f32>,
-    /// Number of steps after which an episode is truncated.
-    pub horizon: usize,
-    /// Simulated time of a step in seconds; 1 where time has no unit.
-    pub dt: f64,
-}
 
 /// The outcome of one step: the reward, and whether the episode ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,6 +38,13 @@ pub struct Outcome {
     /// Whether the episode was cut after this step (a time limit): values are bootstrapped from the true next
     /// observation.
     pub truncated: bool,
+}
+
+impl Outcome {
+    /// Returns the outcome of a step with the reward `r` after which the episode goes on.
+    pub fn new(r: f64) -> Self {
+        Self { r, terminated: false, truncated: false }
+    }
 }
 
 /// An error of an environment.
@@ -74,6 +66,16 @@ pub enum EnvError {
         /// Name of the environment.
         env: String,
         /// How many steps were unstable, and the last complaint.
+        what: String,
+    },
+    /// The environment's own code failed.
+    #[error("{env}: the environment's own code failed in {place}: {what}; mend it there")]
+    Failed {
+        /// Name of the environment.
+        env: String,
+        /// What was called, and at which step of an episode.
+        place: String,
+        /// The words with which the code failed.
         what: String,
     },
     /// The environment cannot be made or restored, or was used wrongly.
@@ -102,22 +104,36 @@ pub struct Shape {
 /// An environment: a task that a policy acts in, with a view `o` for the policy and a view `s` for the critic.
 ///
 /// A step never resets the environment. Every random number is drawn from the generator that is passed in, and what
-/// follows `restore(snapshot())` is repeated to the bit.
+/// follows `restore(snapshot())` is repeated to the bit. [`check_env`] tests all that is said here.
+///
+/// A trainer relies on none of this: what an environment does otherwise is an error that names the environment, or has
+/// the effect that is described at the method.
 pub trait Env: Send {
     /// Returns the description of the environment.
     fn spec(&self) -> &EnvSpec;
     /// Starts an episode.
     fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError>;
     /// Takes one step with the action `a`, which is passed as the policy drew it; the environment clips the action
-    /// where it must.
+    /// where it must. Where the reward or a view is not finite after the step, or the reward is beyond single
+    /// precision, the step counts as unstable ([`EnvError::Unstable`]). An episode that goes on beyond the horizon is
+    /// truncated.
     fn step(&mut self, a: &[f32], rng: &mut Rng) -> Result<Outcome, EnvError>;
-    /// Writes the present views: the policy's into `o`, the critic's into `s`.
+    /// Writes the present views: the policy's into `o`, the critic's into `s`, every entry of both.
     fn observe(&self, o: &mut [f32], s: &mut [f32]);
-    /// Returns figures of the running episode, by name (distance, success, ...).
+    /// Returns figures of the running episode, by name (distance, success, ...). Tables show the figures of ended
+    /// episodes.
+    ///
+    /// The columns of a run are the names that the first environment returns after its first reset. From then on a
+    /// figure goes to the column of its name, in whatever order figures come. The cell of a figure that is missing or
+    /// is not finite stays empty. A figure of any other name is left out, and the run warns once. So a figure that is
+    /// known only at the end is returned from the start, as NaN or as any other number. A name is not empty, holds no
+    /// comma, quotation mark or line break, and is none of those that the tables have already (`mean_reward`,
+    /// `episodes`, ...).
     fn metrics(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
-    /// Returns the whole state of the environment, with whatever the task drew. The length of a snapshot never changes.
+    /// Returns the whole state of the environment, with whatever the task drew. The length of a snapshot never changes,
+    /// and is the same in every copy of the environment; the numbers may be any, infinities and NaN too.
     fn snapshot(&self) -> Vec<f64>;
     /// Goes back to the snapshot `state`.
     fn restore(&mut self, state: &[f64]) -> Result<(), EnvError>;

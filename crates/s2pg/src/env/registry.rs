@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::options::Options;
-use super::{Env, EnvError, Sensors, tasks};
+use super::{Env, EnvError, Sensors, make_guarded, tasks};
 
 /// The environments that a program can make by name.
 pub struct Registry(Vec<Entry>);
@@ -18,13 +18,24 @@ impl Registry {
         self.0.extend(entries);
     }
 
+    /// Adds one more environment, with its name, one line about it, and the function that makes it.
+    pub fn with(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        make: fn(&Options) -> Result<Box<dyn Env>, EnvError>,
+    ) -> Self {
+        self.0.push(Entry { name, about, make });
+        self
+    }
+
     /// Returns all entries, in the order in which they were registered.
     pub fn entries(&self) -> &[Entry] {
         &self.0
     }
 
     /// Makes the environment called `name`. The option `sensors` is a table for [`Sensors`]; all other options go to
-    /// the environment itself.
+    /// the environment itself. A panic in the environment's own code is an error.
     pub fn make(&self, name: &str, options: &Options) -> Result<Box<dyn Env>, EnvError> {
         let Some(entry) = self.0.iter().find(|e| e.name == name) else {
             let names: Vec<_> = self.0.iter().map(|e| e.name).collect();
@@ -33,8 +44,10 @@ impl Registry {
         };
         let mut options = options.clone();
         match options.remove("sensors") {
-            None => (entry.make)(&options),
-            Some(toml::Value::Table(sensors)) => Ok(Box::new(Sensors::new((entry.make)(&options)?, &sensors)?)),
+            None => make_guarded(name, || (entry.make)(&options)),
+            Some(toml::Value::Table(sensors)) => {
+                make_guarded(name, || Ok(Box::new(Sensors::new((entry.make)(&options)?, &sensors)?)))
+            }
             Some(other) => {
                 let what = format!("`sensors` is {other}; it must be a table, as {{ hide = [\"v_*\"] }}");
                 Err(EnvError::Invalid { env: name.into(), what })

@@ -1,9 +1,10 @@
 //! Many environments that are stepped as one; any number of threads gives the same bits.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
-use super::{Env, EnvError, EnvSpec, Outcome};
+use super::{Env, EnvError, EnvSpec, Guard, Outcome};
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
@@ -91,7 +92,7 @@ impl Step {
 /// One environment, with its generator and its running episode.
 struct Lane {
     index: usize,
-    env: Box<dyn Env>,
+    env: Guard,
     rng: Rng,
     r: f64,
     length: usize,
@@ -103,23 +104,7 @@ impl Lane {
     fn reset(&mut self, o: &mut [f32], s: &mut [f32]) -> Result<(), EnvError> {
         (self.r, self.length) = (0.0, 0);
         self.env.reset(&mut self.rng)?;
-        self.env.observe(o, s);
-        if o.iter().chain(&*s).all(|x| x.is_finite()) {
-            return Ok(());
-        }
-        let what = "the first observation is not a finite number".into();
-        Err(EnvError::Unstable { env: self.env.spec().name.clone(), step: 0, what })
-    }
-
-    /// Takes a step. Results that are not finite are an error, [`EnvError::Unstable`].
-    fn step_finite(&mut self, a: &[f32], o: &mut [f32], s: &mut [f32]) -> Result<Outcome, EnvError> {
-        let outcome = self.env.step(a, &mut self.rng)?;
-        self.env.observe(o, s);
-        if outcome.r.is_finite() && o.iter().chain(&*s).all(|x| x.is_finite()) {
-            return Ok(outcome);
-        }
-        let what = "the reward or an observation is not a finite number".into();
-        Err(EnvError::Unstable { env: self.env.spec().name.clone(), step: self.length + 1, what })
+        self.env.observe(o, s)
     }
 
     /// Takes a step, writes row `i` of `step`, and resets the environment where the episode ended. Returns the
@@ -130,7 +115,8 @@ impl Lane {
         let (row_o, row_s) = (row(step.o.len()), row(step.s.len()));
         let (next_o, next_s) = (&mut step.next_o[row_o.clone()], &mut step.next_s[row_s.clone()]);
         let (o, s) = (&mut step.o[row_o], &mut step.s[row_s]);
-        let (outcome, complaint) = match self.step_finite(a, next_o, next_s) {
+        let outcome = self.env.step(a, self.length + 1, &mut self.rng);
+        let (outcome, complaint) = match outcome.and_then(|x| self.env.observe(next_o, next_s).map(|()| x)) {
             Ok(outcome) => {
                 self.r += outcome.r;
                 self.length += 1;
@@ -154,7 +140,7 @@ impl Lane {
                 env: self.index,
                 r: self.r,
                 length: self.length,
-                metrics: self.env.metrics(),
+                metrics: self.env.metrics()?,
                 unstable: complaint.is_some(),
             });
             self.reset(o, s)?;
@@ -244,7 +230,7 @@ impl Worker {
 /// not depend on the number of threads: one thread steps all environments in place, and k threads step k chunks of
 /// neighbours.
 pub struct VecEnv {
-    spec: EnvSpec,
+    spec: Arc<EnvSpec>,
     chunks: Vec<Chunk>,
     /// A worker for each chunk but the first, which the calling thread steps.
     workers: Vec<Worker>,
@@ -255,15 +241,18 @@ pub struct VecEnv {
 }
 
 impl VecEnv {
-    /// Takes at least one environment, all of one spec. `threads` is limited to 1..=n. The first call must be
-    /// [`Self::reset_all`], unless a saved state is loaded.
-    pub fn new(envs: Vec<Box<dyn Env>>, seed: u64, threads: usize) -> Self {
+    /// Takes at least one environment. `threads` is limited to 1..=n. The first call must be [`Self::reset_all`],
+    /// unless a saved state is loaded. A description of an environment that makes no sense, or that differs from that
+    /// of the others, is an error.
+    pub fn new(envs: Vec<Box<dyn Env>>, seed: u64, threads: usize) -> Result<Self, EnvError> {
         assert!(!envs.is_empty(), "a VecEnv of no environments");
-        let (spec, n) = (envs[0].spec().clone(), envs.len());
+        let n = envs.len();
         let threads = threads.clamp(1, n);
-        let mut lanes = envs.into_iter().enumerate().map(|(index, env)| {
-            assert!(*env.spec() == spec, "environments 0 and {index} differ: {spec:?} and {:?}", env.spec());
-            Lane { index, env, rng: Rng::new(seed, &format!("env/{index}")), r: 0.0, length: 0, streak: 0 }
+        let guards = Guard::all(envs)?;
+        let spec = guards[0].spec().clone();
+        let mut lanes = guards.into_iter().enumerate().map(|(index, env)| {
+            let rng = Rng::new(seed, &format!("env/{index}"));
+            Lane { index, env, rng, r: 0.0, length: 0, streak: 0 }
         });
         let (o, s, a) = (spec.o.len(), spec.s.len(), spec.low.len());
         let chunks: Vec<_> = (0..threads)
@@ -280,7 +269,7 @@ impl VecEnv {
             .collect();
         drop(lanes);
         let workers = (1..threads).map(|_| Worker::new()).collect();
-        Self { spec, chunks, workers, step: Step::new(n, o, s), steps: 0, unstable: 0, error: None }
+        Ok(Self { spec, chunks, workers, step: Step::new(n, o, s), steps: 0, unstable: 0, error: None })
     }
 
     /// Returns the spec of every environment.
@@ -296,8 +285,28 @@ impl VecEnv {
 
     /// Returns environment `i`, to be drawn.
     pub fn env(&self, i: usize) -> &dyn Env {
-        let lane = self.chunks.iter().flat_map(|c| &c.lanes).nth(i);
-        &*lane.unwrap_or_else(|| panic!("environment {i} of {}", self.len())).env
+        let lane = self.lanes().nth(i);
+        lane.unwrap_or_else(|| panic!("environment {i} of {}", self.len())).env.inner()
+    }
+
+    /// Returns the lanes in the order of the environments.
+    fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        self.chunks.iter().flat_map(|c| &c.lanes)
+    }
+
+    /// Returns the figures of the running episode of the first environment, by name.
+    pub fn metrics(&self) -> Result<Vec<(&'static str, f64)>, EnvError> {
+        self.chunks[0].lanes[0].env.metrics()
+    }
+
+    /// Truncates episodes after `limit` steps where that is earlier than the horizon.
+    pub fn limit(&mut self, limit: usize) {
+        self.chunks.iter_mut().flat_map(|c| &mut c.lanes).for_each(|lane| lane.env.limit(limit));
+    }
+
+    /// Tells whether an episode had to be truncated here because its environment did not end it.
+    pub fn overran(&self) -> bool {
+        self.lanes().any(|lane| lane.env.overran())
     }
 
     /// Returns the number of steps of all environments together, unstable steps included.
@@ -320,7 +329,8 @@ impl VecEnv {
         &self.step.s
     }
 
-    /// Starts an episode in every environment; running episodes are abandoned and not reported.
+    /// Starts an episode in every environment; running episodes are abandoned and not reported. Environments whose
+    /// snapshots differ in length are an error.
     pub fn reset_all(&mut self) -> Result<(), EnvError> {
         self.check()?;
         let (o, s) = (self.spec.o.len(), self.spec.s.len());
@@ -333,6 +343,20 @@ impl VecEnv {
             row += chunk.lanes.len();
         }
         self.step.episodes.clear();
+        self.check_snapshots()
+    }
+
+    /// Refuses environments whose snapshots differ in length, or cannot be taken: what cannot be saved does not start.
+    fn check_snapshots(&mut self) -> Result<(), EnvError> {
+        let mut first = None;
+        for lane in self.chunks.iter_mut().flat_map(|c| &mut c.lanes) {
+            let length = lane.env.snapshot_len()?;
+            let expected = *first.get_or_insert(length);
+            if length != expected {
+                let what = format!("its copies differ: a snapshot of one has {expected} numbers, of another {length}");
+                return Err(EnvError::Invalid { env: self.spec.name.clone(), what });
+            }
+        }
         Ok(())
     }
 
@@ -395,16 +419,20 @@ impl VecEnv {
         }
     }
 
-    /// Returns the first error of an environment that could not be restored in a [`State::visit`], which itself cannot
-    /// fail. The next reset or step would return the same error.
+    /// Returns the first error of an environment that could not be saved or restored in a [`State::visit`], which
+    /// itself cannot fail. The next reset or step would return the same error.
     pub fn check(&mut self) -> Result<(), EnvError> {
-        self.error.take().map_or(Ok(()), Err)
+        let mut faults = self.chunks.iter_mut().flat_map(|c| &mut c.lanes).filter_map(|lane| lane.env.fault());
+        let first = faults.next();
+        drop(faults);
+        self.error.take().or(first).map_or(Ok(()), Err)
     }
 }
 
 impl State for VecEnv {
-    /// Visits `o`, `s`, the counters and every environment. The names do not depend on the number of threads. The other
-    /// results of the last step are no state.
+    /// Visits `o`, `s`, the counters and, in the scope `lanes`, all environments: each column of all of them is one
+    /// item, row after row, so that the number of items grows neither with the environments nor with the threads. The
+    /// other results of the last step are no state.
     fn visit(&mut self, v: &mut dyn Visitor) {
         let Self { spec: _, chunks, workers: _, step, steps, unstable, error } = self;
         v.count("steps", steps);
@@ -413,28 +441,54 @@ impl State for VecEnv {
         v.item("o", Data::F32(o));
         v.item("s", Data::F32(s));
         let (o_size, s_size) = (o.len() / r.len(), s.len() / r.len());
+        let mut lanes = Vec::new();
         for chunk in chunks {
-            let Chunk { lanes, actions: _, step, complaint: _, error: _ } = chunk;
-            let (first, n) = (lanes[0].index, lanes.len());
+            let Chunk { lanes: of_chunk, actions: _, step, complaint: _, error: _ } = chunk;
+            let (first, n) = (of_chunk[0].index, of_chunk.len());
             step.o.copy_from_slice(&o[first * o_size..(first + n) * o_size]);
             step.s.copy_from_slice(&s[first * s_size..(first + n) * s_size]);
-            for lane in lanes {
-                let Lane { index, env, rng, r, length, streak } = lane;
-                v.enter(&index.to_string());
-                let before = env.snapshot();
-                let mut after = before.clone();
-                v.item("env", Data::F64(&mut after));
-                // Saving must not disturb: an environment is restored only when the visitor wrote something else.
-                if before.iter().zip(&after).any(|(x, y)| x.to_bits() != y.to_bits())
-                    && let Err(e) = env.restore(&after)
-                {
-                    error.get_or_insert(e);
-                }
-                rng.visit(v);
-                v.number("r", r);
-                v.count("length", length);
-                v.count("streak", streak);
-                v.leave();
+            lanes.extend(of_chunk);
+        }
+
+        let (mut snapshots, mut keys, mut returns) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lengths, mut streaks, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        for lane in &mut lanes {
+            let Lane { index: _, env, rng, r, length, streak } = lane;
+            let snapshot = env.snapshot();
+            numbers.push(snapshot.len());
+            snapshots.extend(snapshot);
+            keys.extend(rng.words());
+            returns.push(*r);
+            lengths.push(*length as u64);
+            streaks.push(*streak as u64);
+        }
+        let (snapshots_before, keys_before) = (snapshots.clone(), keys.clone());
+        v.enter("lanes");
+        v.item_of_env("env", &mut snapshots);
+        v.item("rng", Data::U64(&mut keys));
+        v.item_of_env("r", &mut returns);
+        v.item("length", Data::U64(&mut lengths));
+        v.item("streak", Data::U64(&mut streaks));
+        v.leave();
+
+        let keys = keys_before.as_chunks::<6>().0.iter().zip(keys.as_chunks::<6>().0);
+        let counters = returns.iter().zip(lengths.iter().zip(&streaks));
+        let mut at = 0;
+        for (((lane, n), (before, after)), (r, (length, streak))) in
+            lanes.into_iter().zip(numbers).zip(keys).zip(counters)
+        {
+            // Saving must not disturb: what the visitor left as it was is not set.
+            if before != after {
+                lane.rng.set_words(*after);
+            }
+            (lane.r, lane.length, lane.streak) = (*r, *length as usize, *streak as usize);
+            let numbers = at..at + n;
+            at = numbers.end;
+            let (before, after) = (&snapshots_before[numbers.clone()], &snapshots[numbers]);
+            if before.iter().zip(after).any(|(x, y)| x.to_bits() != y.to_bits())
+                && let Err(e) = lane.env.restore(after)
+            {
+                error.get_or_insert(e);
             }
         }
     }
@@ -448,7 +502,7 @@ mod tests {
 
     fn make(name: &str, n: usize, seed: u64, threads: usize) -> VecEnv {
         let envs = (0..n).map(|_| Registry::new().make(name, &Options::new()).unwrap()).collect();
-        let mut envs = VecEnv::new(envs, seed, threads);
+        let mut envs = VecEnv::new(envs, seed, threads).unwrap();
         envs.reset_all().unwrap();
         envs
     }
@@ -499,9 +553,14 @@ mod tests {
     }
 
     impl Scripted {
+        /// Ends an episode after 1000 steps by itself.
         fn boxed(unstable: fn(usize) -> bool, nan: bool) -> Box<dyn Env> {
+            Self::with_horizon(unstable, nan, 1000)
+        }
+        fn with_horizon(unstable: fn(usize) -> bool, nan: bool, horizon: usize) -> Box<dyn Env> {
             let mut spec = Registry::new().make("TMaze-v0", &Options::new()).unwrap().spec().clone();
             (spec.name, spec.o, spec.s) = ("Scripted".into(), vec!["t".into()], vec!["t".into()]);
+            spec.horizon = horizon;
             Box::new(Self { spec, unstable, total: 0, t: 0, nan })
         }
     }
@@ -633,7 +692,7 @@ mod tests {
     /// A state that an environment refuses is reported once.
     #[test]
     fn a_refused_state_is_reported() {
-        let mut envs = VecEnv::new(vec![Scripted::boxed(|_| false, false)], 0, 1);
+        let mut envs = VecEnv::new(vec![Scripted::boxed(|_| false, false)], 0, 1).unwrap();
         envs.reset_all().unwrap();
         let mut tape = Tape::default();
         envs.visit(&mut tape);
@@ -650,7 +709,7 @@ mod tests {
     fn an_unstable_step_is_dropped_and_counted() {
         for nan in [false, true] {
             let envs = vec![Scripted::boxed(|_| false, nan), Scripted::boxed(|t| t % 4 == 0, nan)];
-            let mut envs = VecEnv::new(envs, 0, 2);
+            let mut envs = VecEnv::new(envs, 0, 2).unwrap();
             envs.reset_all().unwrap();
             for t in 1..=12 {
                 let step = envs.step(&[0.0; 2]).unwrap();
@@ -672,7 +731,7 @@ mod tests {
     #[test]
     fn unstable_steps_have_a_budget() {
         let stop = |unstable: fn(usize) -> bool, most: usize| {
-            let mut envs = VecEnv::new(vec![Scripted::boxed(unstable, false)], 0, 1);
+            let mut envs = VecEnv::new(vec![Scripted::boxed(unstable, false)], 0, 1).unwrap();
             envs.reset_all().unwrap();
             (1..=most).find(|_| envs.step(&[0.0]).is_err_and(|e| matches!(e, EnvError::Budget { .. })))
         };
@@ -694,11 +753,86 @@ mod tests {
         }
     }
 
-    /// A panic in an environment on another thread is the caller's panic.
+    /// A panic in an environment, on another thread or on this one, is an error that names the environment, the step
+    /// and the words of the panic; its neighbours have taken their step.
     #[test]
-    #[should_panic(expected = "as written")]
-    fn a_panic_is_passed_on() {
-        let envs = vec![Scripted::boxed(|_| false, false), Scripted::boxed(|_| panic!("as written"), false)];
-        let _ = VecEnv::new(envs, 0, 2).step(&[0.0; 2]);
+    fn a_panic_in_an_environment_is_its_error() {
+        for place in [0, 1] {
+            let broken = Scripted::boxed(|t| if t == 3 { panic!("as\n  written") } else { false }, false);
+            let mut envs = vec![Scripted::boxed(|_| false, false), broken];
+            envs.rotate_left(place);
+            let mut envs = VecEnv::new(envs, 0, 2).unwrap();
+            envs.reset_all().unwrap();
+            (0..2).for_each(|_| drop(envs.step(&[0.0; 2]).unwrap().clone()));
+            let error = envs.step(&[0.0; 2]).unwrap_err();
+            assert!(matches!(error, EnvError::Failed { .. }));
+            let expected = "Scripted: the environment's own code failed in `step` at step 3 of the episode: as written";
+            assert!(error.to_string().starts_with(expected), "{error}");
+            assert_eq!(envs.env(place).snapshot(), [3.0, 3.0]);
+        }
+    }
+
+    /// An episode that its environment does not end is truncated at the horizon, or at an earlier limit, and this is
+    /// known; one that ends by itself is left alone.
+    #[test]
+    fn an_episode_is_truncated_at_the_horizon() {
+        for (limit, length) in [(usize::MAX, 11), (4, 4)] {
+            let mut envs = VecEnv::new(vec![Scripted::with_horizon(|_| false, false, 11)], 0, 1).unwrap();
+            envs.limit(limit);
+            envs.reset_all().unwrap();
+            for t in 1..=3 * length {
+                let step = envs.step(&[0.0]).unwrap();
+                let ended = t % length == 0;
+                assert_eq!((step.truncated[0], step.terminated[0], step.dropped[0]), (ended, false, false));
+                assert_eq!(step.next_o[0], ((t - 1) % length + 1) as f32, "the true last view");
+                assert_eq!(step.episodes.iter().map(|e| e.length).sum::<usize>(), if ended { length } else { 0 });
+                assert_eq!(envs.overran(), t >= length);
+            }
+        }
+        let mut envs = make("TMaze-v0", 1, 0, 1);
+        (0..33).for_each(|_| drop(envs.step(&[0.0]).unwrap().clone()));
+        assert!(!envs.overran());
+    }
+
+    /// A number that is not finite, that is beyond single precision, or that was not written, is named.
+    #[test]
+    fn what_is_not_finite_is_named() {
+        struct Odd(EnvSpec, &'static str);
+        impl Env for Odd {
+            fn spec(&self) -> &EnvSpec {
+                &self.0
+            }
+            fn reset(&mut self, _: &mut Rng) -> Result<(), EnvError> {
+                Ok(())
+            }
+            fn step(&mut self, _: &[f32], _: &mut Rng) -> Result<Outcome, EnvError> {
+                let r = if self.1 == "reward" { 1e300 } else { 0.0 };
+                Ok(Outcome { r, terminated: false, truncated: false })
+            }
+            fn observe(&self, o: &mut [f32], s: &mut [f32]) {
+                o[0] = if self.1 == "infinite" { f32::INFINITY } else { 0.0 };
+                let written = if self.1 == "unwritten" { 2 } else { 3 };
+                s[..written].fill(0.0);
+                o[1..].fill(0.0);
+            }
+            fn snapshot(&self) -> Vec<f64> {
+                vec![0.0; if self.1 == "long" { 2 } else { 1 }]
+            }
+            fn restore(&mut self, _: &[f64]) -> Result<(), EnvError> {
+                Ok(())
+            }
+        }
+        let spec = Registry::new().make("PendulumPOMDP-v1", &Options::new()).unwrap().spec().clone();
+        let odd = |kind| -> Box<dyn Env> { Box::new(Odd(spec.clone(), kind)) };
+        let error = |kinds: &[&'static str]| {
+            let mut envs = VecEnv::new(kinds.iter().map(|kind| odd(kind)).collect(), 0, 1).unwrap();
+            let error =
+                envs.reset_all().and_then(|()| (0..11).try_for_each(|_| envs.step(&vec![0.0; kinds.len()]).map(drop)));
+            error.unwrap_err().to_string()
+        };
+        assert!(error(&["reward"]).contains("the reward is 1e300, which single precision cannot hold"));
+        assert!(error(&["infinite"]).contains("at step 0 of the episode (the entry `cos` of `o` is inf)"));
+        assert!(error(&["unwritten"]).contains("the entry `velocity` of `s` was not written"));
+        assert!(error(&["", "long"]).contains("a snapshot of one has 1 numbers, of another 2"));
     }
 }

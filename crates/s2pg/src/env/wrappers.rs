@@ -94,8 +94,13 @@ impl<E: Env> Env for Oracle<E> {
     }
 
     fn observe(&self, o: &mut [f32], s: &mut [f32]) {
-        // `o` is as long as `s`; it holds the inner `o` for a moment, before the critic's view is copied into it.
-        self.env.observe(&mut o[..self.env.spec().o.len()], s);
+        // `o` is as long as `s`; it holds the inner `o` for a moment, before the critic's view is copied into it. Where
+        // the policy would see more than the critic, there is no room for that.
+        let inner = self.env.spec().o.len();
+        match o.get_mut(..inner) {
+            Some(o) => self.env.observe(o, s),
+            None => self.env.observe(&mut vec![0.0; inner], s),
+        }
         o.copy_from_slice(s);
     }
 

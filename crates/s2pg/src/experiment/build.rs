@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::estimator::Estimator;
 use super::keys::{Experiment, ExperimentError};
-use crate::algo::{Recipe, for_each_algorithm};
-use crate::env::{Env, EnvError, MakeEnv, Oracle, Registry};
-use crate::plan::{Plan, PlanError, Switches};
+use crate::algo::{Recipe, Schedule, for_each_algorithm};
+use crate::env::{EnvError, EnvSpec, MakeEnv, Oracle, Registry, make_guarded, of_one_kind};
+use crate::plan::{Budget, Demand, Learning, Plan, PlanError, Switches, resident};
 use crate::policy::Actor;
+use crate::rng::Rng;
 use crate::train::{AnyTrainer, Parts, Player, Trainer};
 
 /// Why an experiment cannot be built.
@@ -34,17 +35,20 @@ pub fn build(
     registry: Arc<Registry>,
     threads: usize,
 ) -> Result<Box<dyn AnyTrainer>, BuildError> {
-    let make_env = experiment.make_env(registry);
-    let plan = experiment.plan(&make_env, threads)?;
+    let (make_env, spec) = of_one_kind(&experiment.env.name, experiment.make_env(registry))?;
+    let mut plan = experiment.plan(spec, threads);
+    // Memory is asked for before anything is made: what the system cannot give would end the process.
+    experiment.reserve(&mut plan, &make_env)?;
     experiment.training(&plan, make_env)
 }
 
 /// Makes the untrained player of an experiment, and a function that makes environments for the player. No training is
 /// built: no critic, no optimiser, no buffer.
 pub fn player(experiment: &Experiment, registry: Arc<Registry>) -> Result<(Player, MakeEnv), BuildError> {
-    let make_env = experiment.make_env(registry);
-    let plan = experiment.plan(&make_env, 1)?;
-    Ok((Player::untrained(experiment.policy(&plan), &plan.spec, experiment.standardise), make_env))
+    let (make_env, spec) = of_one_kind(&experiment.env.name, experiment.make_env(registry))?;
+    let mut plan = experiment.plan(spec, 1);
+    plan.reserve(&Demand { learning: None, batch: ("", 0), episodes: 1, env: 0 })?;
+    Ok((Player::untrained(experiment.policy(&plan)?, &plan.spec, experiment.standardise), make_env))
 }
 
 impl Experiment {
@@ -52,9 +56,9 @@ impl Experiment {
     fn make_env(&self, registry: Arc<Registry>) -> MakeEnv {
         let env = self.env.clone();
         let oracle = self.estimator == Estimator::Oracle;
-        Arc::new(move || -> Result<Box<dyn Env>, EnvError> {
-            let env = registry.make(&env.name, &env.options)?;
-            Ok(if oracle { Box::new(Oracle::new(env)) } else { env })
+        Arc::new(move || {
+            let made = registry.make(&env.name, &env.options)?;
+            if oracle { make_guarded(&env.name, || Ok(Box::new(Oracle::new(made)))) } else { Ok(made) }
         })
     }
 
@@ -64,9 +68,10 @@ impl Experiment {
         self.switches.decide(self.compat, memory, self.algorithm.row().published)
     }
 
-    fn plan(&self, make_env: &MakeEnv, threads: usize) -> Result<Plan, EnvError> {
-        Ok(Plan {
-            spec: make_env()?.spec().clone(),
+    fn plan(&self, spec: EnvSpec, threads: usize) -> Plan {
+        Plan {
+            budget: Budget::new(&spec.name),
+            spec,
             memory: self.estimator.memory(self.network.core().state_size()),
             network: self.network.clone(),
             critic: self.critic,
@@ -76,7 +81,30 @@ impl Experiment {
             seed: self.seed,
             diagnostics: self.diagnostics,
             switches: self.deviations(),
-        })
+        }
+    }
+
+    /// Adds to the budget of a plan what a training takes beside its buffer, or refuses the experiment.
+    fn reserve(&self, plan: &mut Plan, make_env: &MakeEnv) -> Result<(), BuildError> {
+        let keys = self.keys();
+        let batch = |name: &str| {
+            let key = format!("{}.{name}", self.algorithm.table());
+            let value = keys.iter().find(|(k, _)| *k == key).and_then(|(_, value)| value.parse().ok());
+            (key, value.unwrap_or(0))
+        };
+        let (learning, (key, batch)) = match self.schedule() {
+            Schedule::Episodes => (Learning::Episodes, batch("episodes")),
+            Schedule::OnPolicy { steps } => {
+                let (key, minibatch) = batch("minibatch");
+                (Learning::OnPolicy, (key, minibatch.min(steps)))
+            }
+            Schedule::OffPolicy { .. } => (Learning::OffPolicy, batch("batch")),
+        };
+        let episodes = if self.evaluation.every > 0 { self.evaluation.episodes } else { 0 };
+        let mut demand = Demand { learning: Some(learning), batch: (&key, batch), episodes, env: 0 };
+        plan.clone().reserve(&demand)?;
+        demand.env = measured(make_env, plan.parallel.max(episodes))?;
+        Ok(plan.reserve(&demand)?)
     }
 
     /// Makes the training of the algorithm whose settings are `recipe`.
@@ -89,6 +117,7 @@ impl Experiment {
             algorithm,
             buffer,
             make_env,
+            steps: self.steps,
             parallel: plan.parallel,
             threads: plan.threads,
             seed: plan.seed,
@@ -96,6 +125,24 @@ impl Experiment {
             switches: plan.switches,
         })?))
     }
+}
+
+/// Returns the bytes that one environment takes, measured on a few of them. 0 where no more than a few are wanted, or
+/// where the system does not tell what this process holds.
+fn measured(make_env: &MakeEnv, wanted: usize) -> Result<usize, EnvError> {
+    const FEW: usize = 64;
+    /// Bytes that the measurement may be wrong by.
+    const NOISE: usize = 1 << 20;
+    let (Some(before), true) = (resident(), wanted > FEW) else { return Ok(0) };
+    let mut rng = Rng::new(0, "measured");
+    let mut envs = Vec::new();
+    for _ in 0..FEW / 4 {
+        let mut env = make_env()?;
+        env.reset(&mut rng)?;
+        envs.push(env);
+    }
+    let taken = resident().unwrap_or(0).saturating_sub(before).saturating_sub(NOISE);
+    Ok(taken / envs.len())
 }
 
 macro_rules! dispatch {
@@ -108,7 +155,7 @@ macro_rules! dispatch {
                 }
             }
 
-            fn policy(&self, plan: &Plan) -> Actor {
+            fn policy(&self, plan: &Plan) -> Result<Actor, PlanError> {
                 match self.algorithm.table() {
                     $(stringify!($table) => self.$table.policy(plan),)+
                     other => unreachable!("a table {other} of settings is registered"),
@@ -118,3 +165,85 @@ macro_rules! dispatch {
     };
 }
 for_each_algorithm!(dispatch);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::AlgorithmName;
+    use crate::nn::Params;
+    use crate::policy::View;
+
+    fn parse(algorithm: &str, estimator: &str, changes: &[String]) -> Result<Experiment, ExperimentError> {
+        let text = format!(
+            "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = {}\n[env]\nname = \"TMaze-v0\"\n",
+            i64::MAX
+        );
+        Experiment::parse("test.toml", &text, changes)
+    }
+
+    /// An experiment that no machine has the memory for is refused in one sentence with the key that is too large,
+    /// before anything is made: whatever the key and the algorithm, and no sum overflows.
+    #[test]
+    fn what_takes_too_much_memory_is_refused() {
+        const MOST: usize = i64::MAX as usize;
+        let mut refused = 0;
+        for algorithm in AlgorithmName::all() {
+            let table = algorithm.table();
+            let of = |estimator: &str, changes: &[String]| parse(algorithm.name(), estimator, changes);
+            let keys = of("rs", &[]).unwrap().keys();
+            let has = |key: &str| keys.iter().any(|(k, _)| k == key);
+            for large in [1 << 36, MOST] {
+                // The keys that are set, of which one has to be named.
+                let own = |name: &str| (format!("{table}.{name}"), large);
+                let plain = |key: &str| vec![(key.to_string(), large)];
+                let mut cases = vec![
+                    ("rs", plain("network.hidden")),
+                    ("bptt:4", plain("network.hidden")),
+                    ("rs", plain("network.features")),
+                    ("vanilla", plain("network.features")),
+                    ("vanilla", plain("evaluation.episodes")),
+                    ("rs", vec![own("replay"), own("batch")]),
+                    ("rs", vec![own("replay")]),
+                    ("window:4", vec![own("steps"), own("minibatch")]),
+                    ("bptt:4", vec![own("steps")]),
+                    ("bptt:full", vec![own("episodes")]),
+                    ("rs", [plain("env.parallel"), vec![own("steps"), own("replay"), own("episodes")]].concat()),
+                ];
+                cases.iter_mut().for_each(|(_, keys)| keys.retain(|(key, _)| has(key)));
+                for (estimator, keys) in cases.iter().filter(|(_, keys)| !keys.is_empty()) {
+                    let changes: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                    // What does not parse was refused already.
+                    let Ok(experiment) = of(estimator, &changes) else { continue };
+                    let Err(error) = build(&experiment, Arc::new(Registry::new()), 1) else {
+                        panic!("{algorithm} {estimator} {changes:?} was built")
+                    };
+                    let error = error.to_string();
+                    let named = keys.iter().any(|(key, _)| error.starts_with(&format!("`{key}` = {large} takes ")));
+                    assert!(named && !error.contains('\n'), "{algorithm} {estimator} {changes:?}: {error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 80, "{refused} experiments were refused");
+        println!("{refused} experiments refused, none built");
+    }
+
+    /// Every size that a network is said to have is the size that it has.
+    #[test]
+    fn sizes_are_those_of_the_networks() {
+        for estimator in ["rs", "bptt:4", "window:3", "vanilla"] {
+            let experiment = parse("ppo", estimator, &[]).unwrap();
+            let spec = experiment.make_env(Arc::new(Registry::new()))().unwrap().spec().clone();
+            let mut plan = experiment.plan(spec, 1);
+            for critic in [View::Observation, View::State] {
+                plan.critic = critic;
+                let made = [
+                    plan.gaussian_policy().params().data().len(),
+                    plan.value().params().data().len(),
+                    plan.critics(1, 1.0)[0].params().data().len(),
+                ];
+                assert_eq!(plan.sizes().map(|size| size.parameters), made, "{estimator}");
+            }
+        }
+    }
+}

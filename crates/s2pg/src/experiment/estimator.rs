@@ -50,6 +50,9 @@ impl Estimator {
     }
 }
 
+/// The most steps that an estimator goes back or shows.
+const LONGEST: usize = 100_000;
+
 /// How far a gradient goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
@@ -75,20 +78,28 @@ impl Display for Estimator {
 impl FromStr for Estimator {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
-        let steps = |n: &str| n.parse().ok().filter(|n| (1..=100_000).contains(n));
-        let found = match s.split_once(':') {
-            None if s == "rs" => Some(Self::Rs),
-            None if s == "vanilla" => Some(Self::Vanilla),
-            None if s == "oracle" => Some(Self::Oracle),
-            Some(("bptt", "full")) => Some(Self::Bptt(Span::Full)),
-            Some(("bptt", n)) => steps(n).map(|n| Self::Bptt(Span::Steps(n))),
-            Some(("window", n)) => steps(n).map(Self::Window),
-            _ => None,
+        let unknown = || {
+            format!(
+                "there is no estimator `{s}`; there are rs, bptt:K, bptt:full, window:K, vanilla and oracle, with K from \
+                 1 to {LONGEST}"
+            )
         };
-        found.ok_or(format!(
-            "there is no estimator `{s}`; there are rs, bptt:K, bptt:full, window:K, vanilla and oracle, with K from 1 \
-             on"
-        ))
+        let steps = |kind: &str, n: &str| match n.parse() {
+            Ok(n) if (1..=LONGEST).contains(&n) => Ok(n),
+            _ => Err(format!(
+                "`{s}` is not possible; write {kind}:K with a whole number K from 1 to {LONGEST}{}",
+                if kind == "bptt" { ", or bptt:full" } else { "" }
+            )),
+        };
+        match s.split_once(':').or(Some((s, "")).filter(|(kind, _)| ["bptt", "window"].contains(kind))) {
+            None if s == "rs" => Ok(Self::Rs),
+            None if s == "vanilla" => Ok(Self::Vanilla),
+            None if s == "oracle" => Ok(Self::Oracle),
+            Some(("bptt", "full")) => Ok(Self::Bptt(Span::Full)),
+            Some(("bptt", n)) => Ok(Self::Bptt(Span::Steps(steps("bptt", n)?))),
+            Some(("window", n)) => Ok(Self::Window(steps("window", n)?)),
+            _ => Err(unknown()),
+        }
     }
 }
 

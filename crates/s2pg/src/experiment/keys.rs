@@ -1,111 +1,111 @@
 //! The keys of an experiment: everything that decides a run, read from a TOML file.
 
-use std::fmt::Display;
-
-use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 use super::algorithm::AlgorithmName;
 use super::estimator::Estimator;
-use crate::algo::settings::Limit;
-use crate::algo::{Recipe, Schedule, for_each_algorithm};
-use crate::plan::{Compat, NetworkSettings, SwitchSettings};
+use super::reading::{Reading, one_line};
+use crate::algo::{Extent, Recipe, Schedule, for_each_algorithm};
+use crate::plan::keys::{Value, table};
+use crate::plan::{Compat, NetworkSettings, SwitchSettings, Table};
 use crate::policy::View;
 
-/// The table `[env]` of an experiment: the environment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EnvSettings {
-    /// Name under which the environment is registered.
-    pub name: String,
-    /// Number of environments that are stepped together.
-    #[serde(default = "one")]
-    pub parallel: usize,
-    /// All other keys of the table, which are options of the environment itself.
-    #[serde(flatten)]
-    pub options: toml::Table,
-}
+impl Value for AlgorithmName {}
+impl Value for Estimator {}
+impl Value for View {}
+impl Value for Compat {}
 
-fn one() -> usize {
-    1
-}
-
-/// The table `[evaluation]` of an experiment: when and how the policy is evaluated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EvaluationSettings {
-    /// Environment steps between evaluations; 0 for no evaluations.
-    pub every: usize,
-    /// Number of episodes of an evaluation of each kind, stochastic and deterministic.
-    pub episodes: usize,
-}
-
-impl Default for EvaluationSettings {
-    fn default() -> Self {
-        Self { every: 50_000, episodes: 10 }
+table! {
+    /// The table `[env]` of an experiment: the environment. All keys but these are options of the environment itself,
+    /// such as `env.corridor`; the page about environments has them.
+    EnvSettings "env" {
+        /// Name under which the environment is registered; `s2pg envs` lists the names.
+        name: String, Any;
+        /// Number of environments that are stepped together.
+        parallel: usize = 1, AtLeastOne;
+    }
+    and {
+        /// All other keys of the table, which are options of the environment itself.
+        #[serde(flatten)]
+        options: toml::Table;
     }
 }
 
-/// The table `[checkpoint]` of an experiment: when the run is saved.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CheckpointSettings {
-    /// Environment steps between checkpoints; 0 for a checkpoint after the last step only.
-    pub every: usize,
+table! {
+    /// The table `[evaluation]` of an experiment: when and how the policy is evaluated.
+    EvaluationSettings "evaluation" {
+        /// Environment steps between evaluations; 0 for no evaluations.
+        every: usize = 50_000, Any;
+        /// Number of episodes of an evaluation of each kind, stochastic and deterministic.
+        episodes: usize = 10, AtLeastOne;
+    }
 }
 
-impl Default for CheckpointSettings {
-    fn default() -> Self {
-        Self { every: 50_000 }
+table! {
+    /// The table `[checkpoint]` of an experiment: when the run is saved.
+    CheckpointSettings "checkpoint" {
+        /// Environment steps between checkpoints; 0 for a checkpoint after the last step only.
+        every: usize = 50_000, Any;
     }
 }
 
 macro_rules! experiment {
     ($($table:ident),+) => {
-        /// Everything that decides a run: with the same binary, the same experiment gives the same bits.
-        ///
-        /// There is a table of settings for each algorithm; an experiment may set the table of its own algorithm only.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub struct Experiment {
-            /// The algorithm.
-            pub algorithm: AlgorithmName,
-            /// The estimator of the gradient, which decides what the policy remembers.
-            pub estimator: Estimator,
-            /// Seed of every random stream.
-            #[serde(default)]
-            pub seed: u64,
-            /// Environment steps of the whole run, of all environments together.
-            pub steps: usize,
-            /// The view of the world that the critic sees.
-            #[serde(default = "observation")]
-            pub critic: View,
-            /// Whether observations are standardised as they come.
-            #[serde(default = "yes")]
-            pub standardise: bool,
-            /// Whether errors of the published code are repeated.
-            #[serde(default)]
-            pub compat: Compat,
-            /// Whether updates return figures of gradients and states as well: `grad/...` and `state/...`.
-            #[serde(default)]
-            pub diagnostics: bool,
-            /// The environment.
-            pub env: EnvSettings,
-            /// Sizes of the networks.
-            #[serde(default)]
-            pub network: NetworkSettings,
-            $(
-                #[doc = concat!("Settings of the algorithms of the module `", stringify!($table), "`.")]
+        table! {
+            /// Everything that decides a run: with the same binary, the same experiment gives the same bits.
+            ///
+            /// There is a table of settings for each algorithm; an experiment may set the table of its own algorithm
+            /// only.
+            Experiment "" {
+                /// The algorithm; `s2pg algos` lists the names.
+                algorithm: AlgorithmName, Any;
+                /// The estimator of the gradient, which decides what the policy remembers: `rs`, `bptt:K`, `bptt:full`,
+                /// `window:K`, `vanilla` or `oracle`, with K from 1 to 100000.
+                estimator: Estimator, Any;
+                /// Seed of every random stream.
+                seed: u64 = 0, Any;
+                /// Environment steps of the whole run, of all environments together.
+                steps: usize, AtLeastOne;
+                /// The view of the world that the critic sees.
+                critic: View = View::Observation, Any;
+                /// Whether observations are standardised: as they come, or, in a replay buffer, when they are shown.
+                standardise: bool = true, Any;
+                /// Whether errors of the published code are repeated.
+                compat: Compat = Compat::Correct, Any;
+                /// Whether updates return figures of gradients and states as well: `grad/...` and `state/...`.
+                diagnostics: bool = false, Any;
+            }
+            and {
+                /// The environment.
+                env: EnvSettings;
+                /// Sizes of the networks.
+                network: NetworkSettings;
+                $(
+                    #[doc = concat!("Settings of the algorithms of the module `", stringify!($table), "`.")]
+                    #[serde(default)]
+                    $table: crate::algo::$table::Settings;
+                )+
+                /// When the policy is evaluated.
+                evaluation: EvaluationSettings;
+                /// When the run is saved.
+                checkpoint: CheckpointSettings;
+                /// Single deviations of the published code.
                 #[serde(default)]
-                pub $table: crate::algo::$table::Settings,
-            )+
-            /// When the policy is evaluated.
-            #[serde(default)]
-            pub evaluation: EvaluationSettings,
-            /// When the run is saved.
-            #[serde(default)]
-            pub checkpoint: CheckpointSettings,
-            /// Single deviations of the published code.
-            #[serde(default)]
-            pub switches: SwitchSettings,
+                switches: SwitchSettings;
+            }
+        }
+
+        /// Describes all tables of an experiment; the first has the keys at the top.
+        fn described() -> Vec<Table> {
+            vec![
+                Experiment::table(),
+                EnvSettings::table(),
+                NetworkSettings::table(),
+                $(crate::algo::$table::Settings::table(),)+
+                EvaluationSettings::table(),
+                CheckpointSettings::table(),
+                SwitchSettings::table(),
+            ]
         }
 
         impl Experiment {
@@ -117,10 +117,11 @@ macro_rules! experiment {
                 }
             }
 
-            /// Refuses settings of the algorithm that are out of range.
+            /// Refuses settings of the algorithm that are out of range, or with which the run learns nothing.
             fn check_algorithm(&self) -> Result<(), String> {
+                let run = Extent { steps: self.steps, parallel: self.env.parallel };
                 match self.algorithm.table() {
-                    $(stringify!($table) => self.$table.check(self.algorithm.row(), self.env.parallel),)+
+                    $(stringify!($table) => self.$table.check(self.algorithm.row(), run),)+
                     other => unreachable!("a table {other} of settings is registered"),
                 }
             }
@@ -129,12 +130,52 @@ macro_rules! experiment {
 }
 for_each_algorithm!(experiment);
 
-fn observation() -> View {
-    View::Observation
+/// Returns all tables of an experiment, with every key; the first table has the keys at the top of an experiment.
+pub fn tables() -> &'static [Table] {
+    static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
+        let mut tables = described();
+        for algorithm in AlgorithmName::all() {
+            let bases = [true, false].map(|recurrent| base(algorithm, recurrent));
+            for key in tables.iter_mut().flat_map(|table| &mut table.keys) {
+                let published = bases.each_ref().map(|base| {
+                    let value = match key.path.split_once('.') {
+                        Some((table, name)) => base.get(table)?.get(name),
+                        None => base.get(&key.path),
+                    };
+                    value.filter(|value| key.default.as_ref() != Some(value)).cloned()
+                });
+                let cases = match published {
+                    [with, without] if with == without => vec![(algorithm.to_string(), with)],
+                    [with, without] => vec![
+                        (format!("{algorithm} with a state"), with),
+                        (format!("{algorithm} without a state"), without),
+                    ],
+                };
+                key.published.extend(cases.into_iter().filter_map(|(of, value)| Some((of, value?))));
+            }
+        }
+        tables
+    });
+    &TABLES
 }
 
-fn yes() -> bool {
-    true
+/// Returns the keys in which the published runs of an algorithm differ from the defaults.
+fn base(algorithm: AlgorithmName, recurrent: bool) -> toml::Table {
+    (algorithm.row().base)(recurrent).parse().expect("the base of an algorithm is TOML")
+}
+
+/// Returns the defaults of all keys but those of the algorithms, whose settings have defaults of their own.
+fn defaults() -> toml::Table {
+    let mut defaults = toml::Table::new();
+    for Table { name, keys, .. } in tables().iter().filter(|t| AlgorithmName::tables().all(|other| other != t.name)) {
+        let pairs = keys.iter().filter_map(|key| Some((key.name.to_string(), key.default.clone()?)));
+        if name.is_empty() {
+            defaults.extend(pairs);
+        } else {
+            defaults.insert(name.to_string(), toml::Value::Table(pairs.collect()));
+        }
+    }
+    defaults
 }
 
 /// A mistake in an experiment, in one sentence.
@@ -143,41 +184,34 @@ fn yes() -> bool {
 pub struct ExperimentError(pub String);
 
 impl Experiment {
-    /// Reads an experiment from the TOML text `text` and applies overrides such as `ppo.clip=0.1`. An error is one
-    /// sentence that names the key, and `file` with the line or the override.
+    /// Reads an experiment from the TOML text `text` and applies overrides such as `ppo.clip=0.1`. Keys that neither
+    /// sets have the values that the algorithm was published with. An error is one sentence that names the key, and
+    /// `file` with the line or the override.
     pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, ExperimentError> {
-        let complain = |e: toml::de::Error| {
-            let line = 1 + e.span().map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count());
-            ExperimentError(format!("{file}:{line}: {}", one_line(e.message())))
-        };
-        let read: Self = toml::from_str(text).map_err(complain)?;
-        drop(read);
-        let mut table: toml::Table = toml::from_str(text).map_err(complain)?;
+        let mut reading = Reading::new(tables(), file, text).map_err(ExperimentError)?;
         for assignment in overrides {
-            set(&mut table, assignment)?;
-            let refuse =
-                |e: &dyn Display| ExperimentError(format!("override `{assignment}`: {}", one_line(&e.to_string())));
-            let changed: Self = table.clone().try_into().map_err(|e: toml::de::Error| refuse(&e.message()))?;
-            drop(changed);
+            reading.change(assignment).map_err(ExperimentError)?;
         }
-        let whole = if overrides.is_empty() { file.into() } else { format!("{file} with {}", overrides.join(" ")) };
-        let experiment = Self::complete(table).and_then(|e| e.check().map(|()| e));
-        experiment.map_err(|e| ExperimentError(format!("{whole}: {e}")))
+        if let Some(key) = reading.missing() {
+            let meaning = key.meaning.trim_end_matches('.');
+            return Err(ExperimentError(format!("{file}: `{}` is missing, which must be set ({meaning})", key.path)));
+        }
+        let experiment = Self::complete(reading.values.clone()).and_then(|e| e.check().map(|()| e));
+        experiment.map_err(|e| ExperimentError(reading.locate(&e)))
     }
 
-    /// Reads an experiment from a table. Keys that the table does not set have the values that the algorithm was
-    /// published with.
+    /// Reads an experiment from a table whose values fit their keys, and which has all keys that must be set.
     fn complete(mut table: toml::Table) -> Result<Self, String> {
-        let read = |table: toml::Table| table.try_into::<Self>().map_err(|e| one_line(e.message()));
-        let experiment = read(table.clone())?;
-        let (name, own) = (experiment.algorithm, experiment.algorithm.table());
+        let text = |key: &str| table[key].as_str().unwrap_or_default();
+        let (name, estimator): (AlgorithmName, Estimator) = (text("algorithm").parse()?, text("estimator").parse()?);
+        let own = name.table();
         if let Some(other) = AlgorithmName::tables().find(|t| *t != own && table.contains_key(*t)) {
             return Err(format!(
                 "`[{other}]` is set, but the algorithm is {name}, which reads `[{own}]`; take `[{other}]` away, or begin \
                  with a preset of {name}"
             ));
         }
-        if experiment.compat == Compat::Official
+        if table.get("compat").and_then(toml::Value::as_str) == Some("official")
             && let Some(env) = table.get_mut("env").and_then(toml::Value::as_table_mut)
             && env.get("masses").and_then(toml::Value::as_str) == Some("discrete")
         {
@@ -186,10 +220,9 @@ impl Experiment {
                 env.entry(key).or_insert(toml::Value::Boolean(true));
             }
         }
-        let recurrent = experiment.estimator.memory(1).is_recurrent();
-        let base = (name.row().base)(recurrent).parse().expect("the base of an algorithm is TOML");
-        fill(&mut table, base);
-        read(table)
+        fill(&mut table, base(name, estimator.memory(1).is_recurrent()));
+        fill(&mut table, defaults());
+        table.try_into::<Self>().map_err(|e| one_line(e.message()))
     }
 
     /// Returns the experiment as TOML text, with every key written out.
@@ -208,14 +241,11 @@ impl Experiment {
 
     /// Refuses values that are out of range.
     fn check(&self) -> Result<(), String> {
-        Limit::AtLeastOne.check("steps", &self.steps)?;
-        Limit::AtLeastOne.check("env.parallel", &self.env.parallel)?;
-        Limit::AtLeastOne.check("network.features", &self.network.features)?;
-        Limit::AtLeastOne.check("network.critic_features", &self.network.critic_features)?;
-        Limit::AtLeastOne.check("network.hidden", &self.network.hidden)?;
-        Limit::Positive.check("network.std", &self.network.std)?;
-        Limit::Positive.check("network.state_std", &self.network.state_std)?;
-        Limit::AtLeastOne.check("evaluation.episodes", &self.evaluation.episodes)?;
+        self.limits()?;
+        self.env.limits()?;
+        self.network.limits()?;
+        self.evaluation.limits()?;
+        self.checkpoint.limits()?;
         self.check_algorithm()
     }
 }
@@ -233,27 +263,6 @@ fn fill(table: &mut toml::Table, base: toml::Table) {
     }
 }
 
-/// Applies the override `a.b.c=value` to `table`. A value that is not TOML is taken as a string.
-fn set(table: &mut toml::Table, assignment: &str) -> Result<(), ExperimentError> {
-    let Some((path, value)) = assignment.split_once('=') else {
-        return Err(ExperimentError(format!("override `{assignment}` has no `=`; write it as key=value")));
-    };
-    let value = format!("x = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("x"));
-    let value = value.unwrap_or_else(|| toml::Value::String(assignment[path.len() + 1..].to_string()));
-    let mut keys: Vec<&str> = path.trim().split('.').collect();
-    let last = keys.pop().unwrap_or_default();
-    let mut table = table;
-    for key in keys {
-        let entry = table.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        let Some(inner) = entry.as_table_mut() else {
-            return Err(ExperimentError(format!("override `{assignment}`: `{key}` is not a table")));
-        };
-        table = inner;
-    }
-    table.insert(last.to_string(), value);
-    Ok(())
-}
-
 /// Returns the keys of a table in dotted form behind `prefix`, with their values as TOML text.
 pub(crate) fn flat(prefix: &str, table: &toml::Table) -> Vec<(String, String)> {
     let pairs = table.iter().flat_map(|(key, value)| match value {
@@ -263,32 +272,11 @@ pub(crate) fn flat(prefix: &str, table: &toml::Table) -> Vec<(String, String)> {
     pairs.collect()
 }
 
-/// Keys that had another name, and what they are now.
-const RENAMED: [(&str, &str); 8] = [
-    ("reset_prev_action", "`switches.keep_prev_action`, with the opposite value"),
-    ("flag_epoch_cut_as_last", "`switches.cut_at_evaluation`, with the opposite value"),
-    ("det_eval_really_deterministic", "`switches.sample_in_evaluation`, with the opposite value"),
-    ("align_next_windows", "`switches.misalign_next_windows`, with the opposite value"),
-    ("split_first_windows", "`switches.join_first_windows`, with the opposite value"),
-    ("reinforce_log_std_score", "`switches.reinforce_log_std_bug`, with the opposite value"),
-    ("remember_clipped_action", "`switches.remember_unclipped_action`, with the opposite value"),
-    ("network", "`network.policy`"),
-];
-
-/// Makes one line of a message; a key that has another name now is told its name.
-fn one_line(message: &str) -> String {
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    match RENAMED.iter().find(|(before, _)| line.starts_with(&format!("unknown field `{before}`"))) {
-        Some((before, now)) => format!("`{before}` is now {now}"),
-        None => line,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = "algorithm = \"ppo\"\nestimator = \"rs\"\nsteps = 100\n[env]\nname = \"TMaze-v0\"\n";
+    const TEXT: &str = "algorithm = \"ppo\"\nestimator = \"rs\"\nsteps = 100_000\n[env]\nname = \"TMaze-v0\"\n";
 
     fn parse(text: &str, overrides: &[&str]) -> Result<Experiment, String> {
         let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
@@ -329,19 +317,33 @@ mod tests {
     fn mistakes_are_named() {
         let message = |text: &str, overrides: &[&str]| parse(text, overrides).unwrap_err();
         let with = |line: &str| format!("{TEXT}{line}\n");
+        let instead = |line: &str| TEXT.replace("steps = 100_000", line);
         for (got, parts) in [
-            (message(&with("[ppo]\nclap = 0.1"), &[]), ["x.toml:7", "clap"]),
-            (message(&with("[ppo]\nclip = -0.1"), &[]), ["x.toml", "`ppo.clip` is -0.1"]),
+            (message(&with("[ppo]\nclap = 0.1"), &[]), ["x.toml:7: there is no key `ppo.clap`", "`[ppo]` has steps,"]),
+            (message(&with("[ppo]\nclip = -0.1"), &[]), ["x.toml:7: `ppo.clip` is -0.1", "a number above 0"]),
             (message(&TEXT.replace("rs", "lstm"), &[]), ["x.toml:2", "no estimator `lstm`"]),
-            (message("steps = [", &[]), ["x.toml:1", ""]),
-            (message(&TEXT.replace("steps = 100\n", ""), &[]), ["x.toml", "steps"]),
+            (message("steps = [", &[]), ["x.toml:1: `steps = [` is not TOML", "unclosed array"]),
+            (message(&TEXT.replace("steps = 100_000\n", ""), &[]), ["x.toml: `steps` is missing", "must be set"]),
+            (message("", &[]), ["x.toml: `algorithm` is missing", "must be set"]),
+            (message(&TEXT.replace("name =", "nane ="), &[]), ["x.toml: `env.name` is missing", "s2pg envs"]),
             (message(TEXT, &["ppo.clip"]), ["`ppo.clip` has no `=`", "key=value"]),
-            (message(TEXT, &["ppo.clip=high"]), ["override `ppo.clip=high`", "string"]),
+            (message(TEXT, &["=3"]), ["override `=3` names no key", "key=value"]),
+            (message(TEXT, &["ppo.clip="]), ["override `ppo.clip=`: there is no value of `ppo.clip`", "key=value"]),
+            (message(TEXT, &["ppo.clip=high"]), ["override `ppo.clip=high`: `ppo.clip` is high", "a number above 0"]),
+            (message(TEXT, &["ppo. clip=1"]), ["there is no key `ppo. clip`", "clip"]),
             (message(TEXT, &["steps.x=1"]), ["override `steps.x=1`", "not a table"]),
-            (message(TEXT, &["gamma=0.9"]), ["override `gamma=0.9`", "gamma"]),
-            (message(TEXT, &["ppo.gamma=1.5"]), ["`ppo.gamma` is 1.5", "between 0 and 1"]),
+            (message(TEXT, &["ppo=3"]), ["`ppo` is a table", "such as `ppo.steps`"]),
+            (message(&with("[[ppo]]\nclip = 1"), &[]), ["x.toml:6: `ppo` is a table", "one by one"]),
+            (message(TEXT, &["env.corridor=3", "env.corridor.x=3"]), ["`env.corridor.x`", "`corridor` is not a table"]),
+            (message(TEXT, &["seed=1", "seed=2"]), ["override `seed=2`", "set by override `seed=1` as well"]),
+            (message(TEXT, &["gamma=0.9"]), ["override `gamma=0.9`", "the key is `ppo.gamma`"]),
+            (message(TEXT, &["nonsense=0.9"]), ["there is no key `nonsense`", "the tables env, network"]),
+            (message(TEXT, &["ppo.gamma=1.5"]), ["override `ppo.gamma=1.5`: `ppo.gamma` is 1.5", "between 0 and 1"]),
             (message(TEXT, &["steps=0"]), ["`steps` is 0", "at least 1"]),
-            (message(TEXT, &["env.parallel=3"]), ["`ppo.steps` = 2000", "`env.parallel` = 3"]),
+            (
+                message(TEXT, &["env.parallel=3"]),
+                ["override `env.parallel=3`: `ppo.steps` = 2000", "`env.parallel` = 3"],
+            ),
             (message(TEXT, &["algorithm=trpo", "env.parallel=3"]), ["`trpo.steps` = 2000", "`env.parallel` = 3"]),
             (message(TEXT, &["algorithm=gpomdp", "env.parallel=3"]), ["`reinforce.episodes` = 16", "take a multiple"]),
             (
@@ -349,13 +351,74 @@ mod tests {
                 ["`reinforce.episodes` is 1", "at least 2"],
             ),
             (message(TEXT, &["algorithm=trpo", "trpo.kl=0"]), ["`trpo.kl` is 0", "above 0"]),
-            (message(TEXT, &["algorithm=trpo", "trpo.backtrack=2"]), ["`trpo.backtrack` is 2", "between 0 and 1"]),
-            (message(TEXT, &["network.policy=wide"]), ["network.policy=wide", "shortcut"]),
+            (message(TEXT, &["algorithm=trpo", "trpo.backtrack=2"]), ["`trpo.backtrack` is 2", "above 0 and below 1"]),
+            (message(&with("[ppo]\nclip = 0.1"), &["algorithm=sac"]), ["x.toml:7: `[ppo]` is set", "reads `[sac]`"]),
+            (message(TEXT, &["network.policy=wide"]), ["`network.policy` is wide", "\"shortcut\" or \"simple\""]),
             (message(&with("[reinforce]\nnetwork = \"simple\""), &[]), ["x.toml:7", "is now `network.policy`"]),
             (message(TEXT, &["switches.align_next_windows=true"]), ["is now `switches.misalign", "opposite value"]),
             (message(TEXT, &["algorithm=pbo"]), ["there is no algorithm `pbo`", "ppo, trpo"]),
+            (message(TEXT, &["estimator=window:0"]), ["`window:0` is not possible", "K from 1 to 100000"]),
+            (message(TEXT, &["estimator=window:1000000000000"]), ["`window:1000000000000`", "K from 1 to 100000"]),
+            (message(TEXT, &["estimator=bptt:99999999999999999999"]), ["write bptt:K", "K from 1 to 100000"]),
+            (message(TEXT, &["estimator=bptt"]), ["write bptt:K", "K from 1 to 100000"]),
+            (message(TEXT, &["steps=-5"]), ["`steps` is -5", "a whole number from 1 on, such as 100000 or 1e5"]),
+            (message(TEXT, &["steps=2**20"]), ["`steps` is 2**20", "such as 100000 or 1e5"]),
+            (message(TEXT, &["steps=1M"]), ["`steps` is 1M", "such as 100000 or 1e5"]),
+            (message(TEXT, &["steps=nan"]), ["`steps` is nan", "a whole number"]),
+            (message(TEXT, &["steps=99999999999999999999"]), ["too large", "9223372036854775807"]),
+            (message(&instead("steps = 99999999999999999999"), &[]), ["x.toml:3: `steps` is 9999", "too large"]),
+            (message(&instead("steps = \"100\""), &[]), ["x.toml:3: `steps` is \"100\"", "a whole number"]),
+            (message(&instead("steps = 2024-01-01"), &[]), ["x.toml:3: `steps` is 2024-01-01", "a whole number"]),
+            (message(&instead("steps = +-3"), &[]), ["x.toml:3: `steps = +-3` is not TOML", ""]),
+            (message(&with("[ppo]\nlr = .001"), &[]), ["x.toml:7: `lr = .001` is not TOML", "write lr = 0.001"]),
+            (
+                message(&instead("steps = 1.\nseed = 3"), &[]),
+                ["x.toml:3: `steps = 1.` is not TOML", "write steps = 1.0"],
+            ),
+            (message(&instead("standardise = True"), &[]), ["x.toml:3", "write standardise = true"]),
+            (message(&TEXT.replace("\"rs\"", "bptt:5"), &[]), ["x.toml:2", "write estimator = \"bptt:5\""]),
+            (message(TEXT, &["standardise=True"]), ["`standardise` is True", "it must be true or false"]),
+            (message(TEXT, &["standardise=1"]), ["`standardise` is 1", "it must be true or false"]),
+            (message(TEXT, &["compat=\"yes\""]), ["`compat` is \"yes\"", "\"correct\" or \"official\""]),
+            (message(&with("[ppo]\nlr = { start = -1 }"), &[]), ["x.toml:7: `ppo.lr.start` is -1", "above 0"]),
+            (message(TEXT, &["ppo.lr=nan"]), ["`ppo.lr` is NaN", "above 0"]),
+            (message(TEXT, &["ppo.lr=-inf"]), ["`ppo.lr` is -inf", "above 0"]),
+            (message(TEXT, &["ppo.lr=1\nseed=2"]), ["override `ppo.lr=1\\nseed=2`: `ppo.lr` is 1\\nseed=2", "above 0"]),
+            (message(TEXT, &["env.day=2024-01-01"]), ["`env.day` is a date", "no option of an environment"]),
+            (message(TEXT, &["env.a.b.c.d.e.f.g.h.i=1"]), ["nested too deep", "no option of an environment"]),
         ] {
-            assert!(parts.iter().all(|p| got.contains(p)) && !got.contains('\n'), "{got}");
+            assert!(parts.iter().all(|p| got.contains(p)) && !got.contains('\n'), "{parts:?} in {got}");
         }
+    }
+
+    /// A number is read in every form that can mean no other, in overrides and, where TOML has the form, in files.
+    #[test]
+    fn numbers_have_many_forms() {
+        for steps in ["100000", "100_000", "1e5", "1E5", "+1e5", "100000.0", "+100000", "0x186a0", "100000."] {
+            let experiment = parse(TEXT, &[&format!("steps={steps}")]).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(experiment.steps, 100_000, "{steps}");
+        }
+        for lr in ["0.001", ".001", "1e-3", "+1e-3", "1_0e-4", "0.1e-2", " 0.001 "] {
+            let experiment = parse(TEXT, &[&format!("ppo.lr={lr}")]).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(experiment.ppo.lr, 0.001.into(), "{lr}");
+        }
+        assert_eq!(parse(TEXT, &["ppo.lr=1."]).unwrap().ppo.lr, 1.0.into());
+        assert_eq!(parse(TEXT, &["ppo.lr=1"]).unwrap().ppo.lr, 1.0.into());
+        for steps in ["100_000", "1e5", "+100000.0"] {
+            let text = TEXT.replace("steps = 100_000", &format!("steps = {steps}"));
+            assert_eq!(parse(&text, &[]).unwrap().steps, 100_000, "{steps}");
+        }
+        for name in ["estimator=bptt:5", "estimator=\"bptt:5\"", "estimator='bptt:5'", " estimator = bptt:5 "] {
+            assert_eq!(parse(TEXT, &[name]).unwrap().estimator.to_string(), "bptt:5", "{name}");
+        }
+    }
+
+    /// What a file leaves open, an override may set.
+    #[test]
+    fn overrides_complete_a_file() {
+        let text = TEXT.replace("steps = 100_000\n", "");
+        assert_eq!(parse(&text, &["steps=7e4"]).unwrap().steps, 70_000);
+        let all = ["algorithm=ppo", "estimator=rs", "steps=5e4", "env.name=TMaze-v0"];
+        assert_eq!(parse("", &all).unwrap().steps, 50_000);
     }
 }

@@ -4,11 +4,12 @@ mod algorithm;
 mod build;
 mod estimator;
 mod keys;
+mod reading;
 
 pub use algorithm::AlgorithmName;
 pub use build::{BuildError, build, player};
 pub use estimator::{Estimator, Span};
 pub(crate) use keys::flat;
-pub use keys::{CheckpointSettings, EnvSettings, EvaluationSettings, Experiment, ExperimentError};
+pub use keys::{CheckpointSettings, EnvSettings, EvaluationSettings, Experiment, ExperimentError, tables};
 
-pub use crate::plan::{Compat, CriticKind, NetworkSettings, SwitchSettings, Switches};
+pub use crate::plan::{Compat, CriticKind, Key, Kind, NetworkSettings, SwitchSettings, Switches, Table};

@@ -76,6 +76,7 @@ impl<T: Real> Adam<T> {
             epsilon: T::of(EPSILON),
         };
         flat::adam(network.params_mut().data_mut(), &mut self.m, &mut self.v, &self.gradient, step);
+        network.params_mut().hold();
         norm
     }
 

@@ -18,6 +18,8 @@ pub struct Slot {
     pub rows: usize,
     /// Number of columns: the inputs of a weight, or the length of a bias.
     pub cols: usize,
+    /// The range in which its elements are held; None where they may have any value.
+    pub held: Option<(f64, f64)>,
 }
 
 impl Slot {
@@ -81,6 +83,16 @@ impl<T: Real> Parameters<T> {
         found.unwrap_or_else(|| panic!("no parameter {name}; there are {:?}", self.0.slots))
     }
 
+    /// Brings every parameter that is held in a range back to the nearest number in the range. Whatever moves
+    /// parameters does so after each move.
+    pub fn hold(&mut self) {
+        let slots = Arc::clone(&self.0.slots);
+        for (slot, (low, high)) in slots.iter().filter_map(|slot| Some((slot, slot.held?))) {
+            let held = &mut self.data_mut()[slot.range()];
+            held.iter_mut().for_each(|x| *x = x.clip(T::of(low), T::of(high)));
+        }
+    }
+
     /// Polyak averaging: self becomes tau * `online` + (1 - tau) * self. Panics unless both have equal slots.
     pub fn follow(&mut self, online: &Self, tau: f64) {
         assert_eq!(self.slots(), online.slots(), "a target network has the shape of its online network");
@@ -105,18 +117,39 @@ pub enum Init {
     FanIn,
 }
 
+/// How large a network is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Number of all its parameters.
+    pub parameters: usize,
+    /// Number of the outputs of all its layers together, for one row of inputs.
+    pub outputs: usize,
+}
+
 /// Gathers the parameters of a network while its layers are made.
 pub struct Builder<'a, T> {
     data: Vec<T>,
     slots: Vec<Slot>,
     scope: String,
-    rng: &'a mut Rng,
+    size: Size,
+    /// The generator of the initial values; None where nothing is made and the parameters are only counted.
+    rng: Option<&'a mut Rng>,
 }
 
 impl<'a, T: Real> Builder<'a, T> {
     /// A builder without parameters yet, that draws initial values from `rng`.
     pub fn new(rng: &'a mut Rng) -> Self {
-        Self { data: Vec::new(), slots: Vec::new(), scope: String::new(), rng }
+        Self { data: Vec::new(), slots: Vec::new(), scope: String::new(), size: Size::default(), rng: Some(rng) }
+    }
+
+    /// A builder that makes no parameters and only counts them, however many there would be.
+    pub fn counting() -> Self {
+        Self { data: Vec::new(), slots: Vec::new(), scope: String::new(), size: Size::default(), rng: None }
+    }
+
+    /// How large the network is so far.
+    pub fn size(&self) -> Size {
+        self.size
     }
 
     /// Runs `f`, and puts `name` and a point before the names of all parameters that `f` adds. Returns what `f`
@@ -133,23 +166,40 @@ impl<'a, T: Real> Builder<'a, T> {
     /// Adds a parameter of rows x cols numbers and draws its initial values, row after row. Returns the index of its
     /// slot, by which layers refer to the parameter.
     pub fn add(&mut self, name: &str, rows: usize, cols: usize, init: Init) -> usize {
-        let bound = match init {
-            Init::Xavier(gain) => gain * (6.0 / (rows + cols) as f64).sqrt(),
-            Init::Uniform(bound) => bound,
-            Init::FanIn => 1.0 / (cols as f64).sqrt(),
-        };
-        let values = (0..rows * cols).map(|_| T::of(self.rng.range(-bound, bound))).collect();
-        self.push(name, rows, cols, values)
+        if let Some(rng) = &mut self.rng {
+            let bound = match init {
+                Init::Xavier(gain) => gain * (6.0 / (rows + cols) as f64).sqrt(),
+                Init::Uniform(bound) => bound,
+                Init::FanIn => 1.0 / (cols as f64).sqrt(),
+            };
+            self.data.extend((0..rows * cols).map(|_| T::of(rng.range(-bound, bound))));
+        }
+        self.push(name, (rows, cols), None)
     }
 
     /// Adds a parameter of one row of `cols` numbers that are all `value` at first. Returns the index of its slot.
     pub fn constant(&mut self, name: &str, cols: usize, value: f64) -> usize {
-        self.push(name, 1, cols, vec![T::of(value); cols])
+        self.fill(cols, value);
+        self.push(name, (1, cols), None)
     }
 
-    fn push(&mut self, name: &str, rows: usize, cols: usize, values: Vec<T>) -> usize {
-        self.slots.push(Slot { name: format!("{}{name}", self.scope), offset: self.data.len(), rows, cols });
-        self.data.extend(values);
+    /// Adds a parameter of one row of `cols` numbers that are all `value` at first, and that are held within `range`,
+    /// both ends included. Returns the index of its slot.
+    pub fn held(&mut self, name: &str, cols: usize, value: f64, range: (f64, f64)) -> usize {
+        self.fill(cols, value);
+        self.push(name, (1, cols), Some(range))
+    }
+
+    fn fill(&mut self, n: usize, value: f64) {
+        if self.rng.is_some() {
+            self.data.extend(std::iter::repeat_n(T::of(value), n));
+        }
+    }
+
+    fn push(&mut self, name: &str, (rows, cols): (usize, usize), held: Option<(f64, f64)>) -> usize {
+        self.slots.push(Slot { name: format!("{}{name}", self.scope), offset: self.size.parameters, rows, cols, held });
+        self.size.parameters = self.size.parameters.saturating_add(rows.saturating_mul(cols));
+        self.size.outputs = self.size.outputs.saturating_add(rows);
         self.slots.len() - 1
     }
 

@@ -49,6 +49,29 @@ impl Standardiser {
     }
 }
 
+impl Standardiser {
+    /// Returns the statistics as they are now, for many observations.
+    pub fn frozen(&self) -> Frozen {
+        Frozen { mean: self.mean.clone(), std: self.std() }
+    }
+}
+
+/// The statistics of a [`Standardiser`] at one time, which are quicker to apply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frozen {
+    mean: Vec<f64>,
+    std: Vec<f64>,
+}
+
+impl Frozen {
+    /// Replaces the observation `o` by its standardised form, to the bit as [`Standardiser::apply`] does.
+    pub fn apply<T: Real>(&self, o: &mut [T]) {
+        for ((o, mean), std) in o.iter_mut().zip(&self.mean).zip(&self.std) {
+            *o = T::of(((o.f64() - mean) / std).clamp(-10.0, 10.0));
+        }
+    }
+}
+
 impl State for Standardiser {
     fn visit(&mut self, v: &mut dyn Visitor) {
         let Self { n, mean, sum } = self;

@@ -4,24 +4,26 @@
 //! An algorithm is built from a plan. The algorithm asks for each part by the purpose of the part, and never learns
 //! what kind of memory the policy has, or what the environment is.
 
+mod budget;
 mod free_memory;
+pub(crate) mod keys;
 mod network;
 mod switches;
 
 use std::fmt::Debug;
 
+use budget::FLOAT;
+pub use budget::{Budget, Demand, Learning, PlanError, acting_bytes};
+pub(crate) use free_memory::resident;
+pub use keys::{Key, Kind, Table};
 pub use network::{CriticKind, NetworkSettings};
 pub use switches::{Compat, Published, SwitchSettings, Switches, When};
 
 use crate::data::{Episodes, Replay, ReplayShape, Rollout, RolloutShape};
 use crate::env::EnvSpec;
-use crate::policy::{Actor, ActorShape, Head, Memory, Q, QKind, QShape, Value, ValueShape, View};
+use crate::nn::Size;
+use crate::policy::{Actor, ActorShape, Head, LOG_STD, Memory, Q, QKind, QShape, Value, ValueShape, View};
 use crate::rng::Rng;
-
-/// Why a run cannot be built as planned, in one sentence.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct PlanError(pub String);
 
 /// The sizes of a run, and all choices from which its policy, critics and buffers are made.
 #[derive(Clone, Debug)]
@@ -46,7 +48,15 @@ pub struct Plan {
     pub diagnostics: bool,
     /// The deviations of the published code that the run repeats.
     pub switches: Switches,
+    /// The memory of the run.
+    pub budget: Budget,
 }
+
+/// Numbers that are kept for each output of a layer until its gradient is known: the output, its gradient, and what the
+/// activation or the cell saves.
+const KEPT: usize = 3;
+/// Rows of an off-policy batch that share a gradient of all parameters.
+const PIECE: usize = 128;
 
 impl Plan {
     /// Returns the number of entries of the action.
@@ -59,10 +69,10 @@ impl Plan {
         (self.actions(), self.memory.z())
     }
 
-    /// Makes the untrained policy whose outputs mean what `head` says.
-    fn actor(&self, head: Head) -> Actor {
+    /// Returns the sizes of the policy whose outputs mean what `head` says.
+    fn actor_shape(&self, head: Head) -> ActorShape {
         let network = &self.network;
-        let shape = ActorShape {
+        ActorShape {
             o: self.spec.o.len(),
             a: self.actions(),
             a_prev: self.actions(),
@@ -71,44 +81,102 @@ impl Plan {
             cell: network.cell,
             kind: network.policy,
             head,
-        };
-        Actor::new(self.memory, &shape, &mut Rng::new(self.seed, "policy"))
+        }
+    }
+
+    /// Makes the untrained policy whose outputs mean what `head` says.
+    fn actor(&self, head: Head) -> Actor {
+        Actor::new(self.memory, &self.actor_shape(head), &mut Rng::new(self.seed, "policy"))
+    }
+
+    fn gaussian(&self) -> Head {
+        Head::Gaussian { std: self.network.std, state_std: self.network.state_std }
     }
 
     /// Makes a policy whose actions and next states are unbounded Gaussians, for on-policy algorithms.
     pub fn gaussian_policy(&self) -> Actor {
-        self.actor(Head::Gaussian { std: self.network.std, state_std: self.network.state_std })
+        self.actor(self.gaussian())
     }
 
-    /// Makes a policy whose actions and next states are Gaussians squashed into their ranges (SAC).
-    pub fn squashed_policy(&self) -> Actor {
-        let (low, high) = (self.spec.low.clone(), self.spec.high.clone());
-        self.actor(Head::Squashed { low, high, std: self.network.std, state_std: self.network.state_std })
+    /// Makes a policy whose actions and next states are Gaussians squashed into their ranges (SAC). An action without a
+    /// range is an error.
+    pub fn squashed_policy(&self) -> Result<Actor, PlanError> {
+        let (low, high) = self.range()?;
+        Ok(self.actor(Head::Squashed { low, high, std: self.network.std, state_std: self.network.state_std }))
     }
 
     /// Makes a deterministic policy with noise around its actions and next states (TD3). `std` is the standard
-    /// deviation of the noise on actions, `state_std` that of the noise on next states.
-    pub fn deterministic_policy(&self, std: f64, state_std: f64) -> Actor {
-        let (low, high) = (self.spec.low.clone(), self.spec.high.clone());
-        self.actor(Head::Deterministic { low, high, scale: None, std, state_std })
+    /// deviation of the noise on actions, `state_std` that of the noise on next states. An action without a range is an
+    /// error.
+    pub fn deterministic_policy(&self, std: f64, state_std: f64) -> Result<Actor, PlanError> {
+        let (low, high) = self.range()?;
+        Ok(self.actor(Head::Deterministic { low, high, scale: None, std, state_std }))
+    }
+
+    /// Returns the lower and upper bounds of the action; a bound that is none is an error.
+    fn range(&self) -> Result<(Vec<f32>, Vec<f32>), PlanError> {
+        let (low, high) = (&self.spec.low, &self.spec.high);
+        if let Some((i, bound)) = self.spec.unbounded() {
+            let which = if bound == low[i] { "lower" } else { "upper" };
+            return Err(PlanError(format!(
+                "{}: entry {i} of the action has the {which} bound {bound:e}, which is none, and the algorithm squashes \
+                 actions into their range; give the environment a bound below {:e} in magnitude, or take an on-policy \
+                 algorithm, which needs no range",
+                self.spec.name,
+                EnvSpec::HUGE
+            )));
+        }
+        Ok((low.clone(), high.clone()))
+    }
+
+    /// Refuses wanted entropies `[a, z']` of a squashed policy, each with its key, that are above all that draws can
+    /// have: ln 2 for each number that is squashed to [-1, 1], and that of the widest Gaussian for each number of an
+    /// LSTM's cell state, which is not squashed.
+    pub fn check_entropies(&self, wanted: [(&str, Option<f64>); 2]) -> Result<(), PlanError> {
+        let (n_a, n_z) = self.drawn();
+        let squashed = n_z.min(self.network.hidden);
+        let of_unit = 0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln();
+        let (narrowest, widest) = (of_unit + LOG_STD.0, of_unit + LOG_STD.1);
+        let most =
+            |squashed: usize, n: usize| squashed as f64 * std::f64::consts::LN_2 + (n - squashed) as f64 * widest;
+        let parts = [("the action", n_a, most(n_a, n_a)), ("the next state", n_z, most(squashed, n_z))];
+        for ((key, wanted), (what, n, most)) in wanted.into_iter().zip(parts) {
+            if let Some(wanted) = wanted.filter(|&wanted| n > 0 && wanted >= most) {
+                return Err(PlanError(format!(
+                    "`{key}` is {wanted}; it must be below {most:.3}, the entropy that {what} with its {n} numbers \
+                     within [-1, 1] cannot have"
+                )));
+            }
+            let least = n as f64 * narrowest;
+            if let Some(wanted) = wanted.filter(|&wanted| n > 0 && wanted < least) {
+                return Err(PlanError(format!(
+                    "`{key}` is {wanted}; it must be at least {least:.3}, the entropy of the narrowest draw of {what} with \
+                     its {n} numbers"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Makes the value function of an on-policy algorithm. A critic of the privileged state needs no memory. A critic
     /// of the observation has the kind of memory that the policy has: it reads z, or the window, or it has a recurrent
     /// cell of its own.
     pub fn value(&self) -> Value {
+        Value::new(self.value_shape(), &mut Rng::new(self.seed, "value"))
+    }
+
+    fn value_shape(&self) -> ValueShape {
         let (network, z) = (&self.network, self.memory.z());
         let sees_state = self.critic == View::State;
         let through_time = self.value_is_through_time();
-        let shape = ValueShape {
+        ValueShape {
             view: self.critic,
             world: if sees_state { self.spec.s.len() } else { self.memory.window() * self.spec.o.len() },
             z,
             a_prev: if z > 0 || through_time { self.actions() } else { 0 },
             features: network.critic_features,
             cell: through_time.then_some((network.cell, network.hidden)),
-        };
-        Value::new(shape, &mut Rng::new(self.seed, "value"))
+        }
     }
 
     /// Tells whether the value function of an on-policy algorithm is trained through time.
@@ -130,12 +198,18 @@ impl Plan {
     /// Makes `n` action-value functions for an off-policy algorithm. `gain` is the gain of the last layer's
     /// initialisation where the policy has no memory; elsewhere the gain is 0.1, as published.
     pub fn critics(&self, n: usize, gain: f64) -> Vec<Q> {
+        let shape = self.q_shape(gain);
+        let of = |i| Q::new(shape.clone(), &mut Rng::new(self.seed, &format!("critic/{i}")));
+        (0..n).map(of).collect()
+    }
+
+    fn q_shape(&self, gain: f64) -> QShape {
         let (network, z) = (&self.network, self.memory.z());
         let sees_state = self.sees_state();
         let through_time = self.memory.is_through_time() && !sees_state;
         let encoders = z > 0 && network.critic == CriticKind::Encoders;
         let gain = if self.memory == Memory::None { gain } else { 0.1 };
-        let shape = QShape {
+        QShape {
             view: if sees_state { View::State } else { View::Observation },
             world: if sees_state { self.spec.s.len() } else { self.memory.window() * self.spec.o.len() },
             z,
@@ -147,9 +221,7 @@ impl Plan {
                 (_, true) => QKind::Recurrent { cell: network.cell, units: network.hidden },
                 _ => QKind::Plain { gain },
             },
-        };
-        let of = |i| Q::new(shape.clone(), &mut Rng::new(self.seed, &format!("critic/{i}")));
-        (0..n).map(of).collect()
+        }
     }
 
     fn rollout_shape(&self, steps: usize) -> RolloutShape {
@@ -170,17 +242,24 @@ impl Plan {
     /// the machine has too little memory, and names `key`, the key of the experiment that sets the size.
     pub fn rollout(&self, transitions: usize, key: &str) -> Result<Rollout, PlanError> {
         let shape = self.rollout_shape(transitions / self.parallel);
-        self.fits(shape.bytes(), transitions, key)?;
+        self.budget.fits(key, transitions, shape.bytes())?;
         Ok(Rollout::new(shape))
     }
 
     /// Makes an empty buffer of `episodes` whole episodes, of all environments together, without the critic's view. An
-    /// error says that the machine has too little memory, and names `key`, the key of the experiment that sets the
-    /// size.
+    /// error says that the machine has too little memory, or that the task has no time limit, and names `key`, the key
+    /// of the experiment that sets the size.
     pub fn episodes(&self, episodes: usize, key: &str) -> Result<Episodes, PlanError> {
         let share = episodes / self.parallel;
+        if self.spec.time_limit().is_none() {
+            let name = &self.spec.name;
+            return Err(PlanError(format!(
+                "`{key}`: {name} has no time limit, so that no room for whole episodes can be kept; give it a horizon, \
+                 or choose an algorithm that needs no whole episodes"
+            )));
+        }
         let shape = RolloutShape { s: 0, ..self.rollout_shape(self.spec.horizon) };
-        self.fits(shape.bytes().saturating_mul(share), episodes, key)?;
+        self.budget.fits(key, episodes, shape.bytes().saturating_mul(share))?;
         Ok(Episodes::new(share, shape))
     }
 
@@ -196,23 +275,73 @@ impl Plan {
             memory: self.memory,
             misalign_next_windows: self.switches.misalign_next_windows,
         };
-        self.fits(shape.bytes(), size, key)?;
+        self.budget.fits(key, size, shape.bytes())?;
         Ok(Replay::new(shape))
     }
 
-    /// Refuses a buffer that takes more `bytes` than the machine has free. `size` is the value of the key `key` of the
-    /// experiment.
-    fn fits(&self, bytes: usize, size: usize, key: &str) -> Result<(), PlanError> {
-        let free = free_memory::available().unwrap_or(isize::MAX as usize);
-        if bytes <= free {
-            return Ok(());
-        }
-        let mb = |bytes: usize| bytes / 1_000_000;
-        Err(PlanError(format!(
-            "`{key}` = {size} takes {} MB of memory on {}, and {} MB are free; take less",
-            mb(bytes),
-            self.spec.name,
-            mb(free)
-        )))
+    /// Returns how large the policy, a value function and an action-value function are, as far as that does not depend
+    /// on the algorithm; none of them is made.
+    pub(crate) fn sizes(&self) -> [Size; 3] {
+        let policy = Actor::<f32>::size(self.memory, &self.actor_shape(self.gaussian()));
+        [policy, Value::<f32>::size(&self.value_shape()), Q::<f32>::size(&self.q_shape(1.0))]
+    }
+
+    /// Adds networks with their optimisers, what a batch computes, environments and evaluations to the budget of the
+    /// run. An error says that the machine has too little memory, and names the key of the experiment that sets the
+    /// largest part.
+    pub fn reserve(&mut self, demand: &Demand<'_>) -> Result<(), PlanError> {
+        let Demand { learning, batch: (batch_key, batch), episodes, env } = *demand;
+        let (memory, network) = (self.memory, &self.network);
+        let (hidden, window) = (if memory.is_recurrent() { network.hidden } else { 0 }, memory.window());
+        // Sizes that are out of the question are refused before anything is counted with them.
+        let recurrent = hidden.saturating_mul(hidden).saturating_mul(FLOAT);
+        let row = window.saturating_mul(self.spec.o.len()).saturating_mul(FLOAT);
+        self.budget.fits("network.hidden", hidden, recurrent)?;
+        self.budget.fits("estimator", format!("window:{window}"), row)?;
+
+        let [policy, value, q] = self.sizes();
+        // A policy that learns has a gradient and two moments, and is copied twice to be evaluated, as in a checkpoint.
+        let policy_copies = if learning.is_some() { 6 } else { 1 };
+        let (critic, critic_copies) = match learning {
+            None | Some(Learning::Episodes) => (Size::default(), 0),
+            Some(Learning::OnPolicy) => (value, 4),
+            // There are two, and each has a target.
+            Some(Learning::OffPolicy) => (q, 2 * 5),
+        };
+        let floats = policy.parameters.saturating_mul(policy_copies);
+        let floats = floats.saturating_add(critic.parameters.saturating_mul(critic_copies));
+        // The widest layer is named.
+        let widths = [
+            ("estimator", window, format!("window:{window}")),
+            ("network.features", network.features, network.features.to_string()),
+            ("network.critic_features", network.critic_features, network.critic_features.to_string()),
+            ("network.hidden", hidden, hidden.to_string()),
+        ];
+        let (key, _, value) = widths.into_iter().max_by_key(|width| width.1).expect("there are widths");
+        self.budget.take(key, value, floats.saturating_mul(FLOAT))?;
+
+        let outputs = policy.outputs.saturating_add(critic.outputs).saturating_mul(KEPT * FLOAT);
+        let of_batch = match learning {
+            None => 0,
+            // The score of each episode, and its part of the gradient.
+            Some(Learning::Episodes) => policy.parameters.saturating_mul(2 * size_of::<f64>()).saturating_mul(batch),
+            Some(Learning::OnPolicy) => {
+                // Whole episodes are shown once, whatever their length.
+                let through = memory.is_through_time() && !memory.is_whole();
+                let steps = if through { memory.steps().min(self.spec.horizon) } else { 1 };
+                outputs.saturating_mul(steps).saturating_add(row).saturating_mul(batch)
+            }
+            Some(Learning::OffPolicy) => {
+                let gradients = policy.parameters.saturating_mul(FLOAT).saturating_mul(batch.div_ceil(PIECE));
+                outputs.saturating_add(row).saturating_mul(batch).saturating_add(gradients)
+            }
+        };
+        self.budget.take(batch_key, batch, of_batch)?;
+
+        let acting = policy.outputs.saturating_mul(FLOAT).saturating_add(acting_bytes(&self.spec, memory));
+        let env = acting.saturating_add(env);
+        let parallel = if learning.is_some() { self.parallel } else { 0 };
+        self.budget.take("env.parallel", parallel, env.saturating_mul(parallel))?;
+        self.budget.take("evaluation.episodes", episodes, env.saturating_mul(episodes))
     }
 }

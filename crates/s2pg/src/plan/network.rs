@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::{Value, table};
 use crate::nn::CellKind;
 use crate::policy::{CoreShape, PolicyKind};
 
@@ -15,47 +16,38 @@ pub enum CriticKind {
     Plain,
 }
 
-/// Sizes and start values of the networks: the table `[network]` of an experiment. Where an algorithm was published
-/// with other values than these defaults, an experiment of that algorithm has the published ones.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NetworkSettings {
-    /// Kind of network of a policy with a state; a policy without a state has two hidden layers.
-    pub policy: PolicyKind,
-    /// Width of the embeddings and hidden layers of the policy.
-    pub features: usize,
-    /// Width of the hidden layers of the critic.
-    pub critic_features: usize,
-    /// Units of the recurrent cell.
-    pub hidden: usize,
-    /// Kind of the recurrent cell.
-    pub cell: CellKind,
-    /// Initial standard deviation of the action; for SAC, before squashing. TD3 reads `td3.noise` instead.
-    pub std: f64,
-    /// Initial standard deviation of the next state z'; for SAC, before squashing. TD3 reads `td3.state_noise` instead.
-    pub state_std: f64,
-    /// How an off-policy critic that reads z and z' is built.
-    pub critic: CriticKind,
+table! {
+    /// Sizes and start values of the networks: the table `[network]` of an experiment. Where an algorithm was published
+    /// with other values than these defaults, an experiment of that algorithm has the published ones.
+    NetworkSettings "network" {
+        /// Kind of network of a policy with a state; a policy without a state has two hidden layers.
+        policy: PolicyKind = PolicyKind::Shortcut, Any;
+        /// Width of the embeddings and hidden layers of the policy.
+        features: usize = 128, AtLeastOne;
+        /// Width of the hidden layers of the critic.
+        critic_features: usize = 128, AtLeastOne;
+        /// Units of the recurrent cell.
+        hidden: usize = 128, AtLeastOne;
+        /// Kind of the recurrent cell.
+        cell: CellKind = CellKind::Gru, Any;
+        /// Initial standard deviation of the action; for SAC, before squashing. TD3 reads `td3.noise` instead.
+        std: f64 = 0.5, PositiveUpTo(7);
+        /// Initial standard deviation of the next state z'; for SAC, before squashing. TD3 reads `td3.state_noise`
+        /// instead.
+        state_std: f64 = 0.5, PositiveUpTo(7);
+        /// How an off-policy critic that reads z and z' is built: `encoders` are three whose sum goes through a hidden
+        /// layer, as published; `plain` has two hidden layers that read all inputs side by side.
+        critic: CriticKind = CriticKind::Encoders, Any;
+    }
 }
+
+impl Value for PolicyKind {}
+impl Value for CellKind {}
+impl Value for CriticKind {}
 
 impl NetworkSettings {
     /// Returns what a policy with a state remembers with.
     pub fn core(&self) -> CoreShape {
         CoreShape::Cell { kind: self.cell, units: self.hidden }
-    }
-}
-
-impl Default for NetworkSettings {
-    fn default() -> Self {
-        Self {
-            policy: PolicyKind::Shortcut,
-            features: 128,
-            critic_features: 128,
-            hidden: 128,
-            cell: CellKind::Gru,
-            std: 0.5,
-            state_std: 0.5,
-            critic: CriticKind::Encoders,
-        }
     }
 }

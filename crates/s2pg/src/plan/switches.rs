@@ -66,19 +66,18 @@ impl Published {
 }
 
 macro_rules! switches {
-    ($($(#[$doc:meta])* $name:ident: $when:expr,)+) => {
-        /// The table `[switches]` of an experiment: single deviations of the published code. True repeats the
-        /// deviation, and false does not; a switch that is not set follows the key `compat`.
+    ($about:literal; $($(#[$($doc:tt)*])* $name:ident: $when:expr,)+) => {
+        #[doc = $about]
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct SwitchSettings {
-            $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<bool>,)+
+            $($(#[$($doc)*])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<bool>,)+
         }
 
         /// The deviations of the published code, and whether a run repeats each.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Switches {
-            $($(#[$doc])* pub $name: bool,)+
+            $($(#[$($doc)*])* pub $name: bool,)+
         }
 
         impl Switches {
@@ -91,6 +90,14 @@ macro_rules! switches {
         impl SwitchSettings {
             /// The names of all switches.
             pub const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+            /// Describes the keys of the table.
+            pub(crate) fn table() -> super::keys::Table {
+                super::keys::describe! {
+                    [[doc = $about]] "switches"
+                    $($([$($doc)*])* $name: Option<bool> = None, Any;)+
+                }
+            }
 
             /// Decides which deviations a run repeats, from the switches that are set, from `compat`, from the memory
             /// of the policy, and from what the published code does around the algorithm.
@@ -105,9 +112,11 @@ macro_rules! switches {
 }
 
 switches! {
+    "The table `[switches]` of an experiment: single deviations of the published code. True repeats the deviation, and \
+     false does not; a switch that is not set follows the key `compat`.";
     /// While acting, the previous action of an episode's first step is the last action of the episode before (D13).
     keep_prev_action: |p| p.keeps_prev_action,
-    /// An evaluation abandons the running episodes of the training; a rollout does not learn where (D30).
+    /// An evaluation abandons the running episodes of the training (D30).
     cut_at_evaluation: |_| When::Always,
     /// A deterministic evaluation draws samples (D19).
     sample_in_evaluation: |p| p.samples_in_evaluation,
@@ -117,10 +126,12 @@ switches! {
     /// observation of an episode (D29).
     misalign_next_windows: |_| When::Always,
     /// The windows that reach the first transition of a rollout cross the ends of episodes (D31). The windows of a
-    /// replay buffer never do.
+    /// replay buffer never do, nor those of a policy that is trained through whole episodes.
     join_first_windows: |_| When::Always,
     /// REINFORCE's score of a log-std is -1 + δ²/σ³ rather than -1 + δ²/σ² (D24).
     reinforce_log_std_bug: |_| When::Always,
+    /// GPOMDP leaves an episode out of the baselines and sums of the steps behind its end (D34).
+    gpomdp_drop_ended_episodes: |_| When::Always,
     /// TD3's policy ascends the mean of both critics rather than the first critic (D4).
     td3_actor_mean_q: |_| When::Remembering,
     /// TD3's targets hold the mean of both critics rather than the lesser (D5).

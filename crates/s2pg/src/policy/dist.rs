@@ -6,6 +6,9 @@ use super::context::{Extended, LogProb};
 use crate::nn::{Real, Tensor};
 use crate::rng::Rng;
 
+/// The range of a log-std: densities, draws, entropies and figures take the log-std clipped to it, as published.
+pub const LOG_STD: (f64, f64) = (-20.0, 2.0);
+
 /// A range for each of the first columns of a tensor; columns behind the last range are unbounded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bounds<T> {
@@ -77,7 +80,7 @@ pub struct Gaussian<T: Real = f32> {
     pub mean: Tensor<T>,
     /// The logarithms of the standard deviations as the network gives them, [1, n] or [B, n].
     pub log_std: Tensor<T>,
-    /// `log_std` clipped to [-20, 2], which densities and draws use, as published.
+    /// `log_std` clipped to [-20, 2], which is the log-std of all that is computed.
     clamped: Tensor<T>,
     support: Support<T>,
 }
@@ -85,7 +88,7 @@ pub struct Gaussian<T: Real = f32> {
 impl<T: Real> Gaussian<T> {
     /// Makes an unbounded Gaussian with the means `mean`, [B, n], and the log-stds `log_std`, [1, n] or [B, n].
     pub fn new(mean: Tensor<T>, log_std: Tensor<T>) -> Self {
-        let clamped = log_std.clip(-20.0, 2.0);
+        let clamped = log_std.clip(LOG_STD.0, LOG_STD.1);
         Self { mean, log_std, clamped, support: Support::Free }
     }
 
@@ -94,7 +97,7 @@ impl<T: Real> Gaussian<T> {
         Self { support, ..self }
     }
 
-    /// Returns the log-std clipped to [-20, 2], which densities and draws use, [1, n] or [B, n].
+    /// Returns the log-std clipped to [-20, 2], which densities, draws and entropies use, [1, n] or [B, n].
     pub fn clamped_log_std(&self) -> &Tensor<T> {
         &self.clamped
     }
@@ -185,11 +188,11 @@ impl<T: Real> Gaussian<T> {
         (Tensor::concat(&[&t, &rest]), density + more)
     }
 
-    /// Returns the entropy n/2 ln(2πe) + Σ log_std, averaged over the samples, [1, 1].
+    /// Returns the entropy n/2 ln(2πe) + Σ log_std, with the clipped log-std, averaged over the samples, [1, 1].
     fn entropy(&self) -> Tensor<T> {
         let constant = 0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln();
         let n = self.log_std.cols();
-        (&self.log_std + constant).mean() * n as f64
+        (&self.clamped + constant).mean() * n as f64
     }
 }
 

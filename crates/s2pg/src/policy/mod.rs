@@ -12,7 +12,7 @@ pub use bodies::{
     Actor, ActorShape, Core, CoreShape, Head, PolicyKind, Q, QKind, QShape, Trunk, TrunkShape, Value, ValueShape, View,
 };
 pub use context::{Context, Extended, LogProb};
-pub use dist::{Bounds, Dist, Gaussian, Support};
+pub use dist::{Bounds, Dist, Gaussian, LOG_STD, Support};
 pub use memory::{Memory, WHOLE};
 
 /// A policy with or without memory: (a, z') ~ π(·, · | o, z).

@@ -1,5 +1,6 @@
 //! Reading the files that runs have written.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::experiment::{Experiment, ExperimentError};
@@ -10,9 +11,9 @@ pub enum ReadError {
     /// A file cannot be opened.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
-    /// The directory holds no run.
-    #[error("{0}: {1}; the directory holds no run")]
-    NoRun(PathBuf, std::io::Error),
+    /// The path is not that of a run.
+    #[error("{0} {1}")]
+    NoRun(PathBuf, &'static str),
     /// A file is not as a run writes it.
     #[error("{0}: {1}")]
     Wrong(PathBuf, String),
@@ -21,26 +22,46 @@ pub enum ReadError {
     Experiment(#[from] ExperimentError),
 }
 
+/// Reads the text of the file `path`.
+fn text(path: &Path) -> Result<String, ReadError> {
+    std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        ErrorKind::InvalidData => ReadError::Wrong(path.into(), "it is not a text in UTF-8".into()),
+        _ => ReadError::File(path.into(), e),
+    })
+}
+
 /// The columns of a CSV file, each with its name; an empty cell is NaN.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Columns(Vec<(String, Vec<f64>)>);
 
 impl Columns {
-    /// Reads the CSV file `path`, whose first line names the columns.
+    /// Reads the CSV file `path`, whose first line names the columns. A last line without its end, which a run is
+    /// writing now, is left out. A file that is not as a run writes it is an error that names the line.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let text = std::fs::read_to_string(path).map_err(|e| ReadError::File(path.into(), e))?;
-        let mut lines = text.lines();
+        let wrong = |what: String| ReadError::Wrong(path.into(), what);
+        let text = text(path)?;
+        let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::trim_end);
         let names = lines.next().unwrap_or_default().split(',');
         let mut columns: Vec<(String, Vec<f64>)> = names.map(|name| (name.to_string(), Vec::new())).collect();
         for (i, line) in lines.enumerate() {
             let cells: Vec<&str> = line.split(',').collect();
             if cells.len() != columns.len() {
-                let what = format!("line {} has {} cells for {} columns", i + 2, cells.len(), columns.len());
-                return Err(ReadError::Wrong(path.into(), what));
+                return Err(wrong(format!(
+                    "line {} has {} cells for {} columns; mend it, or `s2pg train {}`, which sets the file aside and goes \
+                     on with its sound rows",
+                    i + 2,
+                    cells.len(),
+                    columns.len(),
+                    path.parent().unwrap_or(path).display()
+                )));
             }
             for ((_, column), cell) in columns.iter_mut().zip(cells) {
-                column.push(cell.parse().unwrap_or(f64::NAN));
+                let number = if cell.is_empty() { Ok(f64::NAN) } else { cell.parse() };
+                column.push(number.map_err(|_| wrong(format!("line {}: `{cell}` is no number", i + 2)))?);
             }
+        }
+        if !text.is_empty() && columns.iter().all(|(name, _)| name != STEPS) {
+            return Err(wrong(format!("line 1 names no column `{STEPS}`; the file is not the table of a run")));
         }
         Ok(Self(columns))
     }
@@ -75,11 +96,14 @@ pub struct Curve {
 
 impl Curve {
     /// Reads the tables of the run in `dir`, whose seed is `seed`. The columns of evaluations are empty where there was
-    /// no evaluation.
+    /// no evaluation, and so are the seconds where there is no table of them.
     pub fn read(dir: &Path, seed: u64) -> Result<Self, ReadError> {
         let progress = Columns::read(&dir.join("progress.csv"))?;
-        let times = Columns::read(&dir.join("time.csv"))?;
-        let evaluations = Columns::read(&dir.join("eval.csv")).unwrap_or_default();
+        let may_be_absent = |name: &str| match Columns::read(&dir.join(name)) {
+            Err(ReadError::File(_, e)) if e.kind() == ErrorKind::NotFound => Ok(Columns::default()),
+            read => read,
+        };
+        let (times, evaluations) = (may_be_absent("time.csv")?, may_be_absent("eval.csv")?);
         Ok(Self {
             seed,
             steps: progress.get(STEPS).to_vec(),
@@ -89,6 +113,18 @@ impl Curve {
             deterministic: evaluations.get("eval/mean_reward").to_vec(),
             stochastic: evaluations.get("eval_stochastic/mean_reward").to_vec(),
         })
+    }
+}
+
+impl Curve {
+    /// Returns the last mean return of the training; None before an episode has ended.
+    pub fn last_return(&self) -> Option<f64> {
+        self.returns.last().copied().filter(|r| r.is_finite())
+    }
+
+    /// Returns the mean return of the last deterministic evaluation; None before the first.
+    pub fn last_evaluation(&self) -> Option<f64> {
+        self.deterministic.last().copied().filter(|r| r.is_finite())
     }
 }
 
@@ -104,6 +140,16 @@ pub fn best_evaluation(dir: &Path) -> Result<Option<f64>, ReadError> {
 /// Reads the experiment of the run in `dir`.
 pub fn experiment(dir: &Path) -> Result<Experiment, ReadError> {
     let path = dir.join("experiment.toml");
-    let text = std::fs::read_to_string(&path).map_err(|e| ReadError::NoRun(path.clone(), e))?;
+    let text = match text(&path) {
+        Err(ReadError::File(..)) if dir.is_file() => {
+            return Err(ReadError::NoRun(dir.into(), "is a file, not the directory of a run"));
+        }
+        Err(ReadError::File(_, e)) if e.kind() == ErrorKind::NotFound => {
+            let holds_none = "holds no run: there is no experiment.toml in it";
+            let is_none = "is no run: there is no such directory";
+            return Err(ReadError::NoRun(dir.into(), if dir.is_dir() { holds_none } else { is_none }));
+        }
+        other => other?,
+    };
     Ok(Experiment::parse(&path.display().to_string(), &text, &[])?)
 }

@@ -3,40 +3,28 @@
 //!
 //! Every item is a one-dimensional tensor of type F32, F64, U64 or U8, whose name is the item's scopes and name joined
 //! with `/`. Items of wider numbers come first (otherwise in the order of the walk), so that every number is aligned.
-//! `__metadata__` begins with `xxh3`, the XXH3 hash of every byte of the file except the sixteen digits of the hash
-//! itself, and `format`, the version of this layout; the caller's pairs follow.
+//! The header carries a hash of every byte of the file. A column of all environments is one item, so that the header is
+//! as long for ten thousand environments as for one.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, Metadata as Layout, TensorInfo};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess};
-use xxhash_rust::xxh3::Xxh3;
+use safetensors::tensor::{Dtype, Metadata as Layout};
 
 use super::disk::{Disk, DiskError, RealDisk, failed, replace, sweep};
+use super::format::{DIGITS, HEADER_LIMIT, Header, Item, PREFIX, hash_of, header_tail};
+pub use super::format::{FORMAT, Metadata};
+use super::former::{FORMATS, sources};
 use crate::state::{Data, State, Visitor};
 
-/// Version of the layout that this program writes and reads.
-pub const FORMAT: &str = "s2pg/1";
 /// Name of the checkpoint that a run resumes from.
 pub const LATEST: &str = "latest";
 /// Name under which [`Checkpoints::save`] keeps the former [`LATEST`].
 pub const PREVIOUS: &str = "previous";
 /// Name under which an unreadable [`LATEST`] is set aside.
 pub const DAMAGED: &str = "damaged";
-
-/// Length of the longest header in bytes that is written or read: some ten thousand items. To parse a header takes at
-/// most 16 MB.
-const HEADER_LIMIT: usize = 1 << 20;
-/// The text that every header begins with, in every version; the sixteen digits of the hash follow.
-const PREFIX: &str = r#"{"__metadata__":{"xxh3":""#;
-/// Number of digits of the hash.
-const DIGITS: usize = 16;
-
-/// Pairs of names and texts that the caller stores beside the state: the experiment, the number of steps, ....
-pub type Metadata = BTreeMap<String, String>;
 
 /// Why a checkpoint cannot be saved or loaded. Nothing of a faulty file has entered the state.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +54,10 @@ pub enum CheckpointError {
         what: String,
     },
     /// The file is sound, but its layout is of another version.
-    #[error("{path}: its format is {found:?} and this program reads {FORMAT:?}: use the program that wrote it")]
+    #[error(
+        "{path}: its format is {found:?} and this program reads {}: use the program that wrote it",
+        FORMATS.map(|format| format!("{format:?}")).join(" and ")
+    )]
     Version {
         /// Path of the file.
         path: PathBuf,
@@ -104,7 +95,10 @@ pub enum CheckpointError {
         expected: String,
     },
     /// Neither the latest checkpoint nor the one before can be used.
-    #[error("{latest}; the checkpoint before cannot be used either: {previous}")]
+    #[error(
+        "{latest}; the checkpoint before cannot be used either: {previous}; put one of them back, start over with --restart, or \
+         choose another directory"
+    )]
     Neither {
         /// What is wrong with the latest checkpoint.
         latest: Box<CheckpointError>,
@@ -112,7 +106,10 @@ pub enum CheckpointError {
         previous: Box<CheckpointError>,
     },
     /// The names and the metadata do not fit into a header.
-    #[error("{path}: not saved: its header would have {len} bytes, more than {HEADER_LIMIT}")]
+    #[error(
+        "{path}: a checkpoint of this run cannot be saved: the names of its items and its experiment would take {len} \
+         bytes, and {HEADER_LIMIT} are the most"
+    )]
     Header {
         /// Path of the file.
         path: PathBuf,
@@ -126,7 +123,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// The disk refused to save the file.
-    #[error("{path}: not saved: {source}; what was saved before can still be loaded")]
+    #[error("not saved: {source}")]
     NotSaved {
         /// Path of the file.
         path: PathBuf,
@@ -186,6 +183,12 @@ impl Checkpoints {
     /// Returns the path of the checkpoint called `name`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}.safetensors"))
+    }
+
+    /// Refuses a state that could not be saved as the checkpoint called `name`, before any work is lost. The walk costs
+    /// less than a save, and nothing is written.
+    pub fn check(&self, name: &str, state: &mut dyn State, metadata: &Metadata) -> Result<(), CheckpointError> {
+        header(&self.path(name), state, metadata).map(drop)
     }
 
     /// Saves `state` as the checkpoint called `name`, durably, and returns the length of the file in bytes. The former
@@ -249,13 +252,12 @@ pub fn save(disk: &dyn Disk, path: &Path, state: &mut dyn State, metadata: &Meta
 pub fn load(disk: &dyn Disk, path: &Path, state: &mut dyn State) -> Result<Metadata, CheckpointError> {
     let file = read(disk, path, Some(&items(state)))?;
     walk(state, &mut |name, data| {
-        let info = file.layout.info(name).unwrap_or_else(|| panic!("the item {name} was not in the walk before"));
-        let bytes = &file.payload[info.data_offsets.0..info.data_offsets.1];
+        let bytes = file.bytes(name);
         match data {
-            Data::F32(x) => fill(name, x, bytes, f32::from_le_bytes),
-            Data::F64(x) => fill(name, x, bytes, f64::from_le_bytes),
-            Data::U64(x) => fill(name, x, bytes, u64::from_le_bytes),
-            Data::U8(x) => fill(name, x, bytes, u8::from_le_bytes),
+            Data::F32(x) => fill(name, x, &bytes, f32::from_le_bytes),
+            Data::F64(x) => fill(name, x, &bytes, f64::from_le_bytes),
+            Data::U64(x) => fill(name, x, &bytes, u64::from_le_bytes),
+            Data::U8(x) => fill(name, x, &bytes, u8::from_le_bytes),
         }
     });
     Ok(file.metadata)
@@ -293,11 +295,11 @@ pub fn differences(a: &mut dyn State, b: &mut dyn State) -> Vec<String> {
     found
 }
 
-/// Returns the name, place and value of the first number of a state that is not finite; None where all numbers are
-/// finite.
+/// Returns the name, place and value of the first number of a training that is not finite; None where all numbers are
+/// finite. What an environment made, such as its snapshots, is no number of the training.
 pub fn non_finite(state: &mut dyn State) -> Option<String> {
     let mut found = None;
-    walk(state, &mut |name, data| {
+    let mut see = |name: &str, data: Data<'_>| {
         let first = match &data {
             Data::F32(x) => x.iter().map(|&x| x as f64).enumerate().find(|(_, x)| !x.is_finite()),
             Data::F64(x) => x.iter().copied().enumerate().find(|(_, x)| !x.is_finite()),
@@ -306,7 +308,8 @@ pub fn non_finite(state: &mut dyn State) -> Option<String> {
         if let (None, Some((i, x))) = (&found, first) {
             found = Some(format!("{name}[{i}] is {x}"));
         }
-    });
+    };
+    state.visit(&mut Walk { skips_envs: true, ..Walk::new(&mut see) });
     found
 }
 
@@ -328,7 +331,15 @@ struct Walk<'a> {
     path: String,
     /// The length that `path` had before each of the open scopes was opened.
     lengths: Vec<usize>,
+    /// Whether items that environments made are left out.
+    skips_envs: bool,
     f: &'a mut dyn FnMut(&str, Data<'_>),
+}
+
+impl<'a> Walk<'a> {
+    fn new(f: &'a mut dyn FnMut(&str, Data<'_>)) -> Self {
+        Self { path: String::new(), lengths: Vec::new(), skips_envs: false, f }
+    }
 }
 
 impl Visitor for Walk<'_> {
@@ -337,6 +348,12 @@ impl Visitor for Walk<'_> {
         self.path.push_str(name);
         (self.f)(&self.path, data);
         self.path.truncate(len);
+    }
+
+    fn item_of_env(&mut self, name: &str, numbers: &mut [f64]) {
+        if !self.skips_envs {
+            self.item(name, Data::F64(numbers));
+        }
     }
 
     fn enter(&mut self, name: &str) {
@@ -352,14 +369,7 @@ impl Visitor for Walk<'_> {
 
 /// Shows every item of `state` to `f`, with its full name.
 fn walk(state: &mut dyn State, f: &mut dyn FnMut(&str, Data<'_>)) {
-    state.visit(&mut Walk { path: String::new(), lengths: Vec::new(), f });
-}
-
-/// The name, type and length of one item of a state.
-struct Item {
-    name: String,
-    dtype: Dtype,
-    len: usize,
+    state.visit(&mut Walk::new(f));
 }
 
 /// Returns the items of a state in the order of the file. Panics if two items have the same name.
@@ -372,7 +382,7 @@ fn items(state: &mut dyn State) -> Vec<Item> {
             Data::U64(x) => x.len(),
             Data::U8(x) => x.len(),
         };
-        items.push(Item { name: name.to_owned(), dtype: dtype(&data), len });
+        items.push(Item { name: name.to_owned(), dtype: dtype(&data), shape: vec![len] });
     });
     let mut names = BTreeSet::from(["__metadata__"]);
     for item in &items {
@@ -430,6 +440,17 @@ fn payload(state: &mut dyn State, sink: &mut dyn FnMut(&[u8])) {
     }
 }
 
+/// Returns the part of the header of `state` after the hash, and the number of bytes that follow the header. An error
+/// says that the header is too long.
+fn header(path: &Path, state: &mut dyn State, metadata: &Metadata) -> Result<(String, usize), CheckpointError> {
+    let (tail, data_len) = header_tail(&items(state), metadata);
+    let len = PREFIX.len() + DIGITS + tail.len();
+    if len > HEADER_LIMIT {
+        return Err(CheckpointError::Header { path: path.to_owned(), len });
+    }
+    Ok((tail, data_len))
+}
+
 /// Saves as [`save`] does, and keeps the file that is replaced under the name `former`.
 fn save_keeping(
     disk: &dyn Disk,
@@ -438,15 +459,9 @@ fn save_keeping(
     state: &mut dyn State,
     metadata: &Metadata,
 ) -> Result<u64, CheckpointError> {
-    let (tail, data_len) = header_tail(&items(state), metadata);
+    let (tail, data_len) = header(path, state, metadata)?;
     let len = PREFIX.len() + DIGITS + tail.len();
-    if len > HEADER_LIMIT {
-        return Err(CheckpointError::Header { path: path.to_owned(), len });
-    }
-    let mut hash = Xxh3::new();
-    hash.update(&(len as u64).to_le_bytes());
-    hash.update(PREFIX.as_bytes());
-    hash.update(tail.as_bytes());
+    let mut hash = hash_of(tail.as_bytes());
     let mut again = hash.clone();
     payload(state, &mut |bytes| hash.update(bytes));
     let hash = hash.digest();
@@ -472,67 +487,27 @@ fn save_keeping(
     Ok((8 + len + data_len) as u64)
 }
 
-/// Returns the part of the header after the hash, padded with spaces so that the numbers begin at a multiple of 8
-/// bytes, and the number of bytes that follow the header.
-fn header_tail(items: &[Item], metadata: &Metadata) -> (String, usize) {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let mut tail = format!(r#"","format":"{FORMAT}""#);
-    for (key, value) in metadata {
-        assert!(!["xxh3", "format"].contains(&key.as_str()), "the key {key} of the metadata belongs to the format");
-        tail += &format!(",{}:{}", quoted(key), quoted(value));
-    }
-    tail.push('}');
-    let mut start = 0;
-    for Item { name, dtype, len } in items {
-        let end = start + len * dtype.bitsize() / 8;
-        let name = quoted(name);
-        tail += &format!(r#",{name}:{{"dtype":"{dtype}","shape":[{len}],"data_offsets":[{start},{end}]}}"#);
-        start = end;
-    }
-    tail.push('}');
-    let len = PREFIX.len() + DIGITS + tail.len();
-    tail.extend(std::iter::repeat_n(' ', len.next_multiple_of(8) - len));
-    (tail, start)
-}
-
-/// A header as it stands in a file. It is parsed without a generic tree of values, whose size nothing would bound.
-#[derive(Default)]
-struct Header {
-    metadata: Metadata,
-    items: Vec<(String, TensorInfo)>,
-}
-
-impl<'de> Deserialize<'de> for Header {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> serde::de::Visitor<'de> for Entries {
-            type Value = Header;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a map of tensors")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let mut header = Header::default();
-                while let Some(name) = map.next_key::<String>()? {
-                    match name.as_str() {
-                        "__metadata__" => header.metadata = map.next_value()?,
-                        _ => header.items.push((name, map.next_value()?)),
-                    }
-                }
-                Ok(header)
-            }
-        }
-        deserializer.deserialize_map(Entries)
-    }
-}
-
 /// The contents of a verified file.
 struct Verified {
     metadata: Metadata,
+    format: String,
     layout: Layout,
     /// The bytes that follow the header; empty if they were not asked for.
     payload: Vec<u8>,
+}
+
+impl Verified {
+    /// Returns the bytes of the item `name` of a state that the file fits.
+    fn bytes(&self, name: &str) -> Cow<'_, [u8]> {
+        let of = |name: &String| {
+            let info = self.layout.info(name).unwrap_or_else(|| panic!("the item {name} was not in the walk before"));
+            &self.payload[info.data_offsets.0..info.data_offsets.1]
+        };
+        match &sources(&self.format, name, |name| self.layout.info(name).is_some())[..] {
+            [one] => Cow::Borrowed(of(one)),
+            parts => Cow::Owned(parts.iter().flat_map(of).copied().collect()),
+        }
+    }
 }
 
 /// Reads and verifies the file `path`. Where `items` is given, the file must hold these items and no others, and its
@@ -569,10 +544,7 @@ fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified
     let (Some(rest), true) = (header.get(PREFIX.len() + DIGITS..), header.starts_with(PREFIX.as_bytes())) else {
         return Err(damaged("it does not begin as a checkpoint of this program does".into()));
     };
-    let mut hash = Xxh3::new();
-    hash.update(&length);
-    hash.update(PREFIX.as_bytes());
-    hash.update(rest);
+    let mut hash = hash_of(rest);
     let claimed = header[PREFIX.len()..][..DIGITS].to_vec();
 
     let unreadable = |error: &dyn std::fmt::Display| {
@@ -596,7 +568,8 @@ fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified
     }
 
     // A file that does not fit is hashed all the same: if the file is damaged, that is the better message.
-    let fits = items.map(|items| fit(path, items, &layout, &names));
+    let format = metadata.remove("format").unwrap_or_default();
+    let fits = items.map(|items| fit(path, items, (&format, &layout), &names));
     let mut payload = Vec::new();
     if let Some(Ok(())) = fits {
         payload = vec![0; data_len as usize];
@@ -615,30 +588,47 @@ fn read(disk: &dyn Disk, path: &Path, items: Option<&[Item]>) -> Result<Verified
     if claimed != format!("{:016x}", hash.digest()).as_bytes() {
         return Err(damaged("its hash differs from the one that was written".into()));
     }
-    let found = metadata.remove("format").unwrap_or_default();
-    if found != FORMAT {
-        return Err(CheckpointError::Version { path: path.to_owned(), found: short(&found) });
+    if !FORMATS.contains(&format.as_str()) {
+        return Err(CheckpointError::Version { path: path.to_owned(), found: short(&format) });
     }
     metadata.remove("xxh3");
     fits.transpose()?;
-    Ok(Verified { metadata, layout, payload })
+    Ok(Verified { metadata, format, layout, payload })
 }
 
-/// Checks that a file with this layout, whose items are called `names`, holds `items` and nothing else.
-fn fit(path: &Path, items: &[Item], layout: &Layout, names: &[String]) -> Result<(), CheckpointError> {
+/// Checks that a file of this format and layout, whose items are called `names`, holds `items` and nothing else.
+fn fit(
+    path: &Path,
+    items: &[Item],
+    (format, layout): (&str, &Layout),
+    names: &[String],
+) -> Result<(), CheckpointError> {
     let path = path.to_owned();
-    for Item { name, dtype, len } in items {
+    let mut expected = BTreeSet::new();
+    for Item { name, dtype, shape } in items {
         let item = short(name);
-        let Some(info) = layout.info(name) else {
-            return Err(CheckpointError::Misses { path, item });
-        };
-        if info.dtype != *dtype || info.shape != [*len] {
-            let found = short(&format!("{}{:?}", info.dtype, info.shape));
-            return Err(CheckpointError::Shape { path, item, found, expected: format!("{dtype}[{len}]") });
+        let sources = sources(format, name, |name| layout.info(name).is_some());
+        let mut len = 0usize;
+        for source in &sources {
+            let Some(info) = layout.info(source) else {
+                return Err(CheckpointError::Misses { path, item });
+            };
+            let found = match info.shape[..] {
+                [n] if info.dtype == *dtype => n,
+                _ => {
+                    let found = short(&format!("{}{:?}", info.dtype, info.shape));
+                    return Err(CheckpointError::Shape { path, item, found, expected: format!("{dtype}{shape:?}") });
+                }
+            };
+            len = len.saturating_add(found);
         }
+        if *shape != [len] {
+            let found = format!("{dtype}[{len}]");
+            return Err(CheckpointError::Shape { path, item, found, expected: format!("{dtype}{shape:?}") });
+        }
+        expected.extend(sources);
     }
-    let expected: BTreeSet<&str> = items.iter().map(|item| item.name.as_str()).collect();
-    match names.iter().find(|name| !expected.contains(name.as_str())) {
+    match names.iter().find(|name| !expected.contains(*name)) {
         Some(name) => Err(CheckpointError::Holds { path, item: short(name) }),
         None => Ok(()),
     }

@@ -12,22 +12,27 @@
 //!   checkpoints/           latest, previous (whole state), best (the model of the best evaluation)
 //!   LOCK                   held by the process that trains
 //! ```
+//!
+//! `experiment.toml` and `checkpoints/` are all that a run needs to go on. A log that is missing or damaged costs a
+//! warning: it is set aside, and a new one goes on from what is sound of it.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::checkpoint::{Checkpoints, LATEST, Metadata, non_finite};
-use super::disk::{RealDisk, sweep, write_atomically};
+use super::checkpoint::{CheckpointError, Checkpoints, LATEST, Metadata, PREVIOUS, non_finite};
+use super::disk::{RealDisk, is_temporary, sweep, write_atomically};
 use super::error::RunError;
 use super::events::EventFile;
-use super::kept::Kept;
+use super::kept::{Kept, owe_evaluation, owes_evaluation};
+use super::log::naming;
 use super::model::{ModelError, save_model};
 use super::rerun;
-use super::table::Table;
+use super::table::{Table, whole_rows};
 use super::timetable::Timetable;
-use crate::env::Registry;
+use crate::algo::Schedule;
+use crate::env::{EnvError, Registry};
 use crate::experiment::{Experiment, build, flat};
 use crate::train::{AnyTrainer, Evaluation, TrainError};
 
@@ -61,6 +66,17 @@ pub struct Run {
     checkpoints: Checkpoints,
     seconds_before: f64,
     failures: usize,
+    /// Whether the evaluation after the last step is still to come.
+    owes_evaluation: bool,
+    /// Environment steps of the last checkpoint; None before the first.
+    saved: Option<usize>,
+    /// Whether experiment.toml says that there is a checkpoint.
+    is_marked: bool,
+    /// Tells whether a running evaluation is to be abandoned.
+    interrupt: Box<dyn Fn() -> bool + Send>,
+    /// What a user has been told of how the environment is dealt with, and what is to be told after this step.
+    told: Vec<String>,
+    notes: Vec<String>,
     /// The lock of the directory, which is held for as long as the run lives.
     _lock: File,
 }
@@ -68,11 +84,38 @@ pub struct Run {
 /// Number of failed attempts to save in a row after which the run stops.
 const PATIENCE: usize = 3;
 
+/// Name of the file that holds every key of the experiment.
+const EXPERIMENT: &str = "experiment.toml";
+
+/// First line of experiment.toml once there is a checkpoint. The line is not among the checkpoints, so that their loss
+/// is noticed.
+const MARK: &str = "# The state of this run is in checkpoints/, without which it cannot go on.\n";
+
+/// The files that a run and its pictures leave behind, in the order in which they are removed. The experiment is the
+/// last: while it is there, the directory is a run's.
+const RECORDS: [&str; 14] = [
+    "checkpoints/latest.safetensors",
+    "checkpoints/previous.safetensors",
+    "checkpoints/damaged.safetensors",
+    "checkpoints/best.safetensors",
+    "policy.safetensors",
+    rerun::FILE,
+    "progress.csv",
+    "eval.csv",
+    "time.csv",
+    "events.out.tfevents.s2pg",
+    "curve.svg",
+    "curve.png",
+    "episode.gif",
+    EXPERIMENT,
+];
+
 impl Run {
     /// Starts a run of the experiment in the directory `dir`, or goes on from the run's last checkpoint.
     ///
     /// `wall_time` is the time in seconds since 1970, for TensorBoard. The text that is returned beside the run is a
-    /// warning, where the latest checkpoint could not be used.
+    /// warning, where the latest checkpoint or a log could not be used. A directory that is neither empty nor a run is
+    /// an error, and so is a run whose checkpoints are gone.
     pub fn open(
         dir: &Path,
         experiment: &Experiment,
@@ -80,43 +123,94 @@ impl Run {
         threads: usize,
         wall_time: f64,
     ) -> Result<(Self, Option<String>), RunError> {
-        // The training is built first, so that an experiment that cannot run leaves no directory behind.
+        Self::start(dir, experiment, registry, (threads, wall_time), false)
+    }
+
+    /// Starts a run as [`open`](Self::open) does, but from the beginning: what an earlier run of the same experiment
+    /// left in `dir` is removed first.
+    pub fn restart(
+        dir: &Path,
+        experiment: &Experiment,
+        registry: Arc<Registry>,
+        threads: usize,
+        wall_time: f64,
+    ) -> Result<(Self, Option<String>), RunError> {
+        Self::start(dir, experiment, registry, (threads, wall_time), true)
+    }
+
+    /// Refuses a directory in which a run cannot start: one that is neither empty nor a run's. `over` is whether a run
+    /// there is to start over.
+    pub fn check_directory(dir: &Path, over: bool) -> Result<(), RunError> {
+        refuse_foreign(dir, over)
+    }
+
+    fn start(
+        dir: &Path,
+        experiment: &Experiment,
+        registry: Arc<Registry>,
+        (threads, wall_time): (usize, f64),
+        over: bool,
+    ) -> Result<(Self, Option<String>), RunError> {
+        Self::check_directory(dir, over)?;
+        // The training is built before anything is written, so that an experiment that cannot run leaves no directory
+        // behind.
         let mut training = build(experiment, registry, threads)?;
+        // One that could not be saved leaves none either.
+        let metadata = metadata(experiment, experiment.steps, None);
+        Checkpoints::view(dir.join("checkpoints")).check(LATEST, &mut Kept::fresh(&mut *training), &metadata)?;
         std::fs::create_dir_all(dir).map_err(naming(dir))?;
         let lock = lock(dir)?;
-        let written = dir.join("experiment.toml");
+        let written = dir.join(EXPERIMENT);
+        let mut is_marked = false;
         if written.exists() {
-            let text = std::fs::read_to_string(&written).map_err(naming(&written))?;
-            same_experiment(&written, &text, experiment)?;
+            match std::fs::read_to_string(&written) {
+                Ok(text) => {
+                    same_experiment(&written, &text, experiment, over)?;
+                    is_marked = text.contains(MARK);
+                }
+                Err(e) if e.kind() != ErrorKind::InvalidData => return Err(naming(&written)(e).into()),
+                Err(_) if over => {}
+                Err(_) => {
+                    let what = "it is not a text in UTF-8; put the experiment back, or start over with --restart";
+                    return Err(RunError::Directory(format!("{}: {what}", written.display())));
+                }
+            }
         }
+        if over {
+            clear(dir)?;
+            is_marked = false;
+        }
+        refuse_lost(dir, is_marked)?;
         let checkpoints = Checkpoints::open(dir.join("checkpoints"))?;
         sweep(&RealDisk, dir)?;
-        let events_path = dir.join("events.out.tfevents.s2pg");
         let mut kept = Kept::fresh(&mut *training);
         let loaded = checkpoints.load_latest(&mut kept)?;
         let Kept { iterations, best, lengths, .. } = kept;
         training.check()?;
         if let Some(text) = loaded.as_ref().and_then(|l| l.metadata.get("experiment")) {
-            same_experiment(&checkpoints.path(LATEST), text, experiment)?;
+            same_experiment(&checkpoints.path(LATEST), text, experiment, over)?;
         }
         // Only now: what is refused changes nothing. A run that goes on has not diverged, or will report the divergence
         // again.
         let _ = std::fs::remove_file(dir.join(rerun::FILE));
-        write_atomically(&RealDisk, &written, experiment.to_toml().as_bytes())?;
-        let warning = loaded
-            .as_ref()
-            .and_then(|l| l.fell_back.as_ref())
-            .map(|e| format!("{e}; going on from the checkpoint before it, at step {}", training.steps()));
-        let events = match &loaded {
-            Some(_) => EventFile::resume(&events_path, lengths[2])?,
-            None => {
-                let _ = std::fs::remove_file(&events_path);
-                let mut events = EventFile::create(&events_path, wall_time)?;
-                events.text(wall_time, 0, "experiment", &format!("```\n{}```\n", experiment.to_toml()))?;
-                events
-            }
-        };
-        let (times, seconds_before) = times(&dir.join("time.csv"), training.steps())?;
+        write_experiment(dir, experiment, loaded.is_some())?;
+        let mut warnings = Vec::new();
+        if let Some(e) = loaded.as_ref().and_then(|l| l.fell_back.as_ref()) {
+            warnings.push(format!("{e}; going on from the checkpoint before it, at step {}", training.steps()));
+        }
+        let (progress, lost_progress) = Table::open(&dir.join("progress.csv"), lengths[0])?;
+        let (evaluations, lost_evaluations) = Table::open(&dir.join("eval.csv"), lengths[1])?;
+        let (mut events, lost_events) = EventFile::open(&dir.join("events.out.tfevents.s2pg"), lengths[2], wall_time)?;
+        if loaded.is_none() || lost_events.is_some() {
+            let steps = training.steps() as u64;
+            events.text(wall_time, steps, "experiment", &format!("```\n{}```\n", experiment.to_toml()))?;
+        }
+        let (times, seconds_before, lost_times) = times(&dir.join("time.csv"), training.steps(), iterations > 0)?;
+        let lost = [lost_progress, lost_evaluations, lost_events].into_iter().flatten().collect::<Vec<_>>();
+        let is_renewed = !lost.is_empty();
+        warnings.extend(lost.into_iter().chain(lost_times));
+        let saved = loaded.is_some().then(|| training.steps());
+        let owes = loaded.as_ref().is_some_and(|l| owes_evaluation(&l.metadata));
         let mut run = Self {
             dir: dir.into(),
             experiment: experiment.clone(),
@@ -124,20 +218,41 @@ impl Run {
             training,
             iterations,
             best,
-            progress: Table::open(&dir.join("progress.csv"), lengths[0])?,
-            evaluations: Table::open(&dir.join("eval.csv"), lengths[1])?,
+            progress,
+            evaluations,
             events,
             times,
             checkpoints,
             seconds_before,
             failures: 0,
+            owes_evaluation: owes && experiment.evaluation.every > 0,
+            saved,
+            is_marked: loaded.is_some(),
+            interrupt: Box::new(|| false),
+            told: Vec::new(),
+            notes: Vec::new(),
             _lock: lock,
         };
-        if loaded.is_some() {
+        if is_renewed {
+            // The next start must find the lengths of the new logs.
+            run.save()?;
+        } else if loaded.is_some() {
             // A run that was killed between writing a checkpoint and writing the model has an older model.
             run.save_model()?;
         }
-        Ok((run, warning))
+        Ok((run, (!warnings.is_empty()).then(|| warnings.join("; "))))
+    }
+
+    /// From now on an evaluation is abandoned at its next step once `interrupt` returns true. The evaluation is still
+    /// due then: [`advance`](Self::advance) begins it again, in this process or, after [`save`](Self::save), in the
+    /// next.
+    pub fn abandon_evaluations_when(&mut self, interrupt: impl Fn() -> bool + Send + 'static) {
+        self.interrupt = Box::new(interrupt);
+    }
+
+    /// Tells whether all steps of the experiment have been taken, and everything after them has been done.
+    pub fn is_finished(&self) -> bool {
+        self.steps() >= self.experiment.steps && !self.owes_evaluation
     }
 
     /// Returns the experiment of the run.
@@ -165,8 +280,11 @@ impl Run {
         &mut *self.training
     }
 
-    /// Takes one step of all environments, and does what is due after the step: an update's row, an evaluation, a
-    /// checkpoint.
+    /// Takes one step of all environments, and does what is due after the step: an update's row, a checkpoint, an
+    /// evaluation. An evaluation that is still due from before is done in place of a step.
+    ///
+    /// Where a checkpoint and an evaluation are both due, the checkpoint comes first, and says that the evaluation is
+    /// still to come; after the last evaluation there is one more.
     ///
     /// `seconds` is the work of this process so far, and `wall_time` the time in seconds since 1970. Both go into
     /// time.csv and the event file, and nowhere else. An error stops the run.
@@ -174,7 +292,7 @@ impl Run {
         let seconds = self.seconds_before + seconds;
         let before = self.steps();
         let mut progress = Progress::default();
-        if before < self.experiment.steps {
+        if before < self.experiment.steps && !self.owes_evaluation {
             match self.training.step() {
                 Ok(Some(metrics)) => self.log(&metrics, seconds, wall_time),
                 Ok(None) => {}
@@ -182,35 +300,59 @@ impl Run {
             }
         }
         let steps = self.steps();
-        let due = self.timetable.due(before, steps);
+        let due = self.timetable.due(before, steps, self.owes_evaluation);
+        self.owes_evaluation = due.evaluation;
         let mut failure = None;
-        if due.evaluation {
-            let (mean, unsaved) = self.evaluate(wall_time)?;
-            progress.evaluation = Some(mean);
-            failure = unsaved.map(RunError::from);
-        }
-        if due.cut {
-            self.training.restart()?;
-        }
         if due.checkpoint {
-            match self.save() {
-                Ok(()) if failure.is_none() => self.failures = 0,
-                Ok(()) => {}
-                Err(e @ RunError::Train(_)) => return Err(e),
-                Err(e) => failure = Some(e),
+            failure = self.keep()?;
+        }
+        if due.evaluation
+            && let Some((mean, unsaved)) = self.evaluate(wall_time)?
+        {
+            progress.evaluation = Some(mean);
+            self.owes_evaluation = false;
+            if due.cut {
+                self.training.restart()?;
+            }
+            if due.finished {
+                failure = self.keep()?;
+            }
+            failure = failure.or(unsaved.map(RunError::from));
+        }
+        progress.finished = due.finished && !self.owes_evaluation;
+        match failure {
+            None if due.checkpoint => self.failures = 0,
+            None => {}
+            Some(e) => {
+                self.failures += 1;
+                if self.failures >= PATIENCE || progress.finished {
+                    return Err(e);
+                }
+                progress.warning = Some(format!("{e}; the run goes on"));
             }
         }
-        if let Some(e) = failure {
-            self.failures += 1;
-            if self.failures >= PATIENCE || due.finished {
-                return Err(e);
-            }
-            progress.warning = Some(format!("{e}; the run goes on"));
+        let mut notes = self.untold();
+        if progress.finished && self.iterations == 0 && self.experiment.schedule() == Schedule::Episodes {
+            notes.push(
+                "nothing was learned: the run ended before the episodes of its first update; take more `steps`".into(),
+            );
+        }
+        if !notes.is_empty() {
+            progress.warning = Some(progress.warning.into_iter().chain(notes).collect::<Vec<_>>().join("; "));
         }
         progress.steps = steps;
         progress.mean_return = self.training.episodes().mean_return();
-        progress.finished = due.finished;
         Ok(progress)
+    }
+
+    /// Returns the notes on the environment that were not returned before.
+    fn untold(&mut self) -> Vec<String> {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.extend(self.training.notes());
+        notes.retain(|note| !self.told.contains(note));
+        notes.dedup();
+        self.told.extend(notes.iter().cloned());
+        notes
     }
 
     /// Writes the report of a divergence and returns the error. An error of writing must not hide the divergence.
@@ -239,12 +381,17 @@ impl Run {
     }
 
     /// Runs a deterministic and a stochastic evaluation, writes their row, and saves the model if it is the best so
-    /// far. Returns the mean return of the deterministic episodes, and the error if the model could not be saved.
-    fn evaluate(&mut self, wall_time: f64) -> Result<(f64, Option<ModelError>), RunError> {
+    /// far. Returns the mean return of the deterministic episodes, and the error if the model could not be saved; None
+    /// where the evaluation was abandoned, which leaves no trace.
+    fn evaluate(&mut self, wall_time: f64) -> Result<Option<(f64, Option<ModelError>)>, RunError> {
         let steps = self.steps();
         let episodes = self.experiment.evaluation.episodes;
-        let run = |kind: &str, means| self.training.evaluate(episodes, means, &format!("evaluation/{kind}/{steps}"));
-        let (deterministic, stochastic) = (run("deterministic", true)?, run("stochastic", false)?);
+        let run = |kind: &str, means| {
+            let stream = format!("evaluation/{kind}/{steps}");
+            self.training.evaluate_unless(&*self.interrupt, episodes, means, &stream)
+        };
+        let Some(deterministic) = run("deterministic", true)? else { return Ok(None) };
+        let Some(stochastic) = run("stochastic", false)? else { return Ok(None) };
         let mut cells: Vec<(String, f64)> = vec![("time/total_timesteps".into(), steps as f64)];
         let mut add = |prefix: &str, e: &Evaluation| {
             cells.push((format!("{prefix}/mean_reward"), e.mean_return()));
@@ -257,6 +404,11 @@ impl Run {
         let cells = || cells.iter().map(|(name, x)| (name.as_str(), *x));
         let _ = self.evaluations.row(cells());
         let _ = self.events.scalars(wall_time, steps as u64, cells().skip(1).filter(|c| c.1.is_finite()));
+        if let Some(steps) = deterministic.cut.or(stochastic.cut) {
+            let name = &self.training.spec().name;
+            self.notes
+                .push(format!("{name} has no time limit: an episode of an evaluation is cut after {steps} steps"));
+        }
         let mean = deterministic.mean_return();
         let mut failure = None;
         if mean > self.best {
@@ -266,24 +418,57 @@ impl Run {
                 Err(e) => failure = Some(e),
             }
         }
-        Ok((mean, failure))
+        Ok(Some((mean, failure)))
     }
 
     /// Writes a checkpoint and the model, durably. A state that holds a number that is not finite is not written: that
-    /// is a divergence.
+    /// is a divergence, unless the number belongs to an environment. Where the state of an environment cannot be taken,
+    /// nothing is written either, and the error is the environment's.
     pub fn save(&mut self) -> Result<(), RunError> {
         if let Some(what) = non_finite(&mut *self.training) {
             let error = TrainError::Diverged { step: self.steps(), what };
             return Err(self.stopped(error));
         }
+        // The walk was over the environments too, which may have no snapshot that can be saved.
+        self.training.check()?;
+        self.write().map_err(|e| match e {
+            RunError::Train(_) => e,
+            refused => RunError::Unsaved { error: Box::new(refused), saved: self.saved },
+        })
+    }
+
+    /// Saves as [`save`](Self::save) does, and returns the error of a disk that refuses.
+    fn keep(&mut self) -> Result<Option<RunError>, RunError> {
+        match self.save() {
+            Err(e @ RunError::Unsaved { .. }) => Ok(Some(e)),
+            saved => saved.map(|()| None),
+        }
+    }
+
+    fn write(&mut self) -> Result<(), RunError> {
         self.progress.sync()?;
         self.evaluations.sync()?;
         self.events.sync()?;
-        let metadata = metadata(&self.experiment, self.steps(), None);
+        self.times.sync()?;
+        let mut metadata = metadata(&self.experiment, self.steps(), None);
+        if self.owes_evaluation {
+            owe_evaluation(&mut metadata);
+        }
         let lengths = [self.progress.length(), self.evaluations.length(), self.events.length()];
         let (iterations, best) = (self.iterations, self.best);
         let mut kept = Kept { training: &mut *self.training, iterations, best, lengths };
-        self.checkpoints.save(LATEST, &mut kept, &metadata)?;
+        let saved = self.checkpoints.save(LATEST, &mut kept, &metadata);
+        self.training.check()?;
+        if let Err(CheckpointError::Changed { .. }) = saved {
+            let what = "two snapshots of one state differ, so that it cannot be saved; `s2pg check-env` tells more";
+            return Err(EnvError::Invalid { env: self.experiment.env.name.clone(), what: what.into() }.into());
+        }
+        saved?;
+        self.saved = Some(self.steps());
+        if !self.is_marked {
+            write_experiment(&self.dir, &self.experiment, true)?;
+            self.is_marked = true;
+        }
         self.save_model()
     }
 
@@ -305,6 +490,79 @@ fn metadata(experiment: &Experiment, steps: usize, best: Option<f64>) -> Metadat
     pairs
 }
 
+/// Writes experiment.toml; `is_marked` is whether there is a checkpoint.
+fn write_experiment(dir: &Path, experiment: &Experiment, is_marked: bool) -> Result<(), RunError> {
+    let text = if is_marked { MARK.to_string() } else { String::new() } + &experiment.to_toml();
+    Ok(write_atomically(&RealDisk, &dir.join(EXPERIMENT), text.as_bytes())?)
+}
+
+/// Tells whether the directory of a run holds a checkpoint from which the run can go on.
+fn has_checkpoint(dir: &Path) -> bool {
+    let checkpoints = Checkpoints::view(dir.join("checkpoints"));
+    [LATEST, PREVIOUS].iter().any(|name| checkpoints.path(name).exists())
+}
+
+/// Refuses a directory that is neither empty nor a run's. What a start that was killed leaves behind is not foreign.
+/// Checkpoints alone make a run too, as they hold its experiment, but none that may start `over`.
+fn refuse_foreign(dir: &Path, over: bool) -> Result<(), RunError> {
+    let names = |dir: &Path| -> io::Result<Vec<String>> {
+        std::fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    };
+    let mut found = match names(dir) {
+        Err(e) if e.kind() == ErrorKind::NotFound && dir.symlink_metadata().is_err() => return Ok(()),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            let what = "this is no directory; choose another with --dir";
+            return Err(RunError::Directory(format!("{}: {what}", dir.display())));
+        }
+        found => found.map_err(naming(dir))?,
+    };
+    // Asked after the list was read: where another process has just started a run, its records are younger.
+    if dir.join(EXPERIMENT).exists() || !over && has_checkpoint(dir) {
+        return Ok(());
+    }
+    let of_a_start = |name: &String| {
+        let is_bare = || names(&dir.join(name)).is_ok_and(|names| names.iter().all(|name| is_temporary(name)));
+        name == "LOCK" || is_temporary(name) || name == "checkpoints" && is_bare()
+    };
+    found.retain(|name| !of_a_start(name));
+    match found.iter().min() {
+        Some(name) => Err(RunError::Directory(format!(
+            "{} is no run, and holds `{name}`, which training might overwrite; choose a new or an empty directory with \
+             --dir",
+            dir.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a run whose checkpoints are gone. A run that was killed before its first checkpoint has neither the mark nor
+/// a model.
+fn refuse_lost(dir: &Path, is_marked: bool) -> Result<(), RunError> {
+    let has_saved = is_marked || dir.join("policy.safetensors").exists();
+    if !has_saved || has_checkpoint(dir) {
+        return Ok(());
+    }
+    Err(RunError::Directory(format!(
+        "{}: the checkpoints of this run are gone, and it cannot go on without them; bring back latest.safetensors, or \
+         start over with --restart, which removes the records of this run, or choose another directory with --dir",
+        dir.join("checkpoints").display()
+    )))
+}
+
+/// Removes what a run left in the directory.
+fn clear(dir: &Path) -> Result<(), RunError> {
+    for name in RECORDS {
+        let path = dir.join(name);
+        match std::fs::remove_file(&path) {
+            Err(e) if !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Err(naming(&path)(e).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Takes the lock of the directory; the system releases the lock when the process ends, however it ends.
 fn lock(dir: &Path) -> Result<File, RunError> {
     let path = dir.join("LOCK");
@@ -319,16 +577,33 @@ fn lock(dir: &Path) -> Result<File, RunError> {
     }
 }
 
-/// Refuses an experiment that differs from the one written in the file `path`; only the number of steps may differ.
-fn same_experiment(path: &Path, text: &str, experiment: &Experiment) -> Result<(), RunError> {
+/// Refuses an experiment that differs from the one written in the file `path`. Only what does not decide how the run
+/// trains may differ: when it is evaluated and saved, and the number of steps, which only grows unless the run starts
+/// `over`.
+fn same_experiment(path: &Path, text: &str, experiment: &Experiment, over: bool) -> Result<(), RunError> {
     let there: toml::Table = text.parse().map_err(|_| {
         RunError::Directory(format!("{}: the file holds no experiment; choose another directory", path.display()))
     })?;
+    let steps = there.get("steps").and_then(toml::Value::as_integer).unwrap_or(0);
+    let may_differ = |key: &str| match key {
+        "steps" | "evaluation.episodes" | "checkpoint.every" => true,
+        // An evaluation that cuts the episodes of the training is a part of the training.
+        "evaluation.every" => !experiment.deviations().cut_at_evaluation,
+        _ => false,
+    };
     let (mut there, mut here) = (flat("", &there), experiment.keys());
-    there.retain(|(key, _)| key != "steps");
-    here.retain(|(key, _)| key != "steps");
+    there.retain(|(key, _)| !may_differ(key));
+    here.retain(|(key, _)| !may_differ(key));
     let Some((key, _)) = there.iter().chain(&here).find(|pair| !(there.contains(pair) && here.contains(pair))) else {
-        return Ok(());
+        if over || steps <= experiment.steps as i64 {
+            return Ok(());
+        }
+        return Err(RunError::Directory(format!(
+            "{}: `steps` is {steps} there and {} here, and the steps of a run only grow; take at least {steps}, or \
+             choose another directory with --dir",
+            path.display(),
+            experiment.steps
+        )));
     };
     let value = |pairs: &[(String, String)]| {
         pairs.iter().find(|(k, _)| k == key).map_or("unset".to_string(), |(_, value)| value.clone())
@@ -342,27 +617,32 @@ fn same_experiment(path: &Path, text: &str, experiment: &Experiment) -> Result<(
     )))
 }
 
-/// Opens time.csv, cuts off the rows after `steps`, and returns the table and the seconds in its last row.
-fn times(path: &Path, steps: usize) -> Result<(Table, f64), RunError> {
-    let text = match std::fs::read_to_string(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
-        other => other.map_err(naming(path))?,
+/// Opens time.csv, cuts off the rows after `steps`, and returns the table, the seconds in its last row, and a warning
+/// where the file is damaged, or missing although rows are `expected`.
+fn times(path: &Path, steps: usize, expected: bool) -> Result<(Table, f64, Option<String>), RunError> {
+    let bytes = match std::fs::read(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
+        read => read.map_err(naming(path))?,
     };
+    let missing = expected && !path.exists();
+    let sound = whole_rows(&bytes);
     let (mut length, mut seconds) = (0, 0.0);
-    for (i, line) in text.split_inclusive('\n').enumerate() {
+    for line in String::from_utf8_lossy(&bytes[..sound]).split_inclusive('\n') {
         let mut cells = line.trim_end().split(',').map(|cell| cell.parse::<f64>().unwrap_or(f64::NAN));
         match (cells.next(), cells.next()) {
-            _ if i == 0 && line.ends_with('\n') => length += line.len(),
-            (Some(at), Some(s)) if at <= steps as f64 && s.is_finite() && line.ends_with('\n') => {
-                length += line.len();
-                seconds = s;
-            }
+            _ if length == 0 => {}
+            (Some(at), Some(s)) if at <= steps as f64 && s.is_finite() => seconds = s,
             _ => break,
         }
+        length += line.len();
     }
-    Ok((Table::open(path, if steps == 0 { 0 } else { length as u64 })?, if steps == 0 { 0.0 } else { seconds }))
-}
-
-fn naming(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
-    move |e| io::Error::new(e.kind(), format!("{}: {e}", path.display()))
+    if steps == 0 {
+        (length, seconds) = (0, 0.0);
+    } else if length == sound && bytes[sound..].contains(&b'\n') {
+        // A line that is no row is damage; half a line at the end is what a kill leaves.
+        length = bytes.len();
+    }
+    let (table, damaged) = Table::open(path, length as u64)?;
+    let lost = missing.then(|| format!("{} is missing; a new one begins here", path.display()));
+    Ok((table, seconds, damaged.or(lost)))
 }

@@ -138,8 +138,8 @@ pub(super) fn replace(
     let (temporary, file) = fresh(path, |t| disk.create_new(t)).map_err(failed("create a temporary file for", path))?;
     let done = (|| {
         let mut file = BufWriter::with_capacity(1 << 20, file);
-        write(&mut file).and_then(|()| file.flush()).map_err(failed("write", &temporary))?;
-        file.get_mut().sync().map_err(failed("sync", &temporary))?;
+        write(&mut file).and_then(|()| file.flush()).map_err(failed("write", path))?;
+        file.get_mut().sync().map_err(failed("sync", path))?;
         if let Some(former) = former {
             keep(disk, path, former)?;
         }
@@ -188,7 +188,7 @@ fn fresh<T>(path: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(P
 }
 
 /// Tells whether `name` is a temporary name as [`fresh`] makes them.
-fn is_temporary(name: &str) -> bool {
+pub(super) fn is_temporary(name: &str) -> bool {
     let middle = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
     let parts = middle.and_then(|middle| middle.rsplit_once('.'));
     parts.is_some_and(|(name, n)| !name.is_empty() && n.parse::<u64>().is_ok())

@@ -27,9 +27,24 @@ pub enum RunError {
     /// A file of the run cannot be read or written.
     #[error("{0}")]
     File(#[from] io::Error),
-    /// The directory is in use, or belongs to another experiment.
+    /// The directory is in use, is no run's, belongs to another experiment, or lost its checkpoints.
     #[error("{0}")]
     Directory(String),
+    /// The disk refuses to take a checkpoint.
+    #[error("{error}; {}", remains(.saved))]
+    Unsaved {
+        /// What was refused.
+        error: Box<RunError>,
+        /// Environment steps of the last checkpoint; None where there is none.
+        saved: Option<usize>,
+    },
+}
+
+fn remains(saved: &Option<usize>) -> String {
+    match saved {
+        Some(step) => format!("the checkpoint of step {step} can still be loaded"),
+        None => "there is no checkpoint yet".into(),
+    }
 }
 
 impl From<EnvError> for RunError {

@@ -4,9 +4,10 @@
 //! length, and the checksum of the message; all numbers are little-endian. The messages are `Event`, `Summary` and
 //! `Summary.Value`, of which this module writes the fields that scalars and one text need.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
+
+use super::log::Log;
 
 /// An event file that grows at its end.
 ///
@@ -14,46 +15,31 @@ use std::path::{Path, PathBuf};
 /// refused records are kept, and written with the next record or by [`sync`](Self::sync).
 #[derive(Debug)]
 pub struct EventFile {
-    path: PathBuf,
-    file: File,
-    length: u64,
-    /// Records that a full disk has refused.
-    pending: Vec<u8>,
+    log: Log,
 }
 
 impl EventFile {
-    /// Creates the file `path`; a file that exists already is an error. TensorBoard finds a file whose name contains
-    /// `tfevents`.
-    pub fn create(path: &Path, wall_time: f64) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| told(path, &e))?;
-        let mut events = Self { path: path.into(), file, length: 0, pending: Vec::new() };
-        let mut event = Message::default();
-        event.double(1, wall_time);
-        event.bytes(3, b"brain.Event:2");
-        events.append(&event)?;
-        Ok(events)
-    }
-
-    /// Opens the file `path` as it was when [`length`](Self::length) was `length`: what was written later is cut off. A
-    /// shorter file is an error.
-    pub fn resume(path: &Path, length: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).open(path).map_err(|e| told(path, &e))?;
-        let found = file.metadata().map_err(|e| told(path, &e))?.len();
-        if found < length {
-            let what = format!(
-                "{}: has {found} bytes, but had {length} at the checkpoint; bring back the file that belongs to it",
-                path.display()
-            );
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
+    /// Opens or creates the file `path` as it was when [`length`](Self::length) was `length`: what was written later is
+    /// cut off. TensorBoard finds a file whose name contains `tfevents`.
+    ///
+    /// The text that is returned beside the file is a warning, where the file is missing or damaged: then it is set
+    /// aside as `<name>.damaged`, and a new one goes on from its whole records.
+    pub fn open(path: &Path, length: u64, wall_time: f64) -> io::Result<(Self, Option<String>)> {
+        let (log, _, warning) = Log::open(path, length, whole)?;
+        let mut events = Self { log };
+        if events.length() == 0 {
+            let mut event = Message::default();
+            event.double(1, wall_time);
+            event.bytes(3, b"brain.Event:2");
+            events.append(&event)?;
         }
-        file.set_len(length).map_err(|e| told(path, &e))?;
-        Ok(Self { path: path.into(), file, length, pending: Vec::new() })
+        Ok((events, warning))
     }
 
     /// Returns the length of the file in bytes after the next [`sync`](Self::sync), which is always the end of a
     /// record.
     pub fn length(&self) -> u64 {
-        self.length
+        self.log.length()
     }
 
     /// Appends the numbers `values`, each with its tag, in one record for the step `step`. The numbers are rounded to
@@ -96,8 +82,7 @@ impl EventFile {
 
     /// Returns when everything that was written is on the disk.
     pub fn sync(&mut self) -> io::Result<()> {
-        self.flush()?;
-        self.file.sync_data().map_err(|e| told(&self.path, &e))
+        self.log.sync()
     }
 
     fn summary(&mut self, wall_time: f64, step: u64, summary: &Message) -> io::Result<()> {
@@ -117,26 +102,23 @@ impl EventFile {
         record.extend(masked_crc(&length).to_le_bytes());
         record.extend(event);
         record.extend(masked_crc(event).to_le_bytes());
-        self.length += record.len() as u64;
-        self.pending.append(&mut record);
-        self.flush()
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         // A reader would wait for ever at half a record, so that none may stay in the file.
-        let written = self.length - self.pending.len() as u64;
-        let done = self.file.set_len(written).and_then(|()| self.file.write_all(&self.pending));
-        if done.is_err() {
-            let _ = self.file.set_len(written);
-        } else {
-            self.pending.clear();
-        }
-        done.map_err(|e| told(&self.path, &e))
+        self.log.append(&record)
     }
 }
 
-fn told(path: &Path, e: &io::Error) -> io::Error {
-    io::Error::new(e.kind(), format!("{}: {e}", path.display()))
+/// Returns the length in bytes of the records at the beginning that are whole, by their lengths and checksums.
+fn whole(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some((length, rest)) = bytes[at..].split_first_chunk::<8>()
+        && let Some((sum, rest)) = rest.split_first_chunk::<4>()
+        && masked_crc(length) == u32::from_le_bytes(*sum)
+        && let Some((event, rest)) = rest.split_at_checked(u64::from_le_bytes(*length) as usize)
+        && rest.first_chunk::<4>().is_some_and(|sum| masked_crc(event) == u32::from_le_bytes(*sum))
+    {
+        at += 8 + 4 + event.len() + 4;
+    }
+    at
 }
 
 /// The bytes of a protobuf message: for each field its number and kind, then its content.
@@ -200,6 +182,9 @@ fn masked_crc(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
     use super::*;
 
     const EXPERIMENT: &str = "algorithm = \"ppo\"\nγ = 0.99";
@@ -213,7 +198,7 @@ mod tests {
         000a0c0a05616c706861150000807f46a9ea82";
 
     fn write(path: &Path) -> EventFile {
-        let mut events = EventFile::create(path, 1764000000.25).unwrap();
+        let (mut events, _) = EventFile::open(path, 0, 1764000000.25).unwrap();
         events.text(1764000001.5, 0, "experiment", EXPERIMENT).unwrap();
         let values = [("train/return", -235.5), ("loss/q", 0.0), ("alpha", f64::INFINITY)];
         events.scalars(1764000002.75, 300_000, values).unwrap();
@@ -253,43 +238,37 @@ mod tests {
         events.scalars(6.0, 500_000, [("lost", 2.0)]).unwrap();
         drop(events);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(&[7; 5]).unwrap();
-        let mut events = EventFile::resume(&path, length).unwrap();
+        let (mut events, warning) = EventFile::open(&path, length, 4.0).unwrap();
+        assert_eq!(warning, None);
         assert_eq!((events.length(), hex(&path).as_str()), (length, RECORDED));
         events.scalars(5.0, 400_000, [("train/return", 1.0)]).unwrap();
         events.sync().unwrap();
         assert_eq!(hex(&path), whole);
     }
 
-    /// A record that the disk refuses is not lost: it is written with the next record, or by `sync`.
+    /// A file that is cut, or has a flipped bit, goes on from its whole records with a warning that names it; one that
+    /// is missing begins anew.
     #[test]
-    fn a_refused_record_is_written_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = ["a.tfevents", "b.tfevents"].map(|name| folder.path().join(name));
-        let [mut whole, mut refused] = paths.each_ref().map(|path| write(path));
-        let sound = std::mem::replace(&mut refused.file, File::open(&paths[1]).unwrap());
-        whole.scalars(1.0, 1, [("x", 1.0)]).unwrap();
-        assert!(refused.scalars(1.0, 1, [("x", 1.0)]).is_err() && refused.sync().is_err());
-        assert_eq!((hex(&paths[1]).as_str(), refused.length()), (RECORDED, whole.length()));
-        refused.file = sound;
-        for events in [&mut whole, &mut refused] {
-            events.scalars(2.0, 2, [("x", 2.0)]).unwrap();
-        }
-        assert_eq!(hex(&paths[0]), hex(&paths[1]));
-    }
-
-    /// The error about a file that is too short, missing, or in the way names the file, and the file is left as it is.
-    #[test]
-    fn errors_name_the_file() {
+    fn damage_is_no_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.out.tfevents.1");
-        let missing = EventFile::resume(&path, 0).unwrap_err().to_string();
         let length = write(&path).length();
-        let short = EventFile::resume(&path, length + 1).unwrap_err().to_string();
-        let there = EventFile::create(&path, 0.0).unwrap_err().to_string();
-        for sentence in [&missing, &short, &there] {
-            assert!(sentence.starts_with(path.to_str().unwrap()), "{sentence}");
+        let sound = std::fs::read(&path).unwrap();
+        let mut flipped = sound.clone();
+        flipped[150] ^= 1;
+        // The records begin at bytes 0, 40 and 130.
+        for (bytes, kept) in [(&sound[..200], 130), (&sound[..20], 0), (&flipped, 130)] {
+            std::fs::write(&path, bytes).unwrap();
+            let (mut events, warning) = EventFile::open(&path, length, 1764000000.25).unwrap();
+            let warning = warning.unwrap();
+            assert!(warning.starts_with(path.to_str().unwrap()) && warning.contains("tfevents.1.damaged"), "{warning}");
+            assert_eq!(events.length(), kept.max(40));
+            events.scalars(2.0, 2, [("x", 2.0)]).unwrap();
+            let now = std::fs::read(&path).unwrap();
+            assert!(whole(&now) == now.len() && now[..kept as usize] == sound[..kept as usize]);
         }
-        assert!(short.contains("has 211 bytes, but had 212 at the checkpoint"), "{short}");
-        assert_eq!(hex(&path), RECORDED);
+        std::fs::remove_file(&path).unwrap();
+        let (events, warning) = EventFile::open(&path, length, 0.0).unwrap();
+        assert!(events.length() == 40 && warning.unwrap().contains("is missing"));
     }
 }

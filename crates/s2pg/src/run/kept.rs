@@ -1,5 +1,6 @@
 //! The content of a checkpoint: the training, and how far the files of its run were written.
 
+use super::checkpoint::Metadata;
 use crate::state::{Data, State, Visitor};
 use crate::train::AnyTrainer;
 
@@ -21,6 +22,19 @@ impl<'a> Kept<'a> {
     pub fn fresh(training: &'a mut dyn AnyTrainer) -> Self {
         Self { training, iterations: 0, best: f64::NEG_INFINITY, lengths: [0; 3] }
     }
+}
+
+/// Key and value of the metadata of a checkpoint that was written before an evaluation that is due at its step.
+const DUE: [&str; 2] = ["due", "evaluation"];
+
+/// Notes in the metadata of a checkpoint that an evaluation is still due at its step.
+pub(super) fn owe_evaluation(metadata: &mut Metadata) {
+    metadata.insert(DUE[0].into(), DUE[1].into());
+}
+
+/// Tells whether an evaluation is still due at the step of the checkpoint with this metadata.
+pub(super) fn owes_evaluation(metadata: &Metadata) -> bool {
+    metadata.get(DUE[0]).is_some_and(|due| due == DUE[1])
 }
 
 impl State for Kept<'_> {

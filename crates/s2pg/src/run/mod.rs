@@ -6,7 +6,10 @@ mod directory;
 pub mod disk;
 mod error;
 pub mod events;
+mod format;
+mod former;
 mod kept;
+mod log;
 mod model;
 mod rerun;
 mod table;
@@ -14,6 +17,6 @@ mod timetable;
 
 pub use directory::{Progress, Run};
 pub use error::RunError;
-pub use model::{ModelError, load_model, save_model};
+pub use model::{ModelError, load_model, model_metadata, save_model, verify_model};
 pub use rerun::{Rerun, rerun};
 pub use table::Table;

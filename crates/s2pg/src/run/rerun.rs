@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::checkpoint::{Checkpoints, Metadata, differences, load, non_finite, save};
 use super::disk::RealDisk;
 use super::error::RunError;
-use super::kept::Kept;
+use super::kept::{Kept, owes_evaluation};
 use super::timetable::Timetable;
 use crate::env::Registry;
 use crate::experiment::{Experiment, build};
@@ -63,14 +63,17 @@ pub fn rerun(
         return Err(RunError::Directory(format!("{}: {what}", path.display())));
     }
     let mut training = build(experiment, registry, threads)?;
-    Checkpoints::view(dir.join("checkpoints")).load_latest(&mut Kept::fresh(&mut *training))?;
+    let loaded = Checkpoints::view(dir.join("checkpoints")).load_latest(&mut Kept::fresh(&mut *training))?;
     training.check()?;
     let from = training.steps();
+    let timetable = Timetable::new(experiment);
+    if timetable.due(from, from, loaded.is_some_and(|l| owes_evaluation(&l.metadata))).cut {
+        training.restart()?;
+    }
     let metadata = Checkpoints::view(dir).metadata(FILE.trim_end_matches(".safetensors"))?;
     let recorded: usize = metadata.get("step").and_then(|s| s.parse().ok()).ok_or_else(|| {
         RunError::Directory(format!("{}: its metadata has no `step`; it was not written by a run", path.display()))
     })?;
-    let timetable = Timetable::new(experiment);
     loop {
         let before = training.steps();
         let mut error = match training.step() {
@@ -80,14 +83,14 @@ pub fn rerun(
         };
         if error.is_none() {
             let now = training.steps();
-            let due = timetable.due(before, now);
-            if due.cut {
-                training.restart()?;
-            }
+            let due = timetable.due(before, now, false);
             // A run checks its state where it saves. The report may also come from a run that was asked to save and
             // stop.
             if due.checkpoint || now == recorded {
                 error = non_finite(&mut *training).map(|what| (now, what));
+            }
+            if due.cut {
+                training.restart()?;
             }
         }
         if let Some((step, now)) = error {

@@ -12,10 +12,10 @@ pub enum TrainError {
     /// An environment failed, or failed too often.
     #[error(transparent)]
     Env(#[from] EnvError),
-    /// A number of the training is not finite. The last checkpoint is from before.
+    /// A number of the training is not finite. Every checkpoint is from before.
     #[error(
-        "training diverged at step {step}: {what}; the last checkpoint is intact; see it again with \
-         `s2pg replay`, or start another run with a smaller step size"
+        "training diverged at step {step}: {what}; see it again with `s2pg replay`, or start another run with a \
+         smaller step size"
     )]
     Diverged {
         /// Number of environment steps so far.
@@ -54,7 +54,18 @@ pub trait AnyTrainer: State + Send {
     /// Runs `episodes` whole episodes of the present policy in new environments, with the means of its distributions
     /// where `deterministic` is true, else with draws. Nothing of the training changes. The random numbers are those of
     /// the stream `stream` of the training's seed.
-    fn evaluate(&self, episodes: usize, deterministic: bool, stream: &str) -> Result<Evaluation, EnvError>;
+    fn evaluate(&self, episodes: usize, deterministic: bool, stream: &str) -> Result<Evaluation, EnvError> {
+        let evaluation = self.evaluate_unless(&|| false, episodes, deterministic, stream)?;
+        Ok(evaluation.expect("nobody interrupts it"))
+    }
+    /// Evaluates as [`evaluate`](Self::evaluate) does; None where `interrupt` returned true before a step.
+    fn evaluate_unless(
+        &self,
+        interrupt: &dyn Fn() -> bool,
+        episodes: usize,
+        deterministic: bool,
+        stream: &str,
+    ) -> Result<Option<Evaluation>, EnvError>;
     /// Returns the batch that the last update learned from.
     fn batch(&mut self) -> Batch;
     /// Returns the bytes of memory that the buffer of transitions takes when it is full.
@@ -63,6 +74,9 @@ pub trait AnyTrainer: State + Send {
     fn model(&mut self) -> Model<'_>;
     /// Returns the description of the environment as the policy sees it.
     fn spec(&self) -> &EnvSpec;
-    /// Returns the first error of an environment that could not be restored when a state was loaded.
+    /// Returns what a user should know of how the environment is dealt with, a sentence each; the same until there is
+    /// more.
+    fn notes(&self) -> Vec<String>;
+    /// Returns the first error of an environment that could not be saved or restored when the state was visited.
     fn check(&mut self) -> Result<(), EnvError>;
 }

@@ -2,7 +2,7 @@
 
 use super::recall::Recall;
 use crate::env::EnvSpec;
-use crate::nn::{Parameters, Standardiser};
+use crate::nn::{Parameters, Standardiser, Tensor};
 use crate::policy::{Actor, Dist, Memory, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -12,6 +12,8 @@ use crate::state::{State, Visitor};
 pub(crate) struct Standardisers {
     o: Standardiser,
     s: Standardiser,
+    /// Whether views stay raw until they are shown; else they are standardised as they come.
+    late: bool,
 }
 
 /// The stage between environments and a policy: it standardises views, and keeps the memory of the steps before.
@@ -22,11 +24,13 @@ pub(crate) struct Senses {
 }
 
 impl Senses {
-    /// Makes the senses for n environments with the description `spec`, at the start of their episodes.
+    /// Makes the senses for n environments with the description `spec`, at the start of their episodes. `standardise`
+    /// is whether views are standardised, and where they are, whether that happens late: when they are shown.
     /// `keep_prev_action` is whether the policy acts on the last action of the episode before (D13).
-    pub fn new(n: usize, memory: Memory, spec: &EnvSpec, standardise: bool, keep_prev_action: bool) -> Self {
+    pub fn new(n: usize, memory: Memory, spec: &EnvSpec, standardise: Option<bool>, keep_prev_action: bool) -> Self {
         let (o, s) = (spec.o.len(), spec.s.len());
-        let standardisers = standardise.then(|| Standardisers { o: Standardiser::new(o), s: Standardiser::new(s) });
+        let make = |late| Standardisers { o: Standardiser::new(o), s: Standardiser::new(s), late };
+        let standardisers = standardise.map(make);
         Self { standardisers, recall: Recall::new(n, memory, o, spec.low.len(), keep_prev_action) }
     }
 
@@ -35,35 +39,60 @@ impl Senses {
         Model { parameters: policy.params_mut(), standardiser: self.standardisers.as_mut().map(|s| &mut s.o) }
     }
 
-    /// Takes the views of one environment into the statistics and standardises the views in place.
+    /// Takes the views of one environment into the statistics, and standardises the views in place unless that happens
+    /// late.
     pub fn take(&mut self, o: &mut [f32], s: &mut [f32]) {
-        if let Some(Standardisers { o: of_o, s: of_s }) = &mut self.standardisers {
+        if let Some(Standardisers { o: of_o, s: of_s, late }) = &mut self.standardisers {
             of_o.observe(o);
-            of_o.apply(o);
             of_s.observe(s);
-            of_s.apply(s);
+            if !*late {
+                of_o.apply(o);
+                of_s.apply(s);
+            }
         }
+    }
+
+    /// Returns the statistics of o and s where views stay raw until they are shown; else None.
+    pub fn late(&self) -> Option<(&Standardiser, &Standardiser)> {
+        self.standardisers.as_ref().filter(|x| x.late).map(|x| (&x.o, &x.s))
     }
 
     /// Standardises the views of all environments in place; the statistics do not change.
     fn standardise(&self, o: &mut [f32], s: &mut [f32]) {
-        if let Some(Standardisers { o: of_o, s: of_s }) = &self.standardisers {
-            o.chunks_exact_mut(of_o.mean().len()).for_each(|o| of_o.apply(o));
-            s.chunks_exact_mut(of_s.mean().len()).for_each(|s| of_s.apply(s));
+        if let Some(Standardisers { o: of_o, s: of_s, late: _ }) = &self.standardisers {
+            o.chunks_exact_mut(of_o.mean().len().max(1)).for_each(|o| of_o.apply(o));
+            s.chunks_exact_mut(of_s.mean().len().max(1)).for_each(|s| of_s.apply(s));
         }
     }
 
-    /// Returns the distribution of (a, z') for the standardised views `o`, [n, n_o], and `s`, [n, n_s], of all
-    /// environments.
+    /// Returns the distribution of (a, z') for the views `o`, [n, n_o], and `s`, [n, n_s], of all environments. The
+    /// views are standardised unless that happens late: then it happens here.
     pub fn dist(&mut self, policy: &impl StatefulPolicy, o: &[f32], s: &[f32]) -> Dist {
-        policy.dist(&self.recall.context(o, s))
+        let mut x = self.recall.context(o, s);
+        if let Some((of_o, of_s)) = self.late() {
+            // A window that is not full ends with zeros, which stand for no observation.
+            x.o = shown(&x.o, of_o, |e| self.recall.seen(e));
+            x.s = x.s.map(|s| shown(&s, of_s, |_| 1));
+        }
+        policy.dist(&x)
     }
+}
+
+/// Returns the raw views `x`, a row for each environment e, with the first `seen(e)` of them standardised.
+fn shown(x: &Tensor, standardiser: &Standardiser, seen: impl Fn(usize) -> usize) -> Tensor {
+    let ((rows, width), n) = (x.shape(), standardiser.mean().len());
+    Tensor::with(rows, width, |to| {
+        to.copy_from_slice(x.data());
+        for (e, row) in to.chunks_exact_mut(width.max(1)).enumerate() {
+            row.chunks_exact_mut(n.max(1)).take(seen(e)).for_each(|view| standardiser.apply(view));
+        }
+    })
 }
 
 impl State for Senses {
     fn visit(&mut self, v: &mut dyn Visitor) {
         let Self { standardisers, recall } = self;
-        if let Some(Standardisers { o, s }) = standardisers {
+        if let Some(Standardisers { o, s, late: _ }) = standardisers {
             v.child("standardiser_o", o);
             v.child("standardiser_s", s);
         }
@@ -98,7 +127,7 @@ impl<P: StatefulPolicy> Player<P> {
     /// Makes a player of an untrained policy for one environment; `standardise` is whether its observations are
     /// standardised.
     pub fn untrained(policy: P, spec: &EnvSpec, standardise: bool) -> Self {
-        let senses = Senses::new(1, policy.memory(), spec, standardise, false);
+        let senses = Senses::new(1, policy.memory(), spec, standardise.then_some(false), false);
         Self::new(policy, senses, spec)
     }
 
@@ -106,7 +135,8 @@ impl<P: StatefulPolicy> Player<P> {
     /// episode.
     pub fn for_envs(&self, n: usize) -> Self {
         let recall = Recall::new(n, self.policy.memory(), self.spec.o.len(), self.spec.low.len(), false);
-        let standardisers = self.senses.standardisers.clone();
+        // A player standardises the views that it is given.
+        let standardisers = self.senses.standardisers.clone().map(|x| Standardisers { late: false, ..x });
         Self { policy: self.policy.clone(), senses: Senses { standardisers, recall }, spec: self.spec.clone() }
     }
 

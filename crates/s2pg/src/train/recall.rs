@@ -42,6 +42,11 @@ impl Recall {
         }
     }
 
+    /// Returns the number of observations that the context of environment `e` shows.
+    pub fn seen(&self, e: usize) -> usize {
+        self.seen.get(e).map_or(1, |&seen| seen as usize)
+    }
+
     /// Returns the random states z, [n, n_z]; empty where the policy draws no state.
     pub fn z(&self) -> &[f32] {
         if self.memory.z() > 0 { &self.state } else { &[] }

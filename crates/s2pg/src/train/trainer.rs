@@ -1,9 +1,9 @@
 //! The loop of training, in which every transition takes the same route.
 
 use super::any_trainer::{AnyTrainer, Batch, TrainError};
-use super::evaluation::{Evaluation, RecentEpisodes, evaluate};
+use super::evaluation::{Evaluation, RecentEpisodes, evaluate_unless};
 use super::player::{Model, Player, Senses};
-use crate::algo::{Algorithm, Metrics, Schedule};
+use crate::algo::{Algorithm, Metrics, Progress, Schedule};
 use crate::data::{Buffer, Transition};
 use crate::env::{EnvError, EnvSpec, MakeEnv, VecEnv};
 use crate::nn::Params;
@@ -20,6 +20,8 @@ pub struct Parts<A: Algorithm> {
     pub buffer: A::Buffer,
     /// A function that makes an environment.
     pub make_env: MakeEnv,
+    /// Environment steps of the whole run, which schedules of the algorithm follow.
+    pub steps: usize,
     /// Number of environments that are stepped together.
     pub parallel: usize,
     /// Number of threads that step the environments.
@@ -55,12 +57,16 @@ impl Figures {
                 names.iter().position(|n| n == name).unwrap_or_else(|| panic!("{name} is no figure of the algorithm"));
             // The number of updates is not averaged: the last one counts.
             let counts = *name == "train/n_updates";
+            if !x.is_finite() {
+                continue;
+            }
             self.sums[i] = if counts { *x } else { self.sums[i] + x };
             self.counts[i] = if counts { 1 } else { self.counts[i] + 1 };
         }
     }
 
-    /// Returns the means of the figures since the last call; NaN for a figure that no update returned.
+    /// Returns the means of the figures since the last call; NaN for a figure that no update returned as a finite
+    /// number.
     fn take(&mut self, names: &[&'static str]) -> Metrics {
         let means = names.iter().enumerate().map(|(i, name)| (*name, self.sums[i] / self.counts[i] as f64)).collect();
         *self = Self::new();
@@ -89,6 +95,8 @@ pub struct Trainer<A: Algorithm> {
     explore: Rng,
     learn: Rng,
     steps: usize,
+    /// Environment steps of the whole run.
+    last: usize,
     since_update: usize,
     /// The number of updates that are due; a fraction where there is less than one update for each step.
     owed: f64,
@@ -104,10 +112,11 @@ impl<A: Algorithm> Trainer<A> {
     /// Makes a trainer and resets the environments; the next step is the first. An error is an environment's.
     pub fn new(parts: Parts<A>) -> Result<Self, EnvError> {
         let envs = (0..parts.parallel).map(|_| (parts.make_env)()).collect::<Result<Vec<_>, _>>()?;
-        let mut env = VecEnv::new(envs, parts.seed, parts.threads);
+        let mut env = VecEnv::new(envs, parts.seed, parts.threads)?;
         env.reset_all()?;
         let memory = parts.algorithm.policy().memory();
-        let senses = Senses::new(env.len(), memory, env.spec(), parts.standardise, parts.switches.keep_prev_action);
+        let standardise = parts.standardise.then(|| parts.buffer.keeps_raw_views());
+        let senses = Senses::new(env.len(), memory, env.spec(), standardise, parts.switches.keep_prev_action);
         let mut trainer = Self {
             o: env.o().to_vec(),
             s: env.s().to_vec(),
@@ -116,11 +125,12 @@ impl<A: Algorithm> Trainer<A> {
             algorithm: parts.algorithm,
             buffer: parts.buffer,
             senses,
-            finished: RecentEpisodes::new(&env.env(0).metrics()),
+            finished: RecentEpisodes::new(&env.metrics()?),
             env,
             explore: Rng::new(parts.seed, "exploration"),
             learn: Rng::new(parts.seed, "batches"),
             steps: 0,
+            last: parts.steps,
             since_update: 0,
             owed: 0.0,
             figures: Figures::new(),
@@ -133,7 +143,7 @@ impl<A: Algorithm> Trainer<A> {
         Ok(trainer)
     }
 
-    /// Standardises the first views of all environments.
+    /// Takes the first views of all environments into the statistics.
     fn take_first_views(&mut self) {
         let n = self.env.len();
         let (w_o, w_s) = (self.o.len() / n, self.s.len() / n);
@@ -144,12 +154,20 @@ impl<A: Algorithm> Trainer<A> {
 }
 
 impl<A: Algorithm> Trainer<A> {
-    /// Runs one update of the algorithm. A figure or a parameter that is not finite is an error.
+    /// Runs one update of the algorithm. A loss or a parameter that is not finite is an error. Any other figure only
+    /// describes the update: where it is not finite it becomes NaN, which is logged as an empty cell.
     fn update(&mut self) -> Result<Metrics, TrainError> {
-        let metrics = self.algorithm.update(&mut self.buffer, &mut self.learn);
+        self.algorithm.set_progress(Progress { steps: self.steps, of: self.last });
+        if let Some((o, s)) = self.senses.late() {
+            self.buffer.standardise(o, s);
+        }
+        let mut metrics = self.algorithm.update(&mut self.buffer, &mut self.learn);
         let diverged = |what| Err(TrainError::Diverged { step: self.steps, what });
-        if let Some((name, value)) = metrics.iter().find(|(_, x)| !x.is_finite()) {
-            return diverged(format!("{name} is {value}"));
+        for (name, x) in metrics.iter_mut().filter(|(_, x)| !x.is_finite()) {
+            if name.ends_with("loss") {
+                return diverged(format!("{name} is {x}"));
+            }
+            *x = f64::NAN;
         }
         if let Some(x) = self.algorithm.policy().params().data().iter().find(|x| !x.is_finite()) {
             return diverged(format!("a parameter of the policy is {x}"));
@@ -170,7 +188,7 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
         }
         let step = self.env.step(u.a.data())?;
 
-        // Standardise the true next views once. What the policy sees next are the same views, or the first of a new
+        // Take in the true next views once. What the policy sees next are the same views, or the first of a new
         // episode.
         self.next_o.copy_from_slice(&step.next_o);
         self.next_s.copy_from_slice(&step.next_s);
@@ -225,6 +243,9 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
                     return Ok(None);
                 }
                 self.since_update = 0;
+                if self.buffer.forget_failures() {
+                    return Ok(None);
+                }
                 self.update().map(Some)
             }
             Schedule::Episodes => self.buffer.is_full().then(|| self.update()).transpose(),
@@ -265,10 +286,19 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
         Ok(())
     }
 
-    fn evaluate(&self, episodes: usize, deterministic: bool, stream: &str) -> Result<Evaluation, EnvError> {
+    fn evaluate_unless(
+        &self,
+        interrupt: &dyn Fn() -> bool,
+        episodes: usize,
+        deterministic: bool,
+        stream: &str,
+    ) -> Result<Option<Evaluation>, EnvError> {
         let player = Player::new(self.algorithm.policy().clone(), self.senses.clone(), self.env.spec());
         let means = deterministic && !self.switches.sample_in_evaluation;
-        evaluate(&player, &self.make_env, (episodes, self.threads), means, &mut Rng::new(self.seed, stream))
+        let rng = &mut Rng::new(self.seed, stream);
+        let evaluation = evaluate_unless(interrupt, &player, &self.make_env, (episodes, self.threads), means, rng)?;
+        // Every evaluation has the columns of the training.
+        Ok(evaluation.map(|e| Evaluation { own: self.finished.own().into(), ..e }))
     }
 
     fn batch(&mut self) -> Batch {
@@ -285,6 +315,21 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
 
     fn spec(&self) -> &EnvSpec {
         self.env.spec()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let EnvSpec { name, horizon, .. } = self.env.spec();
+        let overran = self.env.overran().then(|| {
+            format!("{name}: an episode went on beyond the horizon of {horizon} steps; all are truncated there")
+        });
+        let left_out = self.finished.left_out().map(|figure| {
+            format!(
+                "{name}: the figure `{}` is left out, because it was not there after the first reset or cannot head a \
+                 column",
+                figure.escape_debug()
+            )
+        });
+        overran.into_iter().chain(left_out).collect()
     }
 
     fn check(&mut self) -> Result<(), EnvError> {
@@ -306,6 +351,7 @@ impl<A: Algorithm> State for Trainer<A> {
             explore,
             learn,
             steps,
+            last: _,
             since_update,
             owed,
             figures,
@@ -319,8 +365,10 @@ impl<A: Algorithm> State for Trainer<A> {
         v.child("buffer", buffer);
         v.child("env", env);
         senses.visit(v);
-        v.item("o", Data::F32(o));
-        v.item("s", Data::F32(s));
+        // Raw views have names of their own, so that none is taken for a standardised one.
+        let [name_o, name_s] = if senses.late().is_some() { ["raw_o", "raw_s"] } else { ["o", "s"] };
+        v.item(name_o, Data::F32(o));
+        v.item(name_s, Data::F32(s));
         v.child("explore", explore);
         v.child("learn", learn);
         v.count("steps", steps);

@@ -59,7 +59,7 @@ pub fn experiment(
 ) -> Experiment {
     let settings = small(algorithm);
     let text = format!(
-        "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = {steps}\n{more}\n\
+        "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = 1_000_000\n{more}\n\
          [env]\nname = \"{env}\"\nparallel = {parallel}\n\
          [network]\nfeatures = 8\ncritic_features = 8\nhidden = 6\ncell = \"{cell}\"\n\
          {settings}\
@@ -68,7 +68,9 @@ pub fn experiment(
     // Whole episodes are shared by the environments: at least one each.
     let episodes = format!("{}.episodes={}", algorithm.table(), parallel.max(2));
     let shared = if is_episodic(algorithm) { vec![episodes] } else { Vec::new() };
-    Experiment::parse("test.toml", &text, &shared).unwrap_or_else(|e| panic!("{e}\n{text}"))
+    let experiment = Experiment::parse("test.toml", &text, &shared).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    // An experiment that is read must be long enough for an update; a test may stop before.
+    Experiment { steps, ..experiment }
 }
 
 /// The training of an experiment on this library's environments.

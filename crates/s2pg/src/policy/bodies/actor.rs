@@ -2,8 +2,8 @@
 
 use super::core::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
-use crate::nn::{Activation, Builder, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
-use crate::policy::{Bounds, Context, Dist, Gaussian, Memory, StatefulPolicy, Support};
+use crate::nn::{Activation, Builder, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
+use crate::policy::{Bounds, Context, Dist, Gaussian, LOG_STD, Memory, StatefulPolicy, Support};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -118,8 +118,38 @@ impl<T: Real> Actor<T> {
     /// Makes a policy with the memory `memory`; its parameters are drawn from `rng`. Panics where the state of the
     /// memory and the state of the cell differ in size.
     pub fn new(memory: Memory, shape: &ActorShape, rng: &mut Rng) -> Self {
-        let (a, f) = (shape.a, shape.features);
+        let a = shape.a;
         let mut b = Builder::new(rng);
+        let (body, output) = Self::layers(&mut b, memory, shape);
+        let mut parameters = b.finish();
+        // The log-stds start at the logarithms of `std` and `state_std`; the log-stds of z' stand behind those of a.
+        let start = |parameters: &mut Parameters<T>, slot: &str, from: usize, std: f64, state_std: f64| {
+            let slot = parameters.slot(slot).range();
+            let (of_a, of_z) = parameters.data_mut()[slot][from..].split_at_mut(a);
+            of_a.iter_mut().for_each(|x| *x += T::of(std.ln()));
+            of_z.iter_mut().for_each(|x| *x += T::of(state_std.ln()));
+        };
+        match shape.head {
+            Head::Gaussian { std, state_std } => start(&mut parameters, "log_std", 0, std, state_std),
+            Head::Squashed { std, state_std, .. } => {
+                let bias = if let Body::Plain(_) = body { "h3.bias" } else { "head.bias" };
+                start(&mut parameters, bias, a, std, state_std);
+            }
+            Head::Deterministic { .. } => {}
+        }
+        parameters.hold();
+        Self { parameters, body, output, memory, actions: a }
+    }
+
+    /// Returns how large a policy is; nothing is made.
+    pub fn size(memory: Memory, shape: &ActorShape) -> Size {
+        let mut b = Builder::counting();
+        Self::layers(&mut b, memory, shape);
+        b.size()
+    }
+
+    fn layers(b: &mut Builder<'_, T>, memory: Memory, shape: &ActorShape) -> (Body<T>, Output<T>) {
+        let (a, f) = (shape.a, shape.features);
         // z' has a log-std of its own; h' is not drawn and has none.
         let z = memory.z();
         let squashed = matches!(shape.head, Head::Squashed { .. });
@@ -142,12 +172,12 @@ impl<T: Real> Actor<T> {
                 init,
                 joint: simple,
             };
-            let trunk = Trunk::new(&mut b, &trunk);
+            let trunk = Trunk::new(b, &trunk);
             assert_eq!(memory.state(), trunk.state_size(), "the state of the cell is the state of the policy");
             let hidden =
-                (squashed && !simple).then(|| Linear::new(&mut b, "hidden", trunk.width(), f, Activation::Relu, init));
+                (squashed && !simple).then(|| Linear::new(b, "hidden", trunk.width(), f, Activation::Relu, init));
             let inputs = if hidden.is_some() { f } else { trunk.width() };
-            let head = Linear::new(&mut b, "head", inputs, outputs, Activation::Identity, last);
+            let head = Linear::new(b, "head", inputs, outputs, Activation::Identity, last);
             Body::Recurrent { trunk, hidden, head }
         } else {
             let windows = matches!(memory, Memory::Window { .. });
@@ -158,12 +188,12 @@ impl<T: Real> Actor<T> {
                 Head::Deterministic { .. } => [Init::FanIn, Init::FanIn, Init::Uniform(3e-3)],
             };
             let sizes = [memory.window() * shape.o, f, f, outputs];
-            Body::Plain(Mlp::new(&mut b, &sizes, Activation::Relu, &inits))
+            Body::Plain(Mlp::new(b, &sizes, Activation::Relu, &inits))
         };
         // An LSTM's cell state has no range.
         let bounded = Bounds::unit(if z > 0 { shape.hidden } else { 0 });
         let output = match &shape.head {
-            Head::Gaussian { .. } => Output::Gaussian { log_std: b.constant("log_std", a + z, 0.0) },
+            Head::Gaussian { .. } => Output::Gaussian { log_std: b.held("log_std", a + z, 0.0, LOG_STD) },
             Head::Squashed { low, high, .. } => Output::Squashed { a: Bounds::new(low, high), z: bounded },
             Head::Deterministic { low, high, scale, std, state_std } => {
                 let range = Bounds::new(low, high);
@@ -178,23 +208,7 @@ impl<T: Real> Actor<T> {
                 }
             }
         };
-        let mut parameters = b.finish();
-        // The log-stds start at the logarithms of `std` and `state_std`; the log-stds of z' stand behind those of a.
-        let start = |parameters: &mut Parameters<T>, slot: &str, from: usize, std: f64, state_std: f64| {
-            let slot = parameters.slot(slot).range();
-            let (of_a, of_z) = parameters.data_mut()[slot][from..].split_at_mut(a);
-            of_a.iter_mut().for_each(|x| *x += T::of(std.ln()));
-            of_z.iter_mut().for_each(|x| *x += T::of(state_std.ln()));
-        };
-        match shape.head {
-            Head::Gaussian { std, state_std } => start(&mut parameters, "log_std", 0, std, state_std),
-            Head::Squashed { std, state_std, .. } => {
-                let bias = if let Body::Plain(_) = body { "h3.bias" } else { "head.bias" };
-                start(&mut parameters, bias, a, std, state_std);
-            }
-            Head::Deterministic { .. } => {}
-        }
-        Self { parameters, body, output, memory, actions: a }
+        (body, output)
     }
 
     /// Returns the distribution that the outputs `y` of the network stand for, and that of the next state `next` where

@@ -3,7 +3,7 @@
 use super::core::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
 use super::value::View;
-use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
+use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
 use crate::policy::{Context, Critic, Extended};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -69,18 +69,25 @@ impl<T: Real> Q<T> {
     /// Makes an action-value function whose parameters are drawn from `rng`.
     pub fn new(shape: QShape, rng: &mut Rng) -> Self {
         let mut b = Builder::new(rng);
+        let layers = Self::layers(&mut b, &shape);
+        Self { parameters: b.finish(), layers, shape }
+    }
+
+    /// Returns how large an action-value function is; nothing is made.
+    pub fn size(shape: &QShape) -> Size {
+        let mut b = Builder::counting();
+        Self::layers(&mut b, shape);
+        b.size()
+    }
+
+    fn layers(b: &mut Builder<'_, T>, shape: &QShape) -> Layers<T> {
         let (f, a, world) = (shape.features, shape.a, shape.world);
         let relu = Activation::Relu;
         let p = if shape.a_prev { a } else { 0 };
-        let layers = match shape.kind {
+        match shape.kind {
             QKind::Plain { gain } => {
                 let inputs = world + 2 * shape.z + a + p;
-                Layers::Plain(Mlp::new(
-                    &mut b,
-                    &[inputs, f, f, 1],
-                    relu,
-                    &[RELU_GAIN, RELU_GAIN, gain].map(Init::Xavier),
-                ))
+                Layers::Plain(Mlp::new(b, &[inputs, f, f, 1], relu, &[RELU_GAIN, RELU_GAIN, gain].map(Init::Xavier)))
             }
             QKind::Encoders => {
                 let inits = [0.1 * RELU_GAIN, 0.1].map(Init::Xavier);
@@ -96,13 +103,12 @@ impl<T: Real> Q<T> {
                 let init = Init::Xavier(RELU_GAIN);
                 let core = CoreShape::Cell { kind: cell, units };
                 let shape = TrunkShape { o: world, a, around: world + a, features: f, core, init, joint: false };
-                let trunk = Trunk::new(&mut b, &shape);
+                let trunk = Trunk::new(b, &shape);
                 let inits = [init, Init::Xavier(1.0)];
                 let head = b.scope("head", |b| Mlp::new(b, &[trunk.width(), f, 1], relu, &inits));
                 Layers::Recurrent { trunk, head }
             }
-        };
-        Self { parameters: b.finish(), layers, shape }
+        }
     }
 }
 

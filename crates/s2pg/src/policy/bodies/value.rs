@@ -2,7 +2,7 @@
 
 use super::core::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
-use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Tensor};
+use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
 use crate::policy::{Context, Critic, Extended};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -56,19 +56,30 @@ impl<T: Real> Value<T> {
     /// Makes a value function whose parameters are drawn from `rng`.
     pub fn new(shape: ValueShape, rng: &mut Rng) -> Self {
         let mut b = Builder::new(rng);
+        let layers = Self::layers(&mut b, &shape);
+        Self { parameters: b.finish(), layers, shape }
+    }
+
+    /// Returns how large a value function is; nothing is made.
+    pub fn size(shape: &ValueShape) -> Size {
+        let mut b = Builder::counting();
+        Self::layers(&mut b, shape);
+        b.size()
+    }
+
+    fn layers(b: &mut Builder<'_, T>, shape: &ValueShape) -> Layers<T> {
         let (world, f) = (shape.world, shape.features);
-        let layers = if let Some((kind, units)) = shape.cell {
+        if let Some((kind, units)) = shape.cell {
             let (core, init) = (CoreShape::Cell { kind, units }, Init::Xavier(RELU_GAIN));
             let shape = TrunkShape { o: world, a: shape.a_prev, around: world, features: f, core, init, joint: false };
-            let trunk = Trunk::new(&mut b, &shape);
+            let trunk = Trunk::new(b, &shape);
             let head = b.scope("head", |b| Mlp::new(b, &[trunk.width(), f, 1], Activation::Relu, &[init; 2]));
             Layers::Recurrent { trunk, head }
         } else {
             let gains = [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier);
             let inputs = world + shape.z + shape.a_prev;
-            Layers::Plain(Mlp::new(&mut b, &[inputs, f, f, 1], Activation::Relu, &gains))
-        };
-        Self { parameters: b.finish(), layers, shape }
+            Layers::Plain(Mlp::new(b, &[inputs, f, f, 1], Activation::Relu, &gains))
+        }
     }
 }
 
