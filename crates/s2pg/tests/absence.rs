@@ -1,7 +1,8 @@
 //! Without z, an algorithm over the extended action is the textbook's, number for number.
 
 use s2pg::Rng;
-use s2pg::algo::ppo::{Settings, surrogate};
+use s2pg::algo::pair::surrogate;
+use s2pg::algo::ppo::Settings;
 use s2pg::algo::{Algorithm, Noise, Ppo, Reinforce, Sac, Td3, Trpo, reinforce, sac, td3, trpo};
 use s2pg::data::{Buffer, Episodes, Replay, ReplayShape, Rollout, RolloutShape, Transition};
 use s2pg::nn::{Activation, Adam as Optimiser, Builder, CellKind, Init, Mlp, Parameters, Params, Tensor};
@@ -275,7 +276,8 @@ fn networks_without_memory(rng: &mut Rng) -> (Actor, Value) {
         head: Head::Gaussian { std: 0.7, state_std: 0.3 },
     };
     let mut policy = Actor::new(Memory::None, &shape, rng);
-    let value_shape = ValueShape { view: View::Observation, world: O, z: 0, a_prev: 0, features: WIDTH, cell: None };
+    let value_shape =
+        ValueShape { view: View::Observation, world: O, z: 0, a_prev: 0, features: WIDTH, gain: 0.01, cell: None };
     let mut value = Value::new(value_shape, rng);
     // Initial weights are tiny; these make every layer matter.
     for p in [policy.params_mut(), value.params_mut()] {

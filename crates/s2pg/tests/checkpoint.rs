@@ -919,7 +919,7 @@ fn a_checkpoint_of_the_version_before_loads_exactly() {
     let dir = tempfile::tempdir().unwrap();
     let checkpoints = Checkpoints::open(dir.path()).unwrap();
     for (algorithm, parallel) in [("ppo", 3), ("reinforce", 2), ("sac", 3)] {
-        let pair = (algorithm.parse().unwrap(), Estimator::Rs, "gru");
+        let pair = (algorithm.parse().unwrap(), Estimator::Rs(1), "gru");
         let of = |parallel| runs::training(&runs::experiment(pair, "TMaze-v0", parallel, 1000, ""), 1);
         let (mut a, mut b, mut other) = (of(parallel), of(parallel), of(parallel + 1));
         for _ in 0..37 {
@@ -957,7 +957,7 @@ fn a_checkpoint_of_the_version_before_loads_exactly() {
 fn thousands_of_environments_are_saved() {
     const MANY: usize = 4096;
     for algorithm in AlgorithmName::all() {
-        let pair = (algorithm, Estimator::Rs, "gru");
+        let pair = (algorithm, Estimator::Rs(1), "gru");
         let of = |parallel: usize| {
             let mut experiment = runs::experiment(pair, "TMaze-v0", 2, 20 * MANY, "");
             (experiment.env.parallel, experiment.evaluation.every) = (parallel, 0);
@@ -1030,7 +1030,7 @@ impl Env for Odd {
 fn with_odd(kind: &str) -> (Experiment, Arc<Registry>) {
     let mut registry = Registry::new();
     registry.extend([Entry { name: "Odd", about: "has odd snapshots", make: odd }]);
-    let pair = ("ppo".parse().unwrap(), Estimator::Rs, "gru");
+    let pair = ("ppo".parse().unwrap(), Estimator::Rs(1), "gru");
     let mut experiment = runs::experiment(pair, "Odd", 2, 2000, "");
     experiment.env.options.insert("kind".into(), kind.into());
     experiment.evaluation.every = 0;

@@ -233,7 +233,7 @@ fn what_may_change_on_resume() {
 /// divergence.
 #[test]
 fn a_refused_run_changes_nothing() {
-    let [ppo, sac] = ["ppo", "sac"].map(|name| (name.parse().unwrap(), Estimator::Rs, "gru"));
+    let [ppo, sac] = ["ppo", "sac"].map(|name| (name.parse().unwrap(), Estimator::Rs(1), "gru"));
     let dir = tempfile::tempdir().unwrap();
     let mut run = open(dir.path(), &experiment(ppo, "TMaze-v0", 1, 1000, ""), 1, 1.0);
     run.save().unwrap();

@@ -7,7 +7,8 @@ mod common;
 use common::Case;
 use s2pg::Rng;
 use s2pg::algo::gae::{gae, normalise};
-use s2pg::algo::on_policy::{self, log_prob, log_probs};
+use s2pg::algo::on_policy::{self, log_prob};
+use s2pg::algo::pair::Old;
 use s2pg::algo::{Algorithm, Ppo, ppo};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Standardiser, Tensor};
@@ -130,8 +131,8 @@ fn check_update(case: &mut Case, ppo: &mut Ppo<Actor, Value>, data: &Rollout, va
     let mut advantages = gae.advantages.clone();
     normalise(&mut advantages, &data.rows());
     case.check("adv_norm", &advantages);
-    let old = log_probs(ppo.policy(), data);
-    case.check("old_log_prob", &old);
+    let old = Old::of(ppo.policy(), data);
+    case.check("old_log_prob", &old.joint);
 
     let mut steps = 0;
     while case.has(&format!("v.step{steps}.idx")) {
@@ -200,7 +201,8 @@ fn golden_ppo_rs_update() {
     case.check("prev_action", data.context(&data.rows()).a_prev.unwrap().data());
     let (n_o, n_a, n_z) = (case.size("obs"), case.size("A"), case.size("H"));
     let features = case.size("n_features_critic");
-    let shape = ValueShape { view: View::Observation, world: n_o, z: n_z, a_prev: n_a, features, cell: None };
+    let shape =
+        ValueShape { view: View::Observation, world: n_o, z: n_z, a_prev: n_a, features, gain: 0.01, cell: None };
     let mut value = Value::new(shape, &mut Rng::new(0, "golden"));
     case.load(value.params_mut(), "value.", &VALUE);
     let actor = actor(&case, memory, "n_features_actor", "actor.");
@@ -222,7 +224,7 @@ fn golden_ppo_bptt_update() {
         let features = case.size("n_features_critic");
         let units = case.shape("value.rnn.weight_hh_l0")[1];
         let cell = Some((CellKind::Gru, units));
-        let shape = ValueShape { view: View::Observation, world: n_o, z: 0, a_prev: n_a, features, cell };
+        let shape = ValueShape { view: View::Observation, world: n_o, z: 0, a_prev: n_a, features, gain: 0.01, cell };
         let mut value = Value::new(shape, &mut Rng::new(0, "golden"));
         case.load(value.params_mut(), "value.", &RECURRENT_VALUE);
         let actor = actor(&case, memory, "n_features_actor", "actor.");
@@ -285,7 +287,7 @@ fn golden_acting_ppo() {
         let actor = actor(&case, memory, "n_features", &format!("{name}.net."));
         let log_std = &actor.params().data()[actor.params().slot("log_std").range()];
         for mode in ["stoch", "deter"] {
-            let mut recall = Recall::new(1, memory, case.size("obs"), n_a, stochastic);
+            let mut recall = Recall::new(1, memory, case.size("obs"), n_a, stochastic, 0);
             let (mut actions, mut states) = (Vec::new(), Vec::new());
             for t in 0..steps {
                 if reset[t] {

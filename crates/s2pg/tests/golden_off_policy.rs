@@ -637,7 +637,7 @@ fn golden_acting_off_policy() {
                 // The published SAC draws in its deterministic evaluation too (D19): nothing is recorded.
                 continue;
             }
-            let mut recall = Recall::new(1, memory, case.size("obs"), n_a, is_sac);
+            let mut recall = Recall::new(1, memory, case.size("obs"), n_a, is_sac, 0);
             let (mut actions, mut memories, mut states) = (Vec::new(), Vec::new(), Vec::new());
             for t in 0..steps {
                 if reset[t] {

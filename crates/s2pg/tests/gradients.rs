@@ -1,9 +1,9 @@
 //! Every operation, cell and loss agrees with central differences in f64.
 
 use s2pg::Rng;
-use s2pg::algo::ppo::surrogate;
+use s2pg::algo::pair::surrogate;
 use s2pg::nn::{Activation, Linear};
-use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Tensor, gradient};
+use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Steps, Tensor, gradient};
 use s2pg::policy::{
     Actor, ActorShape, Context, Critic, Extended, Head, Memory, PolicyKind, Q, QKind, QShape, StatefulPolicy, Value,
     ValueShape, View,
@@ -204,7 +204,8 @@ fn cells() {
             }
             F::stack(&all.iter().collect::<Vec<_>>())
         };
-        let unrolled = |n: &Net| cell.unroll(&n.0, &cell.input(&n.0, &x), &F::param(&n.0, start), Some(starts.into()));
+        let unrolled =
+            |n: &Net| cell.unroll(&n.0, &cell.input(&n.0, &x), &F::param(&n.0, start), Steps::From(starts.into()));
         assert_eq!(stepwise(&net).data(), unrolled(&net).data(), "{kind:?}");
         let loss = |y: F| weigh(&y) + weigh(&cell.output(&y.rows_of(10..15)).square());
         check(&format!("{kind:?} step by step"), &net, |n| loss(stepwise(n)));
@@ -358,6 +359,7 @@ fn ppo_losses() {
             z,
             a_prev: if z > 0 { a } else { 0 },
             features: 5,
+            gain: 0.01,
             cell: None,
         };
         let mut value: Value<f64> = Value::new(value, &mut rng);

@@ -79,7 +79,7 @@ fn a_log_std_comes_back() {
 #[test]
 fn an_entropy_bonus_never_ends_a_run() {
     let registry: AlgorithmName = PPO.parse().unwrap();
-    let mut experiment = experiment((registry, Estimator::Rs, "gru"), "PendulumPOMDP-v1", 2, 4800, "");
+    let mut experiment = experiment((registry, Estimator::Rs(1), "gru"), "PendulumPOMDP-v1", 2, 4800, "");
     (experiment.ppo.entropy, experiment.ppo.lr) = (1e3.into(), 0.1.into());
     let mut training = training(&experiment, 1);
     let mut most: f64 = 0.0;
@@ -101,7 +101,7 @@ fn an_entropy_bonus_never_ends_a_run() {
 fn every_move_is_held() {
     let all = AlgorithmName::all().into_iter().filter(|algorithm| !algorithm.is_off_policy());
     for (algorithm, optimiser) in all.flat_map(|a| [Optimiser::Adam, Optimiser::Ascent].map(|o| (a, o))) {
-        let mut experiment = experiment((algorithm, Estimator::Rs, "gru"), "PendulumPOMDP-v1", 2, 4800, "");
+        let mut experiment = experiment((algorithm, Estimator::Rs(1), "gru"), "PendulumPOMDP-v1", 2, 4800, "");
         experiment.reinforce.optimiser = optimiser;
         // At the upper end, where about every second move goes beyond.
         (experiment.network.std, experiment.network.state_std) = (2f64.exp(), 2f64.exp());
@@ -166,7 +166,8 @@ fn a_figure_alone_ends_no_run() {
         let (cell, kind) = (CellKind::Gru, PolicyKind::Shortcut);
         let shape = ActorShape { o, a: 1, a_prev: 0, features: 4, hidden: 4, cell, kind, head };
         let policy = Actor::new(Memory::None, &shape, &mut Rng::new(0, "policy"));
-        let value = ValueShape { view: View::Observation, world: o, z: 0, a_prev: 0, features: 4, cell: None };
+        let value =
+            ValueShape { view: View::Observation, world: o, z: 0, a_prev: 0, features: 4, gain: 0.01, cell: None };
         let value = Value::new(value, &mut Rng::new(0, "value"));
         let mut trainer = Trainer::new(Parts {
             algorithm: Odd { ppo: Ppo::new(policy, value, settings.clone(), 1), figure: (name, f64::INFINITY) },

@@ -375,7 +375,7 @@ fn table(dir: &Path, name: &str) -> (Vec<String>, Vec<Vec<String>>) {
 #[test]
 fn a_rollout_of_dropped_rows_is_skipped() {
     for name in ["ppo", "trpo"] {
-        for estimator in [Estimator::Rs, Estimator::Vanilla] {
+        for estimator in [Estimator::Rs(1), Estimator::Vanilla] {
             let failing = Fault { until: 8, ..Fault::always(Reward(f64::NAN)) };
             let mut experiment = short(pair(name, estimator), 1, 24);
             (experiment.ppo.steps, experiment.trpo.steps) = (8, 8);
@@ -395,7 +395,7 @@ fn a_rollout_of_dropped_rows_is_skipped() {
 fn figures_that_change_their_names_keep_their_columns() {
     for (kind, told) in [(0, false), (1, false), (2, true), (3, true), (4, false), (5, true)] {
         let faults = [Fault { from: 1, everywhere: false, ..Fault::always(Names(kind)) }];
-        let experiment = short(pair("ppo", Estimator::Rs), 3, 240);
+        let experiment = short(pair("ppo", Estimator::Rs(1)), 3, 240);
         let dir = tempfile::tempdir().unwrap();
         let (_, warnings) = train(dir.path(), &experiment, with(&faults), 2).unwrap();
         let count = warnings.matches(&format!("{NAME}: the figure `")).count();
@@ -424,7 +424,7 @@ fn a_figure_or_a_snapshot_that_is_not_finite_is_no_divergence() {
     for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         for name in ["ppo", "gpomdp", "sac"] {
             let faults = [Figure(x), State(x)].map(Fault::always);
-            let experiment = short(pair(name, Estimator::Rs), 2, 60);
+            let experiment = short(pair(name, Estimator::Rs(1)), 2, 60);
             let dir = tempfile::tempdir().unwrap();
             let (mut run, warnings) = train(dir.path(), &experiment, with(&faults), 1).unwrap();
             assert_eq!(warnings, "");
@@ -460,7 +460,7 @@ fn an_episode_without_an_end_is_cut() {
     };
     for name in ["ppo", "reinforce", "td3"] {
         let registry = with(&[NoEnd, Horizon(9)].map(Fault::always));
-        let experiment = short(pair(name, Estimator::Rs), 2, 60);
+        let experiment = short(pair(name, Estimator::Rs(1)), 2, 60);
         let dir = tempfile::tempdir().unwrap();
         let (mut run, warnings) = train(dir.path(), &experiment, registry, 1).unwrap();
         assert_eq!(
@@ -480,7 +480,7 @@ fn an_episode_without_an_end_is_cut() {
     assert_eq!(run.training().episodes().count(), 0, "nothing ends an episode of the training");
     assert_eq!((lengths(dir.path()), watched(&experiment)), (vec!["10000".to_string(); 2], 10_000));
     // Whole episodes cannot be waited for.
-    let experiment = short(pair("reinforce", Estimator::Rs), 2, 60);
+    let experiment = short(pair("reinforce", Estimator::Rs(1)), 2, 60);
     let error = train(&dir.path().join("whole"), &experiment, with(&endless), 1).err().expect("refused").to_string();
     assert!(error.starts_with("`reinforce.episodes`: Misbehaving-v0 has no time limit"), "{error}");
 }
@@ -522,7 +522,7 @@ fn what_cannot_be_trained_on_is_refused() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let registry = with(&[fault]);
-        let experiment = short(pair("ppo", Estimator::Rs), 2, 60);
+        let experiment = short(pair("ppo", Estimator::Rs(1)), 2, 60);
         quietly(|| {
             let error = train(&dir.path().join("run"), &experiment, registry, 1).err().expect("refused").to_string();
             assert!(error.starts_with(NAME) && error.contains(part) && !error.contains('\n'), "{fault:?}: {error}");
@@ -537,7 +537,7 @@ fn what_cannot_be_trained_on_is_refused() {
 fn a_state_that_cannot_be_taken_is_not_saved() {
     for what in [Panic(In::Snapshot), Length] {
         let faults = [Fault { from: 15, ..Fault::always(what) }];
-        let experiment = short(pair("ppo", Estimator::Rs), 2, 60);
+        let experiment = short(pair("ppo", Estimator::Rs(1)), 2, 60);
         let dir = tempfile::tempdir().unwrap();
         let error = quietly(|| train(dir.path(), &experiment, with(&faults), 1).err().expect("it stops"));
         assert!(matches!(error, RunError::Train(TrainError::Env(_))), "{error}");

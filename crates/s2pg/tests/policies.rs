@@ -12,7 +12,7 @@ use s2pg::state::digest;
 #[test]
 fn every_algorithm_trains_every_kind_of_policy() {
     for algorithm in AlgorithmName::all() {
-        for estimator in [Estimator::Rs, Estimator::Bptt(Span::Steps(5)), Estimator::Bptt(Span::Full)] {
+        for estimator in [Estimator::Rs(1), Estimator::Bptt(Span::Steps(5)), Estimator::Bptt(Span::Full)] {
             let names = [PolicyKind::Shortcut, PolicyKind::Simple].map(|kind| {
                 let mut experiment = experiment((algorithm, estimator, "gru"), "TMaze-v0", 2, 10_000, "");
                 experiment.network.policy = kind;

@@ -24,7 +24,7 @@ fn line(start: f64, end: f64, warmup: usize) -> Scheduled {
 }
 
 fn pair(algorithm: AlgorithmName) -> (AlgorithmName, Estimator, &'static str) {
-    (algorithm, Estimator::Rs, "gru")
+    (algorithm, Estimator::Rs(1), "gru")
 }
 
 /// The figure `name` in each row of a training of `steps` steps, with the environment steps at the row.

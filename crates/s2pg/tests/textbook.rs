@@ -252,7 +252,7 @@ proptest! {
             kind: PolicyKind::Shortcut,
             head: Head::Gaussian { std: 0.5, state_std: 0.5 },
         };
-        let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: 4, cell: None };
+        let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: 4, gain: 0.01, cell: None };
         let mut rng = Rng::new(seed, "networks");
         let ppo = Ppo::new(
             Actor::<f32>::new(Memory::Stochastic { z: Z }, &shape, &mut rng),

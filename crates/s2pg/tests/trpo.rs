@@ -50,7 +50,7 @@ fn context<T: Real>(memory: Memory, rows: usize, rng: &mut Rng) -> Context<T> {
         Memory::Window { len } => (len * O, rows, 0),
         Memory::Bptt { len: WHOLE, .. } => (O, rows, 1),
         Memory::Bptt { len, .. } => (O, len * rows, rows),
-        Memory::None | Memory::Stochastic { .. } => (O, rows, 0),
+        Memory::None | Memory::Stochastic { .. } | Memory::Segments { .. } => (O, rows, 0),
     };
     let windows = matches!(memory, Memory::Bptt { len, .. } if len != WHOLE);
     let o = random(steps, width, rng);
@@ -176,7 +176,7 @@ fn rollout(policy: &Actor, steps: usize, rng: &mut Rng) -> Rollout {
     let memory = policy.memory();
     let a_prev = policy.state_size() > 0;
     let mut data = Rollout::new(RolloutShape { steps, envs, o: O, a: A, memory, a_prev, ..RolloutShape::default() });
-    let mut recall = s2pg::train::Recall::new(envs, memory, O, A, false);
+    let mut recall = s2pg::train::Recall::new(envs, memory, O, A, false, 0);
     for t in 0..steps {
         let o: Tensor = random(envs, O, rng);
         let next_o: Tensor = random(envs, O, rng);
@@ -207,7 +207,7 @@ fn rollout(policy: &Actor, steps: usize, rng: &mut Rng) -> Rollout {
 
 fn value(memory: Memory, rng: &mut Rng) -> Value {
     let (z, through_time, window) = match memory {
-        Memory::Stochastic { z } => (z, false, 1),
+        Memory::Stochastic { z } | Memory::Segments { z, .. } => (z, false, 1),
         Memory::Bptt { .. } => (0, true, 1),
         Memory::Window { len } => (0, false, len),
         Memory::None => (0, false, 1),
@@ -218,6 +218,7 @@ fn value(memory: Memory, rng: &mut Rng) -> Value {
         z,
         a_prev: if z > 0 || through_time { A } else { 0 },
         features: 8,
+        gain: 0.01,
         cell: through_time.then_some((CellKind::Gru, 6)),
     };
     Value::new(shape, rng)

@@ -175,7 +175,7 @@ fn scores_add_up() {
         let mut state = vec![0.0; 4];
         for t in 0..12 {
             let (z, h) = match memory {
-                Memory::Stochastic { .. } => (&state[..], &[][..]),
+                Memory::Stochastic { .. } | Memory::Segments { .. } => (&state[..], &[][..]),
                 Memory::Bptt { .. } => (&[][..], &state[..]),
                 Memory::None | Memory::Window { .. } => (&[][..], &[][..]),
             };

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use s2pg::Rng;
-use s2pg::algo::ppo::surrogate;
+use s2pg::algo::pair::surrogate;
 use s2pg::algo::{Algorithm, Sac, sac};
 use s2pg::data::{Buffer, Replay, ReplayShape, Transition};
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape};
@@ -246,7 +246,8 @@ fn ppo_rs(rng: &mut Rng) -> (Actor, Value) {
         kind: PolicyKind::Shortcut,
         head: Head::Gaussian { std: 0.5, state_std: 0.5 },
     };
-    let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: WIDTH, cell: None };
+    let value =
+        ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: WIDTH, gain: 0.01, cell: None };
     (Actor::new(Memory::Stochastic { z: Z }, &shape, rng), Value::new(value, rng))
 }
 
@@ -274,7 +275,7 @@ fn ppo_update(name: &str, batch: usize, baseline: f64, share: f64) -> Case {
 fn act() -> Case {
     let mut rng = Rng::new(0, "bench/act");
     let (policy, _) = ppo_rs(&mut rng);
-    let mut recall = Recall::new(1, policy.memory(), O, A, false);
+    let mut recall = Recall::new(1, policy.memory(), O, A, false, 0);
     let (o, s) = ([0.5; O], [0.5; 17]);
     let flop = ppo_actor(O, A, WIDTH, Z, 1).forward;
     let row = Row::new("act/1", Some(0.058), Some(flop), Some(Budget::Ms(0.012)));
@@ -414,10 +415,12 @@ fn step_flops(experiment: &Experiment, spec: &EnvSpec) -> f64 {
         let policy = |len: usize, z: usize| match experiment.estimator {
             Estimator::Window(n) => mlp(&[n * o, f, f, outputs]),
             Estimator::Vanilla | Estimator::Oracle => mlp(&[o, f, f, outputs]),
-            Estimator::Rs | Estimator::Bptt(_) => off_policy_actor((o, a, outputs + z), f, h, len, sac),
+            Estimator::Rs(_) | Estimator::Tbptt(_) | Estimator::Bptt(_) => {
+                off_policy_actor((o, a, outputs + z), f, h, len, sac)
+            }
         };
         let (len, z) = match experiment.estimator {
-            Estimator::Rs => (1, h),
+            Estimator::Rs(_) => (1, h),
             Estimator::Bptt(Span::Steps(len)) => (len, 0),
             _ => (1, 0),
         };
@@ -441,7 +444,8 @@ fn step_flops(experiment: &Experiment, spec: &EnvSpec) -> f64 {
     }
     let plain = |o: usize| (mlp(&[o, f, f, a]), mlp(&[o, v, v, 1]));
     let (policy, value): (Flops, Flops) = match experiment.estimator {
-        Estimator::Rs => (ppo_actor(o, a, f, h, 1), mlp(&[o + h + a, v, v, 1])),
+        // Each step of a segment is unrolled once.
+        Estimator::Rs(_) | Estimator::Tbptt(_) => (ppo_actor(o, a, f, h, 1), mlp(&[o + h + a, v, v, 1])),
         Estimator::Bptt(span) => {
             let len = if let Span::Steps(len) = span { len } else { 1 };
             (ppo_actor(o, a, f, h, len), ppo_critic(o, a, v, h, len))

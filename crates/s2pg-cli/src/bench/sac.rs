@@ -5,7 +5,8 @@
 
 use s2pg::Rng;
 use s2pg::nn::{
-    Activation, Adam, Builder, Cell, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Tensor, gradient,
+    Activation, Adam, Builder, Cell, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Steps, Tensor,
+    gradient,
 };
 
 use super::flops::{linear, mlp};
@@ -220,7 +221,7 @@ impl Unroll {
         let (p, layers) = (&self.actor.parameters, &self.actor.layers);
         let features = layers.first.forward(p, &self.x);
         let gates = layers.cell.input(p, &features);
-        let next = layers.cell.unroll(p, &gates, &self.z, None);
+        let next = layers.cell.unroll(p, &gates, &self.z, Steps::All);
         let y = self.actor.output(&features, &next);
         let log_std = y.columns(A..2 * A).clip(-20.0, 2.0);
         let loss = Tensor::squashed_sample(&y.columns(0..A), &log_std, &self.noise).square().mean();

@@ -1,7 +1,7 @@
 //! Natural gradients: products with the Fisher matrix of (a, z'), and conjugate gradients.
 
 use crate::nn::{Real, Tensor, gradient};
-use crate::policy::{Context, Dist, StatefulPolicy};
+use crate::policy::{Context, Dist, Gaussian, StatefulPolicy};
 
 /// Returns F v: the Fisher matrix of (a, z'), averaged over all samples of `contexts`, times `v`.
 ///
@@ -28,33 +28,41 @@ pub fn fisher_product<T: Real>(policy: &impl StatefulPolicy<T>, contexts: &[Cont
     let mut samples = 0;
     for x in contexts {
         let (dist, ahead, behind) = (policy.dist(x), ahead.dist(x), behind.dist(x));
-        let rows = dist.a.mean.rows();
         let mut loss = Tensor::scalar(0.0);
-        for (((y, weight), ahead), behind) in
-            outputs(&dist).iter().zip(weights(&dist)).zip(outputs(&ahead)).zip(outputs(&behind))
-        {
-            // A log-std of one row belongs to all samples.
-            let share = (rows / y.rows()) as f64 / (2.0 * step);
-            loss = loss + (*y * &((ahead - behind) * weight * share).detach()).sum();
+        for ((g, ahead), behind) in gaussians(&dist).zip(gaussians(&ahead)).zip(gaussians(&behind)) {
+            let (of_mean, of_log_std) = weights(g);
+            let change = |of: fn(&Gaussian<T>) -> Tensor<T>| (of(ahead) - of(behind)) * (0.5 / step);
+            loss = loss + (mean(g) * (change(mean) * of_mean).detach()).sum();
+            loss = loss + (log_std(g) * (change(log_std) * of_log_std).detach()).sum();
         }
         add(&mut product, &gradient(&loss, policy));
-        samples += rows;
+        samples += dist.a.mean.rows();
     }
     product.iter_mut().for_each(|x| *x /= samples as f64);
     product
 }
 
-/// Returns means and log-stds of action and next state.
-fn outputs<T: Real>(dist: &Dist<T>) -> Vec<&Tensor<T>> {
-    let parts = [Some(&dist.a), dist.z.as_ref()].into_iter().flatten();
-    parts.flat_map(|g| [&g.mean, g.clamped_log_std()]).collect()
+/// Returns the Gaussians of action and next state.
+fn gaussians<T: Real>(dist: &Dist<T>) -> impl Iterator<Item = &Gaussian<T>> {
+    [Some(&dist.a), dist.z.as_ref()].into_iter().flatten()
 }
 
-/// Returns the weights W of the outputs: twice the divergence is the sum of squares of small changes of the outputs,
-/// each times its weight.
-fn weights<T: Real>(dist: &Dist<T>) -> Vec<Tensor<T>> {
-    let parts = [Some(&dist.a), dist.z.as_ref()].into_iter().flatten();
-    parts.flat_map(|g| [(g.clamped_log_std() * -2.0).exp(), Tensor::scalar(2.0)]).collect()
+fn mean<T: Real>(g: &Gaussian<T>) -> Tensor<T> {
+    g.columns(&g.mean)
+}
+
+fn log_std<T: Real>(g: &Gaussian<T>) -> Tensor<T> {
+    g.clamped_log_std().clone()
+}
+
+/// Returns the weights W of means and log-stds: twice the divergence is the sum of squares of small changes, each times
+/// its weight. A sample that is not drawn has no weight, and a log-std of one row has that of all samples.
+fn weights<T: Real>(g: &Gaussian<T>) -> (Tensor<T>, Tensor<T>) {
+    let (rows, n) = (g.mean.rows(), g.clamped_log_std().cols());
+    let drawn = g.masked(Tensor::with(rows, 1, |x| x.fill(T::ONE)));
+    let of_mean = (g.clamped_log_std() * -2.0).exp();
+    let of_log_std = if g.clamped_log_std().rows() == rows { &drawn * 2.0 } else { drawn.sum() * 2.0 };
+    ((Tensor::zeros(rows, n) + of_mean) * drawn, of_log_std)
 }
 
 /// Returns the distance from 1 to the next larger number of the type.

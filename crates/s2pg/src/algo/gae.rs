@@ -29,14 +29,16 @@ pub fn gae(data: &Rollout, v: &[f64], v_next: &[f64], gamma: f64, lambda: f64) -
 }
 
 /// Puts (A − mean) / (std + 1e-8) in place of every advantage A; mean and standard deviation (of a population) are
-/// taken over `rows`.
-pub fn normalise(advantages: &mut [f64], rows: &[usize]) {
+/// taken over `rows`. Returns the number that was divided by.
+pub fn normalise(advantages: &mut [f64], rows: &[usize]) -> f64 {
     let n = rows.len() as f64;
     let mean = rows.iter().map(|&k| advantages[k]).sum::<f64>() / n;
     let variance = rows.iter().map(|&k| (advantages[k] - mean).powi(2)).sum::<f64>() / n;
+    let scale = variance.sqrt() + 1e-8;
     for a in advantages {
-        *a = (*a - mean) / (variance.sqrt() + 1e-8);
+        *a = (*a - mean) / scale;
     }
+    scale
 }
 
 /// Returns 1 − Var(target − v) / Var(target) over `rows`: the share of the variance of the targets that the values

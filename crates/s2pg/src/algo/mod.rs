@@ -14,6 +14,7 @@ pub mod fisher;
 pub mod gae;
 mod off_policy;
 pub mod on_policy;
+pub mod pair;
 pub mod ppo;
 pub(crate) mod recipe;
 pub mod reinforce;

@@ -10,7 +10,7 @@ use crate::rng::Rng;
 pub(super) const GROUP: usize = 250;
 
 /// Writes the numbers `from`, [rows, 1], to the places `rows` of `to`.
-fn scatter(to: &mut [f64], rows: &[usize], from: &Tensor) {
+pub(super) fn scatter(to: &mut [f64], rows: &[usize], from: &Tensor) {
     assert_eq!(from.shape(), (rows.len(), 1), "one number for each row");
     rows.iter().zip(from.data()).for_each(|(&k, &x)| to[k] = x as f64);
 }
@@ -39,16 +39,7 @@ pub fn values(value: &impl Critic, data: &Rollout) -> (Vec<f64>, Vec<f64>) {
 
 /// Returns log π(a, z' | x) of the rows `rows`, [rows, 1].
 pub fn log_prob(policy: &impl StatefulPolicy, data: &Rollout, rows: &[usize]) -> Tensor {
-    policy.dist(&data.context(rows)).log_prob(&data.extended(rows)).joint()
-}
-
-/// Returns log π(a, z' | x) of every row.
-pub fn log_probs(policy: &impl StatefulPolicy, data: &Rollout) -> Vec<f64> {
-    let mut all = vec![0.0; data.len()];
-    for rows in data.groups(GROUP) {
-        scatter(&mut all, &rows, &log_prob(policy, data, &rows));
-    }
-    all
+    policy.dist(&data.policy_context(rows)).log_prob(&data.extended(rows)).joint()
 }
 
 /// Takes one step of the value function towards the targets of the minibatch `rows`, and returns the loss, the mean of

@@ -2,12 +2,13 @@
 
 use super::figures::{Gradients, Mean, deviations, state_metrics};
 use super::gae::{explained_variance, gae, normalise};
-use super::on_policy::{GROUP, column, fit_value, log_probs, side_by_side, value_step, values};
+use super::on_policy::{GROUP, column, fit_value, side_by_side, value_step, values};
+use super::pair::{self, ClipState, Loss, Old, state_advantages};
 use super::recipe::{Extent, Recipe, Row, shared, within};
 use super::settings::settings;
 use super::{Algorithm, Metrics, Progress, Schedule, Scheduled};
 use crate::data::Rollout;
-use crate::nn::{Adam, Real, Tensor};
+use crate::nn::{Adam, Tensor};
 use crate::plan::{Plan, PlanError, Published};
 use crate::policy::{Actor, Critic, StatefulPolicy, Value};
 use crate::rng::Rng;
@@ -34,6 +35,12 @@ settings! {
         lambda: f64 = 0.95, Fraction;
         /// How far the density ratio may move from 1 before it is clipped.
         clip: f64 = 0.2, Positive;
+        /// How the ratio of z' is clipped: `joint` clips the ratio of (a, z') as one, as published; with a number, the
+        /// ratios of a and z' are clipped each on its own, and z' may move this far from 1.
+        clip_state: ClipState = ClipState::Joint, Positive;
+        /// Whether z' is weighed with the part of the advantage that the draw of z' decides, rather than with the
+        /// advantage of the step. It needs a `clip_state` of its own.
+        state_advantage: bool = false, Any;
         /// Weight of the entropy bonus.
         entropy: Scheduled = Scheduled::Constant(0.0), NotNegative;
         /// Largest norm of a gradient; a longer gradient is scaled down. There is no limit where not given.
@@ -69,6 +76,9 @@ impl Recipe for Settings {
     fn check(&self, _: &Row, run: Extent) -> Result<(), String> {
         self.limits()?;
         within("ppo", self.minibatch, self.steps)?;
+        if self.state_advantage && self.clip_state == ClipState::Joint {
+            return Err("`ppo.state_advantage` is true, which needs a `ppo.clip_state` of its own, such as 0.2".into());
+        }
         shared("ppo.steps", self.steps, "transitions", run)
     }
 
@@ -98,16 +108,9 @@ pub struct Ppo<P, V> {
     threads: usize,
 }
 
-/// Figures of a step of the policy on one minibatch.
-#[derive(Clone, Copy, Debug, Default)]
-struct PolicyStep {
-    loss: f64,
-    kl: f64,
-    clipped: f64,
-    grad_norm: f64,
-    /// Whether the divergence was too large, so that the step was not taken.
-    refused: bool,
-}
+/// Figures of a step of the policy on one minibatch: the loss, the norm of the gradient, the divergences of (a, z'), of
+/// a and of z', and the shares of ratios that are clipped, of (a, z') or a, and of z' where it has a clip of its own.
+type Figures = [f64; 7];
 
 impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
     /// Makes PPO with new optimisers. Where `threads` is at least 2, policy and value function are fitted side by side;
@@ -136,11 +139,12 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
         value_step(value, value_optimiser, data, targets, rows)
     }
 
-    /// Takes one step of the policy on the minibatch `rows`, and returns the loss. `old` holds the log-density of every
-    /// row before the update.
-    pub fn policy_step(&mut self, data: &Rollout, old: &[f64], advantages: &[f64], rows: &[usize]) -> f64 {
+    /// Takes one step of the policy on the minibatch `rows`, and returns the loss. `old` holds the log-densities of
+    /// every row before the update. z' is weighed with `advantages` too.
+    pub fn policy_step(&mut self, data: &Rollout, old: &Old, advantages: &[f64], rows: &[usize]) -> f64 {
         let Self { policy, policy_optimiser, settings, entropy, .. } = self;
-        policy_step(policy, policy_optimiser, (settings, *entropy), data, (old, advantages), rows).loss
+        let advantages = [advantages, advantages];
+        policy_step(policy, policy_optimiser, (settings, *entropy), data, (old, advantages), rows).0[0]
     }
 
     /// Returns the optimisers of the policy and of the value function.
@@ -149,45 +153,32 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
     }
 }
 
+/// Takes one step of the policy on the minibatch `rows`, and tells whether it was taken: it is not where the divergence
+/// is too large.
 fn policy_step(
     policy: &mut impl StatefulPolicy,
     optimiser: &mut Adam,
     (settings, entropy): (&Settings, f64),
     data: &Rollout,
-    (old, advantages): (&[f64], &[f64]),
+    (old, [advantages, of_state]): (&Old, [&[f64]; 2]),
     rows: &[usize],
-) -> PolicyStep {
-    let dist = policy.dist(&data.context(rows));
-    let log_prob = dist.log_prob(&data.extended(rows)).joint();
+) -> (Figures, bool) {
+    let dist = policy.dist(&data.policy_context(rows));
     let mut advantage = column(advantages, rows);
     if settings.broadcast_bug {
         // As a row, the advantages are multiplied with the column of ratios, every one with every other (D11).
         advantage = Tensor::new(1, rows.len(), advantage.data());
     }
-    let mut loss = surrogate(&log_prob, &column(old, rows), &advantage, settings.clip);
+    let (u, clips) = (data.extended(rows), (settings.clip, settings.clip_state));
+    let Loss { mut loss, moved: [kl, kl_a, kl_z], clipped: [clipped, clipped_z], farthest } =
+        pair::loss((&dist, &u), (old, rows), (&advantage, of_state), clips);
     if entropy != 0.0 {
         loss = loss - dist.entropy() * entropy;
     }
-    let mut step = PolicyStep { loss: loss.item() as f64, ..PolicyStep::default() };
-    for (&k, &now) in rows.iter().zip(log_prob.data()) {
-        let log_ratio = now as f64 - old[k];
-        let ratio = log_ratio.exp();
-        step.kl += (ratio - 1.0 - log_ratio) / rows.len() as f64;
-        step.clipped += f64::from(u8::from((ratio - 1.0).abs() > settings.clip)) / rows.len() as f64;
-    }
-    step.refused = settings.target_kl.is_some_and(|target| step.kl > 1.5 * target);
-    if !step.refused {
-        step.grad_norm = optimiser.minimize(policy, &loss);
-    }
-    step
-}
-
-/// Returns the loss −mean min(ρ A, clip(ρ, 1 − ε, 1 + ε) A) with ρ = exp(`log_prob` − `old`), the density ratio of a
-/// and z' together.
-pub fn surrogate<T: Real>(log_prob: &Tensor<T>, old: &Tensor<T>, advantage: &Tensor<T>, clip: f64) -> Tensor<T> {
-    let ratio = (log_prob - old).exp();
-    let clipped = ratio.clip(1.0 - clip, 1.0 + clip);
-    -(ratio * advantage).min(&(clipped * advantage)).mean()
+    let value = loss.item() as f64;
+    let is_taken = settings.target_kl.is_none_or(|target| farthest <= 1.5 * target);
+    let grad_norm = if is_taken { optimiser.minimize(policy, &loss) } else { 0.0 };
+    ([value, grad_norm, kl, kl_a, kl_z, clipped, clipped_z], is_taken)
 }
 
 impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
@@ -223,9 +214,13 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         let gae = gae(rollout, &v, &v_next, self.settings.gamma, self.settings.lambda);
         // 3. Normalise the advantages over the rollout.
         let mut advantages = gae.advantages;
-        normalise(&mut advantages, &rows);
+        let (networks, weights) = ((&self.policy, &self.value), (self.settings.gamma, self.settings.lambda));
+        let of_state = || state_advantages(networks, rollout, (&v_next, &advantages), weights);
+        let of_state = self.settings.state_advantage.then(of_state);
+        let scale = normalise(&mut advantages, &rows);
+        let of_state = of_state.map_or(advantages.clone(), |own| own.iter().map(|a| a / scale).collect());
         // 4. Remember the log-density of every (a, z') under the policy that drew it.
-        let old = log_probs(&self.policy, rollout);
+        let old = Old::of(&self.policy, rollout);
 
         let data = &*rollout;
         let Self { policy, value, policy_optimiser, value_optimiser, settings, entropy, .. } = self;
@@ -236,26 +231,27 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         // 6. Improve the policy on the clipped ratio of (a, z'), in shuffled minibatches.
         let mut gradients = Gradients::default();
         let fit_policy = || {
-            let mut steps: [Mean; 4] = Default::default();
+            let mut means: [Mean; 7] = Default::default();
             let mut passes = 0;
             'passes: while passes < s.epochs {
                 passes += 1;
-                for rows in data.minibatches(s.minibatch, &mut policy_rng) {
-                    let step = policy_step(policy, policy_optimiser, (s, entropy), data, (&old, &advantages), &rows);
-                    if step.refused {
+                for rows in data.policy_minibatches(s.minibatch, &mut policy_rng) {
+                    let advantages = [&advantages[..], &of_state];
+                    let (figures, is_taken) =
+                        policy_step(policy, policy_optimiser, (s, entropy), data, (&old, advantages), &rows);
+                    if !is_taken {
                         break 'passes;
                     }
-                    let figures = [step.loss, step.kl, step.clipped, step.grad_norm];
-                    steps.iter_mut().zip(figures).for_each(|(mean, x)| mean.add(x));
+                    means.iter_mut().zip(figures).for_each(|(mean, x)| mean.add(x));
                     if s.diagnostics && passes == 1 {
                         gradients.add(policy_optimiser.gradient());
                     }
                 }
             }
-            (steps.map(|m| m.get()), passes)
+            (means.map(|m| m.get()), passes)
         };
         let (value_loss, (figures, passes)) = side_by_side(self.threads, fit_value, fit_policy);
-        let [policy_loss, kl, clipped, grad_norm] = figures;
+        let [policy_loss, grad_norm, kl, kl_a, kl_z, clipped, clipped_z] = figures;
 
         self.updates += passes;
         let dist = self.policy.dist(&data.context(&rows[..1]));
@@ -274,9 +270,13 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
             ("train/n_updates", self.updates as f64),
         ];
         metrics.extend(deviations(&dist));
+        if dist.z.is_some() {
+            metrics.extend([("train/approx_kl_action", kl_a), ("train/approx_kl_state", kl_z)]);
+            metrics.push(("train/clip_fraction_state", clipped_z));
+        }
         if self.settings.diagnostics {
             metrics.extend(gradients.metrics());
-            let contexts = data.groups(GROUP).into_iter().map(|rows| data.context(&rows));
+            let contexts = data.policy_groups(GROUP).into_iter().map(|rows| data.policy_context(&rows));
             metrics.extend(state_metrics(&self.policy, contexts).unwrap_or_default());
         }
         rollout.clear();

@@ -131,7 +131,7 @@ impl<P: StatefulPolicy> Reinforce<P> {
     pub fn score(&self, data: &Rollout, rows: &[usize]) -> Vec<f64> {
         let mut sum = vec![0.0; self.policy.params().data().len()];
         for (shown, samples) in data.shown(rows, GROUP) {
-            let (dist, u) = (self.policy.dist(&data.context(&shown)), data.extended(&shown));
+            let (dist, u) = (self.policy.dist(&data.policy_context(&shown)), data.extended(&shown));
             let parts = [Some((&dist.a, &u.a)), dist.z.as_ref().zip(u.z.as_ref())];
             let part = |(g, x): (&Gaussian, &Tensor)| {
                 let density = if self.settings.log_std_bug { published(g, x) } else { g.log_prob(x) };
@@ -207,9 +207,10 @@ pub fn baseline<'a>(pairs: impl Iterator<Item = (&'a [f64], f64)>) -> Vec<f64> {
 /// log-std is −1 + δ²/σ³ (D24).
 fn published(g: &Gaussian, x: &Tensor) -> Tensor {
     let log_std = g.clamped_log_std();
-    let squares = (x - g.mean.detach()).square();
+    let (x, mean) = (g.columns(x), g.columns(&g.mean));
+    let squares = (&x - mean.detach()).square();
     let of_log_std = -log_std - squares * (log_std * -2.0 - log_std.detach()).exp() * 0.5;
-    Tensor::gaussian_log_prob(x, &g.mean, &log_std.detach()) + of_log_std.sum_columns()
+    g.masked(Tensor::gaussian_log_prob(&x, &mean, &log_std.detach()) + of_log_std.sum_columns())
 }
 
 impl<P: StatefulPolicy> Algorithm for Reinforce<P> {
@@ -256,7 +257,7 @@ impl<P: StatefulPolicy> Algorithm for Reinforce<P> {
         let contexts = || {
             let shown =
                 episodes.iter().flat_map(|(data, rows)| data.shown(rows, GROUP).into_iter().map(|s| (*data, s.0)));
-            shown.map(|(data, rows)| data.context(&rows))
+            shown.map(|(data, rows)| data.policy_context(&rows))
         };
         let dist = self.policy.dist(&contexts().next().expect("there is an episode"));
         let mut metrics = vec![

@@ -120,7 +120,7 @@ impl<P: StatefulPolicy, V: Critic> Trpo<P, V> {
 }
 
 fn group<P: StatefulPolicy>(policy: &P, data: &Rollout, advantages: &[f64], rows: &[usize]) -> Group {
-    let (x, u) = (data.context(rows), data.extended(rows));
+    let (x, u) = (data.policy_context(rows), data.extended(rows));
     let old = policy.dist(&x).detach();
     let log_prob = old.log_prob(&u).joint();
     Group { x, u, old, log_prob, advantage: column(advantages, rows) }
@@ -185,7 +185,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Trpo<P, V> {
         let move_policy = || {
             // 5. Remember the distribution of every row, and the log-density of every (a, z').
             let groups: Vec<Group> =
-                data.groups(GROUP).iter().map(|rows| group(policy, data, &advantages, rows)).collect();
+                data.policy_groups(GROUP).iter().map(|rows| group(policy, data, &advantages, rows)).collect();
             // 6. Take the gradient of L, the mean of advantages weighed with the ratio of (a, z').
             let mut ascent = vec![0.0; policy.params().data().len()];
             for g in &groups {
@@ -247,7 +247,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Trpo<P, V> {
         metrics.extend(deviations(&dist));
         if self.settings.diagnostics {
             metrics.extend(gradients.metrics());
-            let contexts = data.groups(GROUP).into_iter().map(|rows| data.context(&rows));
+            let contexts = data.policy_groups(GROUP).into_iter().map(|rows| data.policy_context(&rows));
             metrics.extend(state_metrics(&self.policy, contexts).unwrap_or_default());
         }
         rollout.clear();

@@ -32,6 +32,10 @@ pub trait Buffer: State + Send {
     fn is_full(&self) -> bool {
         false
     }
+    /// Tells whether the next step is the last one before the algorithm learns, so that it ends all segments.
+    fn is_nearly_full(&self) -> bool {
+        false
+    }
     /// Forgets all steps where the simulation failed in each of them, so that there is nothing to learn from, and tells
     /// whether it did.
     fn forget_failures(&mut self) -> bool {

@@ -137,13 +137,13 @@ impl Replay {
 
     /// Returns x of the rows `rows`.
     pub fn context(&self, rows: &[usize]) -> Context {
-        show::context(self, &rows.iter().map(|&k| Step::Now(k)).collect::<Vec<_>>())
+        show::context(self, self.shape.memory, &rows.iter().map(|&k| Step::Now(k)).collect::<Vec<_>>())
     }
 
     /// Returns the true next x of the rows `rows`: the next observation, z', and the action of the row as the previous
     /// action.
     pub fn next_context(&self, rows: &[usize]) -> Context {
-        show::context(self, &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>())
+        show::context(self, self.shape.memory, &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>())
     }
 
     /// Returns u = (a, z') of the rows `rows`.

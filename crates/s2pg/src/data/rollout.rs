@@ -1,7 +1,10 @@
 //! A rollout: the transitions of one policy, in the order of time.
 
+use std::rc::Rc;
+
 use super::show::{self, Rows, Step};
 use super::{Buffer, Transition};
+use crate::nn::Tensor;
 use crate::policy::{Context, Extended, Memory};
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
@@ -21,6 +24,9 @@ pub struct RolloutShape {
     pub a: usize,
     /// What the policy remembers; it decides whether a row is shown alone or as the last of a window.
     pub memory: Memory,
+    /// Number of the last observations that the critic is shown one below the other, where that is not as the policy is
+    /// shown them.
+    pub value_window: Option<usize>,
     /// Whether the policy or the critic reads the previous action.
     pub a_prev: bool,
     /// Whether the window of a next observation is made of next observations alone, so that near the start of an
@@ -79,7 +85,7 @@ enum At {
 
 /// At most `steps` transitions of each of `envs` environments; row t · envs + e is step t of environment e.
 ///
-/// A window lies inside one episode and inside the rollout.
+/// A window lies inside one episode and inside the rollout, and so does a segment.
 #[derive(Clone, Debug)]
 pub struct Rollout {
     shape: RolloutShape,
@@ -89,6 +95,8 @@ pub struct Rollout {
     terminated: Vec<bool>,
     truncated: Vec<bool>,
     dropped: Vec<bool>,
+    /// Whether each row ends a segment; empty where episodes are not cut into segments.
+    closes: Vec<bool>,
     filled: usize,
 }
 
@@ -103,6 +111,7 @@ impl Rollout {
             terminated: vec![false; rows],
             truncated: vec![false; rows],
             dropped: vec![false; rows],
+            closes: vec![false; if shape.memory.segment().is_some() { rows } else { 0 }],
             filled: 0,
         }
     }
@@ -158,10 +167,22 @@ impl Rollout {
         self.terminated[k] || self.truncated[k]
     }
 
-    /// Splits `rows`, rows of one episode of one environment, into groups that can be shown together. Each group comes
-    /// with the number of rows at its end that are samples: at most `size`. Where the policy is trained through whole
-    /// episodes there is one group: the rows before `rows` in the episode, which are no samples, and all of `rows`.
+    /// Splits `rows`, rows of one episode of one environment, into groups that can be shown to the policy together. Each
+    /// group comes with the number of rows at its end that are samples: at most `size`. Where the policy is trained
+    /// through whole episodes there is one group: the rows before `rows` in the episode, which are no samples, and all
+    /// of `rows`. Likewise a segment of which `rows` holds the end alone is shown from its start on.
     pub fn shown(&self, rows: &[usize], size: usize) -> Vec<(Vec<usize>, usize)> {
+        if self.has_segments() {
+            let (n, mut first) = (self.shape.envs, rows[0]);
+            while !self.begins(first) {
+                first -= n;
+            }
+            let whole = rows.iter().position(|&k| self.begins(k)).unwrap_or(rows.len());
+            let end = ((first..rows[0]).step_by(n).chain(rows[..whole].iter().copied()).collect(), whole);
+            let packed = self.packed(rows[whole..].chunk_by(|_, &k| !self.begins(k)).map(<[usize]>::to_vec), size);
+            let groups = packed.into_iter().map(|rows| (rows.len(), rows)).map(|(samples, rows)| (rows, samples));
+            return std::iter::once(end).filter(|(_, samples)| *samples > 0).chain(groups).collect();
+        }
         if !self.is_whole() {
             return rows.chunks(size).map(|rows| (rows.to_vec(), rows.len())).collect();
         }
@@ -219,22 +240,133 @@ impl Rollout {
         rows.chunks(size).map(<[usize]>::to_vec).collect()
     }
 
+    /// Splits the rows to learn from into groups that can be shown to the policy together: as [`groups`](Self::groups)
+    /// does, or whole segments.
+    pub fn policy_groups(&self, size: usize) -> Vec<Vec<usize>> {
+        if self.has_segments() { self.packed(self.segments(), size) } else { self.groups(size) }
+    }
+
+    /// Splits the rows to learn from, in random order, into minibatches for the policy: as
+    /// [`minibatches`](Self::minibatches) does, or whole segments.
+    pub fn policy_minibatches(&self, size: usize, rng: &mut Rng) -> Vec<Vec<usize>> {
+        if !self.has_segments() {
+            return self.minibatches(size, rng);
+        }
+        let mut segments = self.segments();
+        rng.shuffle(&mut segments);
+        self.packed(segments, size)
+    }
+
     fn is_whole(&self) -> bool {
         self.shape.memory.is_whole()
     }
 
-    /// Returns x of the rows `rows`.
+    fn has_segments(&self) -> bool {
+        self.shape.memory.segment().is_some()
+    }
+
+    /// Tells whether row `k` is the first of a segment.
+    fn begins(&self, k: usize) -> bool {
+        let before = k.checked_sub(self.shape.envs);
+        before.is_none_or(|k| self.ended(k) || self.dropped[k] || self.closes[k])
+    }
+
+    /// Returns the rows of each segment, in the order of time.
+    fn segments(&self) -> Vec<Vec<usize>> {
+        let mut segments: Vec<Vec<usize>> = Vec::new();
+        for e in 0..self.shape.envs {
+            for k in (e..self.len()).step_by(self.shape.envs).filter(|&k| !self.dropped[k]) {
+                match segments.last_mut() {
+                    Some(segment) if !self.begins(k) => segment.push(k),
+                    _ => segments.push(vec![k]),
+                }
+            }
+        }
+        segments.sort_by_key(|rows| rows[0]);
+        segments
+    }
+
+    /// Gathers segments into groups of at most `size` rows, or of one segment that is longer. The rows of a group are
+    /// in the order in which segments are packed: the longest segment first, and all first rows before all second rows.
+    fn packed(&self, segments: impl IntoIterator<Item = Vec<usize>>, size: usize) -> Vec<Vec<usize>> {
+        let (mut groups, mut rows) = (Vec::<Vec<Vec<usize>>>::new(), 0);
+        for segment in segments {
+            match groups.last_mut() {
+                Some(group) if rows + segment.len() <= size => {
+                    rows += segment.len();
+                    group.push(segment);
+                }
+                _ => {
+                    rows = segment.len();
+                    groups.push(vec![segment]);
+                }
+            }
+        }
+        let pack = |mut group: Vec<Vec<usize>>| {
+            group.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
+            (0..group[0].len()).flat_map(|t| group.iter().map_while(move |rows| rows.get(t)).copied()).collect()
+        };
+        groups.into_iter().map(|group| pack(group)).collect()
+    }
+
+    /// Returns the number of segments that have a step t, for each t, of the packed rows `rows`.
+    fn counts(&self, rows: &[usize]) -> Vec<usize> {
+        let mut counts = vec![rows.iter().take_while(|&&k| self.begins(k)).count()];
+        let mut start = 0;
+        loop {
+            let (before, next) = rows[start..].split_at(counts[counts.len() - 1]);
+            let count =
+                before.iter().zip(next).take_while(|(before, next)| **before + self.shape.envs == **next).count();
+            if count == 0 {
+                return counts;
+            }
+            start += before.len();
+            counts.push(count);
+        }
+    }
+
+    /// Returns x of the rows `rows` as the policy is shown it. Where episodes are cut into segments, the rows are whole
+    /// segments in the order of [`policy_groups`](Self::policy_groups), or the start of one.
+    pub fn policy_context(&self, rows: &[usize]) -> Context {
+        if !self.has_segments() {
+            return self.shown_as(self.shape.memory, rows);
+        }
+        let counts = self.counts(rows);
+        let first: Vec<f32> = rows[..counts[0]].iter().flat_map(|&k| self.row(At::Z, k)).copied().collect();
+        Context {
+            z: Some(Tensor::new(counts[0], self.shape.memory.z(), &first)),
+            drawn: self.drawn(rows),
+            segments: Some(counts.into()),
+            ..self.shown_as(self.shape.memory, rows)
+        }
+    }
+
+    /// Returns whether the next state was drawn with each of the rows `rows`, where it was with some alone.
+    fn drawn(&self, rows: &[usize]) -> Option<Rc<[bool]>> {
+        self.has_segments().then(|| rows.iter().map(|&k| self.closes[k]).collect())
+    }
+
+    /// Returns x of the rows `rows`, each shown as a critic sees it.
     pub fn context(&self, rows: &[usize]) -> Context {
+        self.shown_as(self.critic_memory(), rows)
+    }
+
+    fn shown_as(&self, memory: Memory, rows: &[usize]) -> Context {
         if self.is_whole() {
             return show::chain(self, rows);
         }
-        show::context(self, &rows.iter().map(|&k| Step::Now(k)).collect::<Vec<_>>())
+        show::context(self, memory, &rows.iter().map(|&k| Step::Now(k)).collect::<Vec<_>>())
+    }
+
+    /// Returns what the critic is shown of the steps before a row, as the memory that is shown so.
+    fn critic_memory(&self) -> Memory {
+        self.shape.value_window.map_or(self.shape.memory, |len| Memory::Bptt { h: 0, len })
     }
 
     /// Returns the true next x of the rows `rows`: the next observation, z', and the action of the row as the previous
     /// action.
     pub fn next_context(&self, rows: &[usize]) -> Context {
-        show::context(self, &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>())
+        show::context(self, self.critic_memory(), &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>())
     }
 
     /// Returns u = (a, z') of the rows `rows`.
@@ -328,8 +460,15 @@ impl Buffer for Rollout {
         self.r[rows.clone()].copy_from_slice(t.r);
         self.terminated[rows.clone()].copy_from_slice(t.terminated);
         self.truncated[rows.clone()].copy_from_slice(t.truncated);
-        self.dropped[rows].copy_from_slice(t.dropped);
+        self.dropped[rows.clone()].copy_from_slice(t.dropped);
+        if self.has_segments() {
+            self.closes[rows].copy_from_slice(t.closes);
+        }
         self.filled += 1;
+    }
+
+    fn is_nearly_full(&self) -> bool {
+        self.filled + 1 == self.shape.steps
     }
 
     fn forget_failures(&mut self) -> bool {
@@ -355,7 +494,7 @@ impl Buffer for Rollout {
 
 impl State for Rollout {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { shape: _, columns, r, terminated, truncated, dropped, filled } = self;
+        let Self { shape: _, columns, r, terminated, truncated, dropped, closes, filled } = self;
         for (numbers, column) in columns.iter_mut().zip(&COLUMNS) {
             v.item(column.name, Data::F32(numbers));
         }
@@ -363,6 +502,9 @@ impl State for Rollout {
         v.flags("terminated", terminated);
         v.flags("truncated", truncated);
         v.flags("dropped", dropped);
+        if !closes.is_empty() {
+            v.flags("closes", closes);
+        }
         v.count("filled", filled);
     }
 }

@@ -52,13 +52,14 @@ pub(super) trait Rows {
     fn a(&self, k: usize) -> &[f32];
 }
 
-/// Returns x of the steps `steps`, each the last of its window where the policy is shown windows.
-pub(super) fn context(rows: &impl Rows, steps: &[Step]) -> Context {
-    let ([n_o, n_s, n_a], memory) = (rows.sizes(), rows.memory());
+/// Returns x of the steps `steps` as a network with the memory `memory` is shown it: each step the last of its window
+/// where there are windows.
+pub(super) fn context(rows: &impl Rows, memory: Memory, steps: &[Step]) -> Context {
+    let [n_o, n_s, n_a] = rows.sizes();
     let last: Vec<Option<Step>> = steps.iter().copied().map(Some).collect();
     // The steps of which o and a_prev are shown, and how many of the steps stand in one row.
     let (shown, side_by_side, lengths) = match memory {
-        Memory::None | Memory::Stochastic { .. } => (last.clone(), 1, None),
+        Memory::None | Memory::Stochastic { .. } | Memory::Segments { .. } => (last.clone(), 1, None),
         Memory::Window { len } => (side_by_side(rows, steps, len), len, None),
         Memory::Bptt { len, .. } => {
             let (shown, lengths) = below_each_other(rows, steps, len);
@@ -77,6 +78,8 @@ pub(super) fn context(rows: &impl Rows, steps: &[Step]) -> Context {
             table((1, memory.h(), &firsts), |step| Some(rows.state(step)))
         }),
         lengths,
+        segments: None,
+        drawn: None,
     }
 }
 
@@ -86,18 +89,16 @@ pub(super) fn chain(rows: &impl Rows, chain: &[usize]) -> Context {
     let ([n_o, n_s, n_a], memory) = (rows.sizes(), rows.memory());
     let shown: Vec<Option<Step>> = chain.iter().map(|&k| Some(Step::Now(k))).collect();
     Context {
-        o: views((1, n_o, &shown), |step| rows.o(step), |o| rows.standardise_o(o)),
         s: (n_s > 0).then(|| views((1, n_s, &shown), |step| rows.s(step), |s| rows.standardise_s(s))),
         a_prev: rows.shows_a_prev().then(|| table((1, n_a, &shown), |step| rows.a_prev(step))),
-        z: None,
         h: Some(Tensor::new(1, memory.h(), rows.state(Step::Now(chain[0])))),
-        lengths: None,
+        ..Context::of(views((1, n_o, &shown), |step| rows.o(step), |o| rows.standardise_o(o)))
     }
 }
 
 /// Returns u = (a, z') of the rows `ks`.
 pub(super) fn extended(rows: &impl Rows, ks: &[usize]) -> Extended {
-    let ([_, _, n_a], n_z) = (rows.sizes(), rows.memory().z());
+    let ([_, _, n_a], n_z) = (rows.sizes(), if rows.memory().drawn() > 0 { rows.memory().z() } else { 0 });
     let next: Vec<Option<Step>> = ks.iter().map(|&k| Some(Step::Next(k))).collect();
     Extended {
         a: table((1, n_a, &next), |step| Some(rows.a(step.row()))),

@@ -12,13 +12,13 @@ pub struct Transition<'a> {
     pub s: &'a [f32],
     /// The previous actions, zero at the start of an episode, [n, n_a].
     pub a_prev: &'a [f32],
-    /// The policy's random states, [n, n_z].
+    /// The policy's states z, [n, n_z].
     pub z: &'a [f32],
     /// The cached states of a network that is trained through time, [n, n_h].
     pub h: &'a [f32],
     /// The actions, [n, n_a].
     pub a: &'a [f32],
-    /// The next random states, [n, n_z].
+    /// The next states z', [n, n_z].
     pub z_next: &'a [f32],
     /// The next cached states, [n, n_h].
     pub h_next: &'a [f32],
@@ -30,6 +30,8 @@ pub struct Transition<'a> {
     pub truncated: &'a [bool],
     /// Whether the simulation failed in this step, n flags: such a row is not to be learned from.
     pub dropped: &'a [bool],
+    /// Whether the step ends a segment, n flags, where episodes are cut into segments.
+    pub closes: &'a [bool],
     /// The true next observations, before any reset, in the form of `o`, [n, n_o].
     pub next_o: &'a [f32],
     /// The true next views of the critic, before any reset, in the form of `s`, [n, n_s].
@@ -56,6 +58,7 @@ impl<'a> Transition<'a> {
             terminated: of(self.terminated, e, n),
             truncated: of(self.truncated, e, n),
             dropped: of(self.dropped, e, n),
+            closes: of(self.closes, e, n),
             next_o: of(self.next_o, e, n),
             next_s: of(self.next_s, e, n),
         }

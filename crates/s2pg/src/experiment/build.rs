@@ -64,15 +64,14 @@ impl Experiment {
 
     /// Returns the deviations of the published code that a run of this experiment repeats.
     pub fn deviations(&self) -> Switches {
-        let memory = self.estimator.memory(self.network.core().state_size());
-        self.switches.decide(self.compat, memory, self.algorithm.row().published)
+        self.switches.decide(self.compat, self.memory(), self.algorithm.row().published)
     }
 
     fn plan(&self, spec: EnvSpec, threads: usize) -> Plan {
         Plan {
             budget: Budget::new(&spec.name),
             spec,
-            memory: self.estimator.memory(self.network.core().state_size()),
+            memory: self.memory(),
             network: self.network.clone(),
             critic: self.critic,
             oracle: self.estimator == Estimator::Oracle,

@@ -8,7 +8,7 @@ use super::reading::{Reading, one_line};
 use crate::algo::{Extent, Recipe, Schedule, for_each_algorithm};
 use crate::plan::keys::{Value, table};
 use crate::plan::{Compat, NetworkSettings, SwitchSettings, Table};
-use crate::policy::View;
+use crate::policy::{Memory, View};
 
 impl Value for AlgorithmName {}
 impl Value for Estimator {}
@@ -239,6 +239,16 @@ impl Experiment {
         flat("", &self.to_toml().parse().expect("an experiment is TOML"))
     }
 
+    /// Returns what the policy remembers.
+    pub fn memory(&self) -> Memory {
+        let memory = self.estimator.memory(self.network.core().state_size());
+        match (self.network.drawn, memory) {
+            (Some(drawn), Memory::Stochastic { z }) if drawn < z => Memory::Segments { z, len: 1, drawn },
+            (Some(drawn), Memory::Segments { z, len, drawn: 1.. }) => Memory::Segments { z, len, drawn: drawn.min(z) },
+            _ => memory,
+        }
+    }
+
     /// Refuses values that are out of range.
     fn check(&self) -> Result<(), String> {
         self.limits()?;
@@ -246,6 +256,14 @@ impl Experiment {
         self.network.limits()?;
         self.evaluation.limits()?;
         self.checkpoint.limits()?;
+        if self.algorithm.is_off_policy() && self.memory().segment().is_some() {
+            let key = if self.estimator.has_segments() { "estimator" } else { "network.drawn" };
+            return Err(format!(
+                "`{key}` cuts episodes into segments, which {} with its replay buffer does not do; choose the estimator \
+                 rs or bptt:K without `network.drawn`, or an on-policy algorithm",
+                self.algorithm
+            ));
+        }
         self.check_algorithm()
     }
 }

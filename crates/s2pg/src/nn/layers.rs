@@ -1,9 +1,8 @@
 //! Layers: named places in the flat buffer, and the formula that reads them.
 
 use std::f64::consts::SQRT_2;
-use std::rc::Rc;
 
-use super::ops::{Activation, CellKind};
+use super::ops::{Activation, CellKind, Steps};
 use super::parameters::{Builder, Init, Parameters};
 use super::real::Real;
 use super::tensor::Tensor;
@@ -113,20 +112,14 @@ impl Cell {
 
     /// The next state, [B, state], from the input half of the gates, [B, gates], and the state, [B, state].
     pub fn step<T: Real>(&self, p: &Parameters<T>, gates: &Tensor<T>, state: &Tensor<T>) -> Tensor<T> {
-        self.unroll(p, gates, state, None)
+        self.unroll(p, gates, state, Steps::All)
     }
 
-    /// All states of a window, [L B, state], step after step, from the input half of the gates, [L B, gates], step
-    /// after step, and the state before the first step, [B, state]. `starts` has the first step of each of the B rows:
-    /// until then the state of the row stays as it is. None starts all rows at step 0. Panics on other shapes.
-    pub fn unroll<T: Real>(
-        &self,
-        p: &Parameters<T>,
-        gates: &Tensor<T>,
-        state: &Tensor<T>,
-        starts: Option<Rc<[usize]>>,
-    ) -> Tensor<T> {
-        gates.recurrence(state, self.kind, p, (self.w_hh, self.b_hh), starts)
+    /// All states of B sequences, [R, state], step after step, from the input half of the gates, [R, gates], step after
+    /// step, and the state before the first step, [B, state]. `steps` tells which of the R rows stand in each step.
+    /// Panics on other shapes.
+    pub fn unroll<T: Real>(&self, p: &Parameters<T>, gates: &Tensor<T>, state: &Tensor<T>, steps: Steps) -> Tensor<T> {
+        gates.recurrence(state, self.kind, p, (self.w_hh, self.b_hh), steps)
     }
 
     /// The next state, [B, state], from an input, [B, inputs], and the state, [B, state].

@@ -43,7 +43,7 @@ mod tensor;
 pub use adam::Adam;
 pub use graph::{gradient, gradient_into};
 pub use layers::{Cell, Linear, Mlp, RELU_GAIN};
-pub use ops::{Activation, CellKind};
+pub use ops::{Activation, CellKind, Steps};
 pub use parameters::{Builder, Init, Parameters, Params, Size, Slot};
 pub use pool::Buffer;
 pub use real::Real;

@@ -118,6 +118,12 @@ impl Value for Option<f64> {
     }
 }
 
+impl Value for Option<usize> {
+    fn number(&self) -> Option<f64> {
+        self.map(|x| x as f64)
+    }
+}
+
 impl Value for u64 {}
 impl Value for bool {}
 impl Value for String {}
@@ -135,6 +141,8 @@ pub enum Kind {
     Name,
     /// A number, or a schedule of a number.
     Schedule,
+    /// A number, or this word.
+    NumberOr(&'static str),
     /// One of these words.
     Word(&'static [&'static str]),
     /// Something that the type of the key reads itself.
@@ -149,6 +157,7 @@ impl Display for Kind {
             Self::Flag => f.write_str("true or false"),
             Self::Name => f.write_str("name"),
             Self::Schedule => f.write_str("number or schedule"),
+            Self::NumberOr(word) => write!(f, "number or \"{word}\""),
             Self::Word([words @ .., last]) => {
                 words
                     .iter()
@@ -207,8 +216,8 @@ impl<'de> Deserializer<'de> for Question {
     fn deserialize_string<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
         Err(Answer(Kind::Name))
     }
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Kind::Schedule))
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, _: V) -> Result<V::Value, Answer> {
+        Err(Answer(if name == "Scheduled" { Kind::Schedule } else { Kind::NumberOr(name) }))
     }
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
         visitor.visit_some(self)
@@ -340,6 +349,7 @@ impl Key {
                     "a number {range}, such as {number}, \"linear\", or a schedule such as {{ start = {number}, end = 0.0, warmup = 1000 }}"
                 )
             }
+            Kind::NumberOr(word) => format!("\"{word}\", or a number {}", self.limit.range()),
             Kind::Flag | Kind::Word(_) => self.kind.to_string(),
             Kind::Name | Kind::Own => format!("a {}", self.kind),
         }
@@ -362,8 +372,9 @@ impl Key {
                     i64::MAX
                 ));
             }
-            (Kind::Number, Integer(n)) => Float(n as f64),
-            (Kind::Number, Float(x)) => Float(x),
+            (Kind::Number | Kind::NumberOr(_), Integer(n)) => Float(n as f64),
+            (Kind::Number | Kind::NumberOr(_), Float(x)) => Float(x),
+            (Kind::NumberOr(word), String(name)) if name == word => String(name),
             (Kind::Flag, Boolean(flag)) => Boolean(flag),
             (Kind::Name, String(name)) if name.len() <= LONGEST_NAME && !name.contains(char::is_control) => {
                 String(name)

@@ -168,18 +168,25 @@ impl Plan {
     fn value_shape(&self) -> ValueShape {
         let (network, z) = (&self.network, self.memory.z());
         let sees_state = self.critic == View::State;
-        let through_time = self.value_is_through_time();
+        let through_time = self.value_is_through_time() || self.value_window().is_some();
+        let reads_z = network.value_reads_z && self.value_window().is_none();
         ValueShape {
             view: self.critic,
             world: if sees_state { self.spec.s.len() } else { self.memory.window() * self.spec.o.len() },
-            z,
+            z: if reads_z { z } else { 0 },
             a_prev: if z > 0 || through_time { self.actions() } else { 0 },
             features: network.critic_features,
+            gain: network.value_gain,
             cell: through_time.then_some((network.cell, network.hidden)),
         }
     }
 
-    /// Tells whether the value function of an on-policy algorithm is trained through time.
+    /// Returns the number of steps over which the value function has a cell of its own, where the policy has a z.
+    fn value_window(&self) -> Option<usize> {
+        self.network.value_window.filter(|_| self.memory.z() > 0 && self.critic != View::State)
+    }
+
+    /// Tells whether the value function of an on-policy algorithm is trained through time as the policy is.
     fn value_is_through_time(&self) -> bool {
         self.memory.is_through_time() && self.critic != View::State
     }
@@ -233,6 +240,7 @@ impl Plan {
             a: self.actions(),
             memory: self.memory,
             a_prev: self.memory.is_recurrent(),
+            value_window: self.value_window(),
             misalign_next_windows: self.switches.misalign_next_windows,
             join_first_windows: self.switches.join_first_windows,
         }

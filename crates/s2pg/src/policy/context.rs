@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use crate::nn::{Real, Tensor};
+use crate::nn::{Real, Steps, Tensor};
 
 /// What a policy and a critic are shown of B samples: x of the extended process. Every tensor has B rows, except where
 /// a recurrent network is shown L steps of each sample: then `o` and `a_prev` hold the steps below each other
-/// (time-major, L B rows).
+/// (time-major, L B rows). Segments are packed: every row is a sample, and `z` has a row for each segment.
 #[derive(Clone, Debug)]
 pub struct Context<T: Real = f32> {
     /// The policy's observations, [B, n_o] or [L B, n_o]. A policy with a window of `len` observations is shown them
@@ -17,19 +17,26 @@ pub struct Context<T: Real = f32> {
     pub s: Option<Tensor<T>>,
     /// The previous actions, zero at the start of an episode, [B, n_a] or [L B, n_a].
     pub a_prev: Option<Tensor<T>>,
-    /// The random states z of the extended process, [B, n_z].
+    /// The states z of the extended process, [B, n_z]; those before the first step of each segment where segments are
+    /// packed.
     pub z: Option<Tensor<T>>,
     /// The cached states h of a recurrent network before the first step of each sample, [B, n_h].
     pub h: Option<Tensor<T>>,
     /// The number of steps in the window of each sample, B numbers. A sample is the last step of its window; windows of
     /// fewer than L steps are padded in front. None where every step is a sample.
     pub lengths: Option<Vec<usize>>,
+    /// Where segments are packed, the number of segments that have a step t, for each t: the longest segment stands
+    /// first, and the rows of all first steps stand above those of all second steps. None where the policy is not shown
+    /// segments.
+    pub segments: Option<Rc<[usize]>>,
+    /// Whether each of the B samples draws its next state, where only some do: those that end a segment.
+    pub drawn: Option<Rc<[bool]>>,
 }
 
 impl<T: Real> Context<T> {
     /// Makes a context that holds nothing but the observations `o`, [B, n_o].
     pub fn of(o: Tensor<T>) -> Self {
-        Self { o, s: None, a_prev: None, z: None, h: None, lengths: None }
+        Self { o, s: None, a_prev: None, z: None, h: None, lengths: None, segments: None, drawn: None }
     }
 
     /// Returns L, the number of steps that a recurrent network is shown of each sample.
@@ -38,11 +45,16 @@ impl<T: Real> Context<T> {
         self.lengths.as_ref().map_or_else(|| self.h.as_ref().map_or(1, rows), |l| self.o.rows() / l.len().max(1))
     }
 
-    /// Returns the step at which the window of each sample starts, for [`Cell::unroll`](crate::nn::Cell::unroll); None
-    /// where all windows are L steps long.
-    pub fn starts(&self) -> Option<Rc<[usize]>> {
-        let (lengths, steps) = (self.lengths.as_ref()?, self.steps());
-        lengths.iter().any(|&l| l < steps).then(|| lengths.iter().map(|l| steps - l).collect())
+    /// Returns which rows stand in each step, for [`Cell::unroll`](crate::nn::Cell::unroll).
+    pub fn stack(&self) -> Steps {
+        let steps = self.steps();
+        match (&self.segments, &self.lengths) {
+            (Some(counts), _) => Steps::Packed(counts.clone()),
+            (None, Some(lengths)) if lengths.iter().any(|&l| l < steps) => {
+                Steps::From(lengths.iter().map(|l| steps - l).collect())
+            }
+            _ => Steps::All,
+        }
     }
 
     /// Returns those rows of `all`, a stack of all steps, that belong to samples: the rows of the last step where there

@@ -1,5 +1,6 @@
 //! Distributions over the extended action u = (a, z').
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::{Extended, LogProb};
@@ -74,6 +75,7 @@ pub enum Support<T> {
 }
 
 /// A diagonal Gaussian for each of B samples over n numbers. The log-std is one row for all samples, or a row for each.
+/// Where the log-std has fewer columns than the mean, the first numbers of a sample are drawn and the others are zero.
 #[derive(Clone, Debug)]
 pub struct Gaussian<T: Real = f32> {
     /// The means, [B, n]; where draws are squashed, the means before the squashing.
@@ -83,18 +85,53 @@ pub struct Gaussian<T: Real = f32> {
     /// `log_std` clipped to [-20, 2], which is the log-std of all that is computed.
     clamped: Tensor<T>,
     support: Support<T>,
+    /// Whether each sample is drawn; None where all are. A sample that is not drawn is its mean: it has no density, no
+    /// divergence and no entropy.
+    drawn: Option<Rc<[bool]>>,
 }
 
 impl<T: Real> Gaussian<T> {
-    /// Makes an unbounded Gaussian with the means `mean`, [B, n], and the log-stds `log_std`, [1, n] or [B, n].
+    /// Makes an unbounded Gaussian with the means `mean`, [B, n], and the log-stds `log_std`, [1, n] or [B, n], or
+    /// [1, m] where only the first m numbers are drawn.
     pub fn new(mean: Tensor<T>, log_std: Tensor<T>) -> Self {
         let clamped = log_std.clip(LOG_STD.0, LOG_STD.1);
-        Self { mean, log_std, clamped, support: Support::Free }
+        Self { mean, log_std, clamped, support: Support::Free, drawn: None }
     }
 
     /// Returns the Gaussian with draws that end up in `support`.
     pub fn within(self, support: Support<T>) -> Self {
         Self { support, ..self }
+    }
+
+    /// Returns the Gaussian of which only the samples are drawn that are true in `drawn`, B flags; None draws all.
+    pub fn of_drawn(self, drawn: Option<Rc<[bool]>>) -> Self {
+        Self { drawn, ..self }
+    }
+
+    /// Tells whether sample i is drawn.
+    pub fn is_drawn(&self, i: usize) -> bool {
+        self.drawn.as_ref().is_none_or(|drawn| drawn[i])
+    }
+
+    /// Returns 1 for each sample that is drawn, 0 for each other, [B, 1]; None where all are drawn.
+    pub fn mask(&self) -> Option<Tensor<T>> {
+        let number = |drawn: &bool| if *drawn { T::ONE } else { T::ZERO };
+        let drawn = self.drawn.as_ref()?;
+        Some(Tensor::with(drawn.len(), 1, |x| x.iter_mut().zip(&**drawn).for_each(|(x, d)| *x = number(d))))
+    }
+
+    /// Returns `x`, a number for each sample, [B, 1], with 0 in place of the numbers of samples that are not drawn.
+    pub fn masked(&self, x: Tensor<T>) -> Tensor<T> {
+        match self.mask() {
+            Some(mask) => x * mask,
+            None => x,
+        }
+    }
+
+    /// Returns the columns of `x`, [B, n], that are drawn.
+    pub fn columns(&self, x: &Tensor<T>) -> Tensor<T> {
+        let n = self.clamped.cols();
+        if n < x.cols() { x.columns(0..n) } else { x.clone() }
     }
 
     /// Returns the log-std clipped to [-20, 2], which densities, draws and entropies use, [1, n] or [B, n].
@@ -105,24 +142,32 @@ impl<T: Real> Gaussian<T> {
     /// Returns the Gaussian as numbers without history: no gradient goes back through them.
     fn detach(&self) -> Self {
         let (mean, log_std, clamped) = (self.mean.detach(), self.log_std.detach(), self.clamped.detach());
-        Self { mean, log_std, clamped, support: self.support.clone() }
+        Self { mean, log_std, clamped, support: self.support.clone(), drawn: self.drawn.clone() }
     }
 
     /// Returns KL(self || other) for each sample, [B, 1], of unbounded Gaussians.
     fn kl(&self, other: &Self) -> Tensor<T> {
-        let difference = (&self.mean - &other.mean).square() + (&self.clamped * 2.0).exp();
+        let difference = (self.columns(&self.mean) - other.columns(&other.mean)).square() + (&self.clamped * 2.0).exp();
         let ratio = difference * (&other.clamped * -2.0).exp() * 0.5;
-        (ratio + (&other.clamped - &self.clamped) - 0.5).sum_columns()
+        self.masked((ratio + (&other.clamped - &self.clamped) - 0.5).sum_columns())
     }
 
     /// Draws mean + std noise and squashes it where the support says so; the result has no history. `noise` is asked
-    /// for one number after the other, row by row.
+    /// for one number after the other, row by row, for what is drawn.
     fn draw(&self, mut noise: impl FnMut() -> f64) -> Tensor<T> {
         let (rows, n) = self.mean.shape();
         let std: Vec<T> = self.clamped.data().iter().map(|s| s.exp()).collect();
+        let m = self.clamped.cols();
         let q = Tensor::with(rows, n, |x| {
-            for (i, (x, m)) in x.iter_mut().zip(self.mean.data()).enumerate() {
-                *x = *m + std[i % std.len()] * T::of(noise());
+            for (i, (x, mean)) in x.chunks_exact_mut(n.max(1)).zip(self.mean.data().chunks_exact(n.max(1))).enumerate()
+            {
+                x.copy_from_slice(mean);
+                if self.is_drawn(i) {
+                    x[m..].fill(T::ZERO);
+                    for (j, x) in x[..m].iter_mut().enumerate() {
+                        *x += std[(i * m + j) % std.len()] * T::of(noise());
+                    }
+                }
             }
         });
         self.squash(q)
@@ -140,9 +185,23 @@ impl<T: Real> Gaussian<T> {
         }
     }
 
-    /// Returns the mean, squashed and stretched where draws are.
+    /// Returns the mean, squashed and stretched where draws are, with zeros for the numbers of a sample that are not
+    /// drawn with it.
     fn mode(&self) -> Tensor<T> {
-        self.squash(self.mean.clone())
+        let m = self.clamped.cols();
+        if m == self.mean.cols() {
+            return self.squash(self.mean.clone());
+        }
+        let (rows, n) = self.mean.shape();
+        let kept = Tensor::with(rows, n, |x| {
+            for (i, x) in x.chunks_exact_mut(n).enumerate() {
+                x.fill(T::ONE);
+                if self.is_drawn(i) {
+                    x[m..].fill(T::ZERO);
+                }
+            }
+        });
+        self.squash(&self.mean * kept)
     }
 
     /// Returns the draw `x`, clipped to the ranges where the support says so.
@@ -156,7 +215,7 @@ impl<T: Real> Gaussian<T> {
     /// Returns the log-density of each row of `x`, [B, 1]. Panics unless the Gaussian is unbounded.
     pub fn log_prob(&self, x: &Tensor<T>) -> Tensor<T> {
         assert_eq!(self.support, Support::Free, "the density of a bounded draw comes with the draw");
-        Tensor::gaussian_log_prob(x, &self.mean, &self.clamped)
+        self.masked(Tensor::gaussian_log_prob(&self.columns(x), &self.columns(&self.mean), &self.clamped))
     }
 
     /// Returns the draw mean + std noise with its log-density, [B, 1], both as differentiable functions of mean and
@@ -188,11 +247,13 @@ impl<T: Real> Gaussian<T> {
         (Tensor::concat(&[&t, &rest]), density + more)
     }
 
-    /// Returns the entropy n/2 ln(2πe) + Σ log_std, with the clipped log-std, averaged over the samples, [1, 1].
+    /// Returns the entropy n/2 ln(2πe) + Σ log_std, with the clipped log-std, averaged over the samples, [1, 1]. A sample
+    /// that is not drawn has none.
     fn entropy(&self) -> Tensor<T> {
         let constant = 0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln();
         let n = self.log_std.cols();
-        (&self.clamped + constant).mean() * n as f64
+        let drawn = self.drawn.as_ref().map_or(1.0, |d| d.iter().filter(|&&d| d).count() as f64 / d.len() as f64);
+        (&self.clamped + constant).mean() * (n as f64 * drawn)
     }
 }
 

@@ -17,6 +17,19 @@ pub enum Memory {
         /// Entries of z.
         z: usize,
     },
+    /// Segments, the family between S2PG and backpropagation through time: an episode is cut into segments of `len`
+    /// steps. Inside a segment the next state is computed, and the gradient goes back to the segment's start; at the
+    /// end of a segment the next state is drawn. A sample of the training is a whole segment.
+    Segments {
+        /// Entries of z.
+        z: usize,
+        /// Number of steps in a segment; the first segment of an episode may be shorter.
+        len: usize,
+        /// Number of entries of z, the first ones, that are drawn at the end of a segment; the others are zero after
+        /// it. Where no entry is drawn, the next segment starts with the state as it was computed (truncated
+        /// backpropagation through time).
+        drawn: usize,
+    },
     /// The policy is shown the last observations of the episode side by side, padded with zeros at the end.
     Window {
         /// Number of observations in the window.
@@ -33,9 +46,24 @@ pub enum Memory {
 }
 
 impl Memory {
-    /// Returns the number of entries of the random state z, which is drawn with the action; 0 where no state is drawn.
+    /// Returns the number of entries of the state z, which belongs to the extended process: a critic sees it. 0 where
+    /// there is none.
     pub fn z(self) -> usize {
-        if let Self::Stochastic { z } = self { z } else { 0 }
+        if let Self::Stochastic { z } | Self::Segments { z, .. } = self { z } else { 0 }
+    }
+
+    /// Returns the number of entries of z that are drawn, and that have a standard deviation.
+    pub fn drawn(self) -> usize {
+        match self {
+            Self::Stochastic { z } => z,
+            Self::Segments { drawn, .. } => drawn,
+            Self::None | Self::Window { .. } | Self::Bptt { .. } => 0,
+        }
+    }
+
+    /// Returns the number of steps in a segment; None where episodes are not cut into segments.
+    pub fn segment(self) -> Option<usize> {
+        if let Self::Segments { len, .. } = self { Some(len) } else { None }
     }
 
     /// Returns the number of entries of the cached state h of a network that is trained through time; 0 for other
@@ -55,11 +83,11 @@ impl Memory {
         if let Self::Window { len } = self { len } else { 1 }
     }
 
-    /// Returns the number of steps of which a sample of a training batch is made: the length of a window, or of the
-    /// part of an episode that a gradient goes back through ([`WHOLE`] for all of it); 1 where a sample is one step.
+    /// Returns the number of steps that are shown for one row of a training batch: the length of a window, or of the
+    /// part of an episode that a gradient goes back through ([`WHOLE`] for all of it); 1 where each step is shown once.
     pub fn steps(self) -> usize {
         match self {
-            Self::None | Self::Stochastic { .. } => 1,
+            Self::None | Self::Stochastic { .. } | Self::Segments { .. } => 1,
             Self::Window { len } | Self::Bptt { len, .. } => len,
         }
     }
@@ -74,11 +102,11 @@ impl Memory {
         self.h() > 0
     }
 
-    /// Returns true if a sample of a training batch may be made of several steps: where a policy is shown windows, or
-    /// is trained through time.
+    /// Returns true if a row is shown with the rows before it: where a policy is shown windows, or is trained through
+    /// time.
     pub fn shows_history(self) -> bool {
         match self {
-            Self::None | Self::Stochastic { .. } => false,
+            Self::None | Self::Stochastic { .. } | Self::Segments { .. } => false,
             Self::Window { .. } | Self::Bptt { .. } => true,
         }
     }

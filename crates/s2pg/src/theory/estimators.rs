@@ -123,7 +123,7 @@ fn draw(mean: &Tensor<f64>, log_std: &Tensor<f64>, rng: &mut Rng) -> Vec<f64> {
 /// Returns what the policy is shown of `rows` rows of data: observations, previous actions and memories.
 fn context(rows: usize, (o, a_prev, z): (&[f64], &[f64], &[f64])) -> Context<f64> {
     let tensor = |x: &[f64]| Tensor::new(rows, x.len() / rows, x);
-    Context { o: tensor(o), s: None, a_prev: Some(tensor(a_prev)), z: Some(tensor(z)), h: None, lengths: None }
+    Context { a_prev: Some(tensor(a_prev)), z: Some(tensor(z)), ..Context::of(tensor(o)) }
 }
 
 /// An estimator of the policy gradient.
@@ -235,14 +235,7 @@ fn chain(
     };
     let mut z = at(&path.z, start);
     let step = |t: usize| {
-        let x = Context {
-            o: at(&path.o, t),
-            s: None,
-            a_prev: Some(at(&path.a_prev, t)),
-            z: Some(z.clone()),
-            h: None,
-            lengths: None,
-        };
+        let x = Context { a_prev: Some(at(&path.a_prev, t)), z: Some(z.clone()), ..Context::of(at(&path.o, t)) };
         let Dist { a, z: eta, .. } = policy.dist(&x);
         let eta = eta.expect("the policy has a memory").mean;
         // The difference from the mean is the noise of a drawn memory, and zero where the memory is the mean.

@@ -26,12 +26,20 @@ pub(crate) struct Senses {
 impl Senses {
     /// Makes the senses for n environments with the description `spec`, at the start of their episodes. `standardise`
     /// is whether views are standardised, and where they are, whether that happens late: when they are shown.
-    /// `keep_prev_action` is whether the policy acts on the last action of the episode before (D13).
-    pub fn new(n: usize, memory: Memory, spec: &EnvSpec, standardise: Option<bool>, keep_prev_action: bool) -> Self {
+    /// `keep_prev_action` is whether the policy acts on the last action of the episode before (D13). The lengths of
+    /// first segments come from `seed`.
+    pub fn new(
+        n: usize,
+        memory: Memory,
+        spec: &EnvSpec,
+        standardise: Option<bool>,
+        keep_prev_action: bool,
+        seed: u64,
+    ) -> Self {
         let (o, s) = (spec.o.len(), spec.s.len());
         let make = |late| Standardisers { o: Standardiser::new(o), s: Standardiser::new(s), late };
         let standardisers = standardise.map(make);
-        Self { standardisers, recall: Recall::new(n, memory, o, spec.low.len(), keep_prev_action) }
+        Self { standardisers, recall: Recall::new(n, memory, o, spec.low.len(), keep_prev_action, seed) }
     }
 
     /// Returns the parameters of `policy` and the standardiser of the observation, which are all that acting needs.
@@ -127,14 +135,14 @@ impl<P: StatefulPolicy> Player<P> {
     /// Makes a player of an untrained policy for one environment; `standardise` is whether its observations are
     /// standardised.
     pub fn untrained(policy: P, spec: &EnvSpec, standardise: bool) -> Self {
-        let senses = Senses::new(1, policy.memory(), spec, standardise.then_some(false), false);
+        let senses = Senses::new(1, policy.memory(), spec, standardise.then_some(false), false, 0);
         Self::new(policy, senses, spec)
     }
 
     /// Makes a player with the same policy and the same statistics for `n` environments, all at the start of an
     /// episode.
     pub fn for_envs(&self, n: usize) -> Self {
-        let recall = Recall::new(n, self.policy.memory(), self.spec.o.len(), self.spec.low.len(), false);
+        let recall = Recall::new(n, self.policy.memory(), self.spec.o.len(), self.spec.low.len(), false, 0);
         // A player standardises the views that it is given.
         let standardisers = self.senses.standardisers.clone().map(|x| Standardisers { late: false, ..x });
         Self { policy: self.policy.clone(), senses: Senses { standardisers, recall }, spec: self.spec.clone() }

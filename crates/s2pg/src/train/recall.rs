@@ -2,6 +2,7 @@
 
 use crate::nn::Tensor;
 use crate::policy::{Context, Dist, Extended, Memory};
+use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
 /// The memory of a policy in n environments, reset to zero where an episode ends.
@@ -21,16 +22,24 @@ pub struct Recall {
     /// before is kept (D13) or the action before clipping is remembered (D14).
     a_acting: Vec<f32>,
     keep_acting: bool,
+    /// The number of steps that are left in the segment of each environment; empty where there are no segments.
+    left: Vec<u64>,
+    /// Whether the step of each environment ends a segment, as far as the last context said; empty likewise.
+    closes: Vec<bool>,
+    /// Where the lengths of first segments come from.
+    lengths: Rng,
 }
 
 impl Recall {
     /// Makes the memory of n environments at the start of their episodes. `o` and `a` are the numbers of entries of
     /// observation and action. `keep_prev_action` is whether the policy acts on the last action of the episode before
-    /// (D13).
-    pub fn new(n: usize, memory: Memory, o: usize, a: usize, keep_prev_action: bool) -> Self {
+    /// (D13). The first segment of an episode has a random length, so that no step of a task is always the first of its
+    /// segment; the lengths come from a stream of `seed`.
+    pub fn new(n: usize, memory: Memory, o: usize, a: usize, keep_prev_action: bool, seed: u64) -> Self {
         let zeros = |size: usize| vec![0.0; n * size];
         let window = if let Memory::Window { len } = memory { len * o } else { 0 };
-        Self {
+        let segments = if memory.segment().is_some() { n } else { 0 };
+        let mut recall = Self {
             n,
             memory,
             state: zeros(memory.state()),
@@ -39,7 +48,30 @@ impl Recall {
             a_prev: zeros(a),
             a_acting: zeros(a),
             keep_acting: keep_prev_action,
+            left: vec![0; segments],
+            closes: vec![false; segments],
+            lengths: Rng::new(seed, "segments"),
+        };
+        (0..n).for_each(|e| recall.begin(e));
+        recall
+    }
+
+    /// Begins the first segment of an episode of environment `e`.
+    fn begin(&mut self, e: usize) {
+        if let Some(len) = self.memory.segment() {
+            self.left[e] = 1 + self.lengths.below(len) as u64;
         }
+    }
+
+    /// Lets the next step end the segments of all environments.
+    pub fn close(&mut self) {
+        self.left.fill(1);
+    }
+
+    /// Tells for each environment whether the step for which the last context was made ends a segment; empty where
+    /// there are no segments.
+    pub fn closes(&self) -> &[bool] {
+        &self.closes
     }
 
     /// Returns the number of observations that the context of environment `e` shows.
@@ -79,6 +111,7 @@ impl Recall {
                 *seen += 1;
             }
         }
+        self.closes.iter_mut().zip(&self.left).for_each(|(closes, left)| *closes = *left == 1);
         let tensor = |x: &[f32]| Tensor::new(n, x.len() / n, x);
         let some = |x: &[f32]| (!x.is_empty()).then(|| tensor(x));
         Context {
@@ -88,6 +121,8 @@ impl Recall {
             z: some(self.z()),
             h: some(self.h()),
             lengths: None,
+            segments: None,
+            drawn: self.memory.segment().map(|_| self.closes.as_slice().into()),
         }
     }
 
@@ -99,6 +134,9 @@ impl Recall {
         }
         self.a_prev.copy_from_slice(u.a.data());
         self.a_acting.copy_from_slice(acting.data());
+        for left in &mut self.left {
+            *left = if *left == 1 { self.memory.segment().map_or(1, |len| len as u64) } else { *left - 1 };
+        }
     }
 
     /// Clears the memory of every environment.
@@ -119,16 +157,22 @@ impl Recall {
         if !self.keep_acting {
             self.a_acting[a].fill(0.0);
         }
+        self.begin(e);
     }
 }
 
 impl State for Recall {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { n: _, memory: _, state, window, seen, a_prev, a_acting, keep_acting: _ } = self;
+        let Self { n: _, memory, state, window, seen, a_prev, a_acting, keep_acting: _, left, closes: _, lengths } =
+            self;
         v.item("state", Data::F32(state));
         v.item("window", Data::F32(window));
         v.item("seen", Data::U64(seen));
         v.item("a_prev", Data::F32(a_prev));
         v.item("a_acting", Data::F32(a_acting));
+        if memory.segment().is_some() {
+            v.item("left", Data::U64(left));
+            v.child("segments", lengths);
+        }
     }
 }

@@ -116,7 +116,8 @@ impl<A: Algorithm> Trainer<A> {
         env.reset_all()?;
         let memory = parts.algorithm.policy().memory();
         let standardise = parts.standardise.then(|| parts.buffer.keeps_raw_views());
-        let senses = Senses::new(env.len(), memory, env.spec(), standardise, parts.switches.keep_prev_action);
+        let keep = parts.switches.keep_prev_action;
+        let senses = Senses::new(env.len(), memory, env.spec(), standardise, keep, parts.seed);
         let mut trainer = Self {
             o: env.o().to_vec(),
             s: env.s().to_vec(),
@@ -179,6 +180,9 @@ impl<A: Algorithm> Trainer<A> {
 impl<A: Algorithm> AnyTrainer for Trainer<A> {
     fn step(&mut self) -> Result<Option<Metrics>, TrainError> {
         // Make the context x, and draw u = (a, z').
+        if self.buffer.is_nearly_full() {
+            self.senses.recall.close();
+        }
         let dist = self.senses.dist(self.algorithm.policy(), &self.o, &self.s);
         let drawn = dist.draw(&mut self.explore);
         let u = dist.clip(&drawn);
@@ -211,6 +215,7 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
             }
         }
 
+        let h_next = dist.h.as_ref().map_or(&[][..], |h| h.data());
         self.buffer.push(&Transition {
             o: &self.o,
             s: &self.s,
@@ -218,12 +223,13 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
             z: self.senses.recall.z(),
             h: self.senses.recall.h(),
             a: u.a.data(),
-            z_next,
-            h_next: dist.h.as_ref().map_or(&[], |h| h.data()),
+            z_next: if z_next.is_empty() { h_next } else { z_next },
+            h_next,
             r: &step.r,
             terminated: &step.terminated,
             truncated: &step.truncated,
             dropped: &step.dropped,
+            closes: self.senses.recall.closes(),
             next_o: &self.next_o,
             next_s: &self.next_s,
         });

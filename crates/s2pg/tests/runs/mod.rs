@@ -13,10 +13,10 @@ use s2pg::train::AnyTrainer;
 pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
     let mut pairs = Vec::new();
     for algorithm in AlgorithmName::all() {
-        for &estimator in Estimator::ALL {
+        for estimator in estimators(algorithm) {
             // A new estimator does not compile until it is decided here whether it has a recurrent cell.
             let cells: &[&str] = match estimator {
-                Estimator::Rs | Estimator::Bptt(_) => &["gru", "lstm", "elman"],
+                Estimator::Rs(_) | Estimator::Tbptt(_) | Estimator::Bptt(_) => &["gru", "lstm", "elman"],
                 Estimator::Window(_) | Estimator::Vanilla | Estimator::Oracle => &["gru"],
             };
             pairs.extend(cells.iter().map(|&cell| (algorithm, estimator, cell)));
@@ -25,15 +25,21 @@ pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
     pairs
 }
 
+/// The estimators that an algorithm has.
+pub fn estimators(algorithm: AlgorithmName) -> impl Iterator<Item = Estimator> {
+    Estimator::ALL.iter().copied().filter(move |estimator| !(algorithm.is_off_policy() && estimator.has_segments()))
+}
+
 /// The list of estimators is complete: a new one does not compile until it is here, and fails until it is there.
 pub fn assert_lists_are_complete() {
     for estimator in Estimator::ALL {
         match estimator {
-            Estimator::Rs | Estimator::Bptt(Span::Steps(_)) | Estimator::Bptt(Span::Full) => {}
+            Estimator::Rs(_) | Estimator::Tbptt(_) => {}
+            Estimator::Bptt(Span::Steps(_)) | Estimator::Bptt(Span::Full) => {}
             Estimator::Window(_) | Estimator::Vanilla | Estimator::Oracle => {}
         }
     }
-    assert_eq!(Estimator::ALL.len(), 6);
+    assert_eq!(Estimator::ALL.len(), 8);
 }
 
 /// Whether an algorithm learns from whole episodes: once in 200 steps of the pendulum.

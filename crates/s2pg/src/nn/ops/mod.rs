@@ -29,7 +29,7 @@ use super::real::Real;
 use super::tensor::Tensor;
 
 pub use linear::Activation;
-pub use recurrence::CellKind;
+pub use recurrence::{CellKind, Steps};
 
 /// Makes one type of all operations. What a tensor was made by then needs no memory of its own, which acting would
 /// feel.

@@ -150,8 +150,8 @@ impl<T: Real> Actor<T> {
 
     fn layers(b: &mut Builder<'_, T>, memory: Memory, shape: &ActorShape) -> (Body<T>, Output<T>) {
         let (a, f) = (shape.a, shape.features);
-        // z' has a log-std of its own; h' is not drawn and has none.
-        let z = memory.z();
+        // z' has a log-std of its own where it is drawn; h' is not drawn and has none.
+        let z = memory.drawn();
         let squashed = matches!(shape.head, Head::Squashed { .. });
         let outputs = if squashed { 2 * a + z } else { a };
         let body = if memory.is_recurrent() {
@@ -275,8 +275,9 @@ impl<T: Real> StatefulPolicy<T> for Actor<T> {
                 let (features, next) = trunk.forward(p, x, &x.o, state, || x.samples(&x.o));
                 let features = hidden.as_ref().map_or(features.clone(), |layer| layer.forward(p, &features));
                 let y = head.forward(p, &features);
-                let drawn = self.memory.z() > 0;
+                let drawn = self.memory.drawn() > 0;
                 let (a, z) = self.distribution(&y, drawn.then_some(&next));
+                let z = z.map(|z| z.of_drawn(x.drawn.clone()));
                 Dist { a, z, h: (!drawn).then_some(next) }
             }
         }

@@ -2,10 +2,9 @@
 //! [`Core`], and a variant of [`CoreShape`].
 
 use std::fmt::Debug;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::nn::{Builder, Cell, CellKind, Parameters, Real, Tensor};
+use crate::nn::{Builder, Cell, CellKind, Parameters, Real, Steps, Tensor};
 
 /// The part of a [`Trunk`](super::Trunk) that remembers: a recurrent cell, or any other dynamics whose state is a row
 /// of numbers.
@@ -17,16 +16,9 @@ pub trait Core<T: Real>: Debug + Send + Sync {
     fn state_size(&self) -> usize;
     /// Returns the number of entries of a state that the rest of the network reads.
     fn output_size(&self) -> usize;
-    /// Returns all states of windows of L steps, [L B, state], from the inputs of the steps, [L B, inputs], and the
-    /// states before the first step, [B, state]. `starts` holds the first step of each of the B windows, before which
-    /// the state of the window does not change; None where all windows start with the first step.
-    fn unroll(
-        &self,
-        p: &Parameters<T>,
-        inputs: &Tensor<T>,
-        state: &Tensor<T>,
-        starts: Option<Rc<[usize]>>,
-    ) -> Tensor<T>;
+    /// Returns all states of B sequences, [R, state], step after step, from the inputs of the steps, [R, inputs], and
+    /// the states before the first step, [B, state]. `steps` tells which of the R rows stand in each step.
+    fn unroll(&self, p: &Parameters<T>, inputs: &Tensor<T>, state: &Tensor<T>, steps: Steps) -> Tensor<T>;
     /// Returns what the rest of the network reads of states, [B, output], from the states, [B, state].
     fn output(&self, states: &Tensor<T>) -> Tensor<T>;
 }
@@ -40,14 +32,8 @@ impl<T: Real> Core<T> for Cell {
         Cell::state_size(self) / self.kind().state_size(1)
     }
 
-    fn unroll(
-        &self,
-        p: &Parameters<T>,
-        inputs: &Tensor<T>,
-        state: &Tensor<T>,
-        starts: Option<Rc<[usize]>>,
-    ) -> Tensor<T> {
-        Cell::unroll(self, p, &self.input(p, inputs), state, starts)
+    fn unroll(&self, p: &Parameters<T>, inputs: &Tensor<T>, state: &Tensor<T>, steps: Steps) -> Tensor<T> {
+        Cell::unroll(self, p, &self.input(p, inputs), state, steps)
     }
 
     fn output(&self, states: &Tensor<T>) -> Tensor<T> {

@@ -89,7 +89,7 @@ impl<T: Real> Trunk<T> {
             Embedding::Joint { layer, reads_action: true } => layer.forward(p, &Tensor::concat(&[o, a_prev()])),
             Embedding::Joint { layer, reads_action: false } => layer.forward(p, o),
         };
-        let states = x.samples(&self.core.unroll(p, &inputs, state, x.starts()));
+        let states = x.samples(&self.core.unroll(p, &inputs, state, x.stack()));
         let features = match &self.shortcut {
             Some(shortcut) => Tensor::concat(&[&shortcut.forward(p, &around()), &self.core.output(&states)]),
             None => self.core.output(&states),

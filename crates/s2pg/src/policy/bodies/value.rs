@@ -30,6 +30,8 @@ pub struct ValueShape {
     pub a_prev: usize,
     /// Width of each hidden layer.
     pub features: usize,
+    /// Gain of the initial weights of a critic that reads one step; 0.01 as published.
+    pub gain: f64,
     /// Kind and units of the critic's own recurrent cell, whose state is zero before each window; None for a critic
     /// that reads one step.
     pub cell: Option<(CellKind, usize)>,
@@ -76,7 +78,7 @@ impl<T: Real> Value<T> {
             let head = b.scope("head", |b| Mlp::new(b, &[trunk.width(), f, 1], Activation::Relu, &[init; 2]));
             Layers::Recurrent { trunk, head }
         } else {
-            let gains = [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier);
+            let gains = [shape.gain * RELU_GAIN, shape.gain * RELU_GAIN, shape.gain].map(Init::Xavier);
             let inputs = world + shape.z + shape.a_prev;
             Layers::Plain(Mlp::new(b, &[inputs, f, f, 1], Activation::Relu, &gains))
         }

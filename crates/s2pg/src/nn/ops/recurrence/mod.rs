@@ -8,6 +8,8 @@ mod gru;
 mod lstm;
 mod step;
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -113,57 +115,99 @@ impl CellKind {
     }
 }
 
+/// Which rows stand in each step of a stack of steps, time-major: the rows of a step stand below those of the step
+/// before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Steps {
+    /// Every step has a row of each of the B sequences.
+    #[default]
+    All,
+    /// Every step has a row of each of the B sequences; the first step of each is given, and before that step the state
+    /// of the sequence does not change.
+    From(Rc<[usize]>),
+    /// Sequences of different lengths, the longest first: step t has a row of each of the first `counts[t]` sequences,
+    /// which are those of more than t steps.
+    Packed(Rc<[usize]>),
+}
+
+impl Steps {
+    /// Returns the rows of each step, of `all` rows of `sequences` sequences. Panics where the numbers do not fit.
+    fn ranges(&self, all: usize, sequences: usize) -> Vec<Range<usize>> {
+        let counts = match self {
+            Self::All | Self::From(_) => vec![sequences; all / sequences.max(1)],
+            Self::Packed(counts) => counts.to_vec(),
+        };
+        let fits = counts.first().is_none_or(|&first| first == sequences) && counts.is_sorted_by(|a, b| a >= b);
+        assert!(
+            fits && counts.iter().sum::<usize>() == all,
+            "{all} rows in steps of {counts:?} of {sequences} sequences"
+        );
+        let end = |end: &mut usize, n: usize| Some(std::mem::replace(end, *end + n)..*end);
+        let mut at = 0;
+        counts.into_iter().filter_map(|n| end(&mut at, n)).collect()
+    }
+
+    /// Returns the sequences that have not started at step t.
+    fn waiting(&self, t: usize) -> impl Iterator<Item = usize> {
+        let starts = if let Self::From(starts) = self { &starts[..] } else { &[] };
+        starts.iter().enumerate().filter(move |(_, start)| **start > t).map(|(i, _)| i)
+    }
+}
+
 /// What a recurrence was made from, and what the way back needs.
 pub(in crate::nn) struct Recurrence<T: Real> {
     kind: CellKind,
-    /// The input half of the gates, [L B, gates], step after step; and the state before the first step, [B, state].
+    /// The input half of the gates, [R, gates], step after step; and the state before the first step, [B, state].
     parents: [Tensor<T>; 2],
     store: Arc<Store<T>>,
     w: usize,
     b: usize,
-    /// The first step of each row; before it the state stays. None where all start at once.
-    starts: Option<Rc<[usize]>>,
+    steps: Steps,
     /// What the steps of the cell have saved, step after step.
     saved: Buffer<T>,
 }
 
 impl<T: Real> Tensor<T> {
-    /// All states of a recurrence, [L B, state], from the input half of the gates, which is self, [L B, gates], and the
-    /// state before the first step, [B, state]. The recurrent weight `w` [gates, hidden] and the bias `b` [1, gates]
-    /// are in the flat buffer `p`.
+    /// All states of a recurrence, [R, state], from the input half of the gates, which is self, [R, gates], and the
+    /// state before the first step, [B, state]. `steps` tells which of the R rows stand in each step. The recurrent
+    /// weight `w` [gates, hidden] and the bias `b` [1, gates] are in the flat buffer `p`.
     pub(in crate::nn) fn recurrence(
         &self,
         state: &Self,
         kind: CellKind,
         p: &Parameters<T>,
         (w, b): (usize, usize),
-        starts: Option<Rc<[usize]>>,
+        steps: Steps,
     ) -> Self {
         let shape = kind.shape();
         let (rows, width) = state.shape();
         let n = width / shape.state;
         let (g, kept) = (shape.gates * n, shape.saved * n);
-        let len = self.rows() / rows.max(1);
-        assert_eq!(self.shape(), (len * rows, g), "gates {:?} of a state {:?}", self.shape(), state.shape());
-        let mut y = Buffer::new(len * rows * width);
-        let mut saved = Buffer::new(len * rows * kept);
+        let all = self.rows();
+        assert_eq!(self.cols(), g, "gates {:?} of a state {:?}", self.shape(), state.shape());
+        let mut y = Buffer::new(all * width);
+        let mut saved = Buffer::new(all * kept);
         let mut gh = Buffer::new(rows * g);
         let weight = View::new(p.0.slice(w), g, n).t();
-        for t in 0..len {
-            let (done, rest) = y.split_at_mut(t * rows * width);
-            let before = if t == 0 { state.data() } else { &done[(t - 1) * rows * width..] };
+        let mut before = 0;
+        for (t, at) in steps.ranges(all, rows).into_iter().enumerate() {
+            let rows = at.len();
+            let (done, rest) = y.split_at_mut(at.start * width);
+            let before = if t == 0 { state.data() } else { &done[std::mem::replace(&mut before, at.start) * width..] };
+            let before = &before[..rows * width];
             let next = &mut rest[..rows * width];
             let h = View { cols: n, ..View::new(before, rows, width) };
-            kernels::matmul(&mut gh, g, false, h, weight);
-            let saved = &mut saved[t * rows * kept..][..rows * kept];
-            let gi = &self.data()[t * rows * g..][..rows * g];
-            kind.forward(next, saved, gi, &gh, before, p.0.slice(b), n);
-            for i in waiting(&starts, t) {
+            let gh = &mut gh[..rows * g];
+            kernels::matmul(gh, g, false, h, weight);
+            let saved = &mut saved[at.start * kept..at.end * kept];
+            let gi = &self.data()[at.start * g..at.end * g];
+            kind.forward(next, saved, gi, gh, before, p.0.slice(b), n);
+            for i in steps.waiting(t) {
                 next[i * width..(i + 1) * width].copy_from_slice(&before[i * width..(i + 1) * width]);
             }
         }
         let parents = [self.clone(), state.clone()];
-        Self::node(len * rows, width, y, Recurrence { kind, parents, store: p.0.clone(), w, b, starts, saved })
+        Self::node(all, width, y, Recurrence { kind, parents, store: p.0.clone(), w, b, steps, saved })
     }
 }
 
@@ -177,29 +221,35 @@ impl<T: Real> Operation<T> for Recurrence<T> {
     }
 
     fn backward(self, y: &Tensor<T>, g: Buffer<T>, sink: &mut Sink<'_, T>) {
-        let Self { kind, parents: [gates, state], store, w, b, starts, mut saved } = self;
+        let Self { kind, parents: [gates, state], store, w, b, steps, mut saved } = self;
         let (y, shape) = (y.data(), kind.shape());
         let (rows, width) = state.shape();
         let n = width / shape.state;
-        let (all, len) = (gates.rows(), gates.rows() / rows.max(1));
+        let all = gates.rows();
+        let ranges = steps.ranges(all, rows);
         let (wide, kept) = (shape.gates * n, shape.saved * n);
         let mut dgi = Buffer::new(all * wide);
         let mut dgh = shape.separate.then(|| Buffer::new(all * wide));
         let weight = View::new(store.slice(w), wide, n);
-        // The gradient of the state after step t, which becomes that of the state before it.
+        // The gradient of the states after step t, which becomes that of the states before it. A sequence that has
+        // ended before step t has none yet.
         let mut carry = Buffer::zeros(rows * width);
-        let mut held = Buffer::new(if starts.is_some() { rows * width } else { 0 });
-        for t in (0..len).rev() {
-            let at = |size: usize| t * rows * size..(t + 1) * rows * size;
-            flat::add(&mut carry, &g[at(width)]);
-            let before = if t == 0 { state.data() } else { &y[at(width).start - rows * width..at(width).start] };
-            if starts.is_some() {
-                held.copy_from_slice(&carry);
+        let waits = matches!(steps, Steps::From(_));
+        let mut held = Buffer::new(if waits { rows * width } else { 0 });
+        for (t, steps_rows) in ranges.iter().enumerate().rev() {
+            let rows = steps_rows.len();
+            let at = |size: usize| steps_rows.start * size..steps_rows.end * size;
+            let carry = &mut carry[..rows * width];
+            flat::add(carry, &g[at(width)]);
+            let before = if t == 0 { state.data() } else { &y[ranges[t - 1].start * width..] };
+            let before = &before[..rows * width];
+            if waits {
+                held.copy_from_slice(carry);
             }
             let dgi = &mut dgi[at(wide)];
             let dgh = dgh.as_mut().map_or(&mut [][..], |dgh| &mut dgh[at(wide)]);
-            kind.backward(dgi, dgh, &mut carry, &mut saved[at(kept)], before, n);
-            for i in waiting(&starts, t) {
+            kind.backward(dgi, dgh, carry, &mut saved[at(kept)], before, n);
+            for i in steps.waiting(t) {
                 dgi[i * wide..(i + 1) * wide].fill(T::ZERO);
                 if shape.separate {
                     dgh[i * wide..(i + 1) * wide].fill(T::ZERO);
@@ -207,18 +257,19 @@ impl<T: Real> Operation<T> for Recurrence<T> {
             }
             if t > 0 || needed(&state) {
                 let dgh = View::new(if shape.separate { dgh } else { dgi }, rows, wide);
-                kernels::matmul(&mut carry, width, shape.direct, dgh, weight);
+                kernels::matmul(carry, width, shape.direct, dgh, weight);
             }
-            for i in waiting(&starts, t) {
+            for i in steps.waiting(t) {
                 carry[i * width..(i + 1) * width].copy_from_slice(&held[i * width..(i + 1) * width]);
             }
         }
         let dgh = dgh.as_deref().unwrap_or(&dgi);
         let narrow = |x, rows| View { cols: n, ..View::new(x, rows, width) };
         weight_gradient(sink, &store, w, View::new(&dgh[..rows * wide], rows, wide), narrow(state.data(), rows));
-        if len > 1 {
+        if all > rows {
             let later = View::new(&dgh[rows * wide..], all - rows, wide);
-            weight_gradient(sink, &store, w, later, narrow(y, all - rows));
+            let before = before(y, &ranges, width);
+            weight_gradient(sink, &store, w, later, narrow(&before, all - rows));
         }
         bias_gradient(sink, &store, b, dgh);
         if needed(&gates) {
@@ -230,8 +281,13 @@ impl<T: Real> Operation<T> for Recurrence<T> {
     }
 }
 
-/// The rows that have not started at step t.
-fn waiting(starts: &Option<Rc<[usize]>>, t: usize) -> impl Iterator<Item = usize> {
-    let starts = starts.as_deref().unwrap_or(&[]);
-    starts.iter().enumerate().filter(move |(_, start)| **start > t).map(|(i, _)| i)
+/// Returns the states before each row but those of the first step. They stand side by side already where every step has
+/// the same number of rows.
+fn before<'a, T: Real>(y: &'a [T], ranges: &[Range<usize>], width: usize) -> Cow<'a, [T]> {
+    let last = ranges.last().expect("there is a step");
+    if last.len() == ranges[0].len() {
+        return Cow::Borrowed(&y[..last.start * width]);
+    }
+    let of = |pair: &[Range<usize>]| &y[pair[0].start * width..(pair[0].start + pair[1].len()) * width];
+    Cow::Owned(ranges.windows(2).flat_map(of).copied().collect())
 }
