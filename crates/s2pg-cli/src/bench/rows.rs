@@ -92,6 +92,9 @@ pub fn all() -> Vec<(String, Make)> {
         step("step/td3-rs/humanoid", 2, Some(22.3), None),
         step("step/td3-vanilla/humanoid", 2, Some(11.8), None),
     ];
+    for (row, estimator) in SEGMENTS {
+        cases.push(case(row, move |_| beside_rs(row, estimator)));
+    }
     // The update of SAC in the sizes by which another library was measured.
     cases.push(case("update/sac-rltools-shape", |_| Ok(rltools())));
     for (row, task) in TASKS {
@@ -346,6 +349,36 @@ fn timed() -> Arc<Registry> {
         },
     }]);
     Arc::new(registry)
+}
+
+/// The estimators with segments, whose steps are measured beside those of `rs`.
+const SEGMENTS: [(&str, &str); 4] = [
+    ("step/ppo-rs:5/half-cheetah", "rs:5"),
+    ("step/ppo-rs:16/half-cheetah", "rs:16"),
+    ("step/ppo-tbptt:5/half-cheetah", "tbptt:5"),
+    ("step/ppo-tbptt:16/half-cheetah", "tbptt:16"),
+];
+
+/// Whole training steps of PPO with an estimator, each cycle beside one of `rs` in the same setting.
+fn beside_rs(name: &str, estimator: &str) -> anyhow::Result<Case> {
+    let make = |estimator: &str| -> anyhow::Result<_> {
+        let experiment = presets::find("ppo-rs/half-cheetah", &[format!("estimator={estimator}")], None)?.experiment;
+        Ok((build(&experiment, Arc::new(s2pg_lab::registry()), 1)?, experiment.ppo.steps))
+    };
+    let mut both = [make(estimator)?, make("rs")?];
+    let round = move |samples: &mut [Vec<Sample>]| {
+        let mut ms = [0.0; 2];
+        for ((training, n), ms) in both.iter_mut().zip(&mut ms) {
+            let start = cpu();
+            for _ in 0..*n {
+                training.step()?;
+            }
+            *ms = (cpu() - start) * 1e3 / *n as f64;
+        }
+        samples[0].push(Sample { ms: ms[0], baseline: Some(ms[1]) });
+        Ok(())
+    };
+    Ok(Case { rows: vec![Row::new(name, None, None, Some(Budget::Ratio(1.15)))], round: Box::new(round) })
 }
 
 /// Training steps of a preset, over at most `most` whole cycles of acting and updating; the second row is without the

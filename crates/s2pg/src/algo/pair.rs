@@ -67,8 +67,8 @@ pub struct Loss {
     /// How far the policy has moved: the mean of ρ − 1 − log ρ, which estimates the divergence, of (a, z'), of a and of
     /// z'.
     pub moved: [f64; 3],
-    /// The share of ratios outside their clip: of (a, z') where it is clipped as one, else of a; and of z', where it has
-    /// a clip of its own, among all rows.
+    /// The share of ratios outside their clip: of (a, z') where it is clipped as one, else of a; and of z', where it
+    /// has a clip of its own, among all rows.
     pub clipped: [f64; 2],
     /// The largest divergence of what is clipped as one.
     pub farthest: f64,

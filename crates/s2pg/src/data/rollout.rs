@@ -167,10 +167,10 @@ impl Rollout {
         self.terminated[k] || self.truncated[k]
     }
 
-    /// Splits `rows`, rows of one episode of one environment, into groups that can be shown to the policy together. Each
-    /// group comes with the number of rows at its end that are samples: at most `size`. Where the policy is trained
-    /// through whole episodes there is one group: the rows before `rows` in the episode, which are no samples, and all
-    /// of `rows`. Likewise a segment of which `rows` holds the end alone is shown from its start on.
+    /// Splits `rows`, rows of one episode of one environment, into groups that can be shown to the policy together.
+    /// Each group comes with the number of rows at its end that are samples: at most `size`. Where the policy is
+    /// trained through whole episodes there is one group: the rows before `rows` in the episode, which are no samples,
+    /// and all of `rows`. Likewise a segment of which `rows` holds the end alone is shown from its start on.
     pub fn shown(&self, rows: &[usize], size: usize) -> Vec<(Vec<usize>, usize)> {
         if self.has_segments() {
             let (n, mut first) = (self.shape.envs, rows[0]);

@@ -10,8 +10,8 @@ use crate::policy::{Memory, WHOLE};
 /// An estimator of the policy gradient: the one key of an experiment that the paper's comparison changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Estimator {
-    /// Recurrent stochastic (RS): the next state is drawn with the action, at the last step of each segment of this many
-    /// steps. With one step it is the method of the paper. The gradient is unbiased with any number.
+    /// Recurrent stochastic (RS): the next state is drawn with the action, at the last step of each segment of this
+    /// many steps. With one step it is the method of the paper. The gradient is unbiased with any number.
     Rs(usize),
     /// Truncated backpropagation through time: segments of this many steps, each of which starts with the state as it
     /// was computed. Nothing is drawn, and the gradient is biased.

@@ -91,8 +91,8 @@ pub struct Gaussian<T: Real = f32> {
 }
 
 impl<T: Real> Gaussian<T> {
-    /// Makes an unbounded Gaussian with the means `mean`, [B, n], and the log-stds `log_std`, [1, n] or [B, n], or
-    /// [1, m] where only the first m numbers are drawn.
+    /// Makes an unbounded Gaussian with the means `mean`, [B, n], and the log-stds `log_std`, [1, n] or [B, n], or [1,
+    /// m] where only the first m numbers are drawn.
     pub fn new(mean: Tensor<T>, log_std: Tensor<T>) -> Self {
         let clamped = log_std.clip(LOG_STD.0, LOG_STD.1);
         Self { mean, log_std, clamped, support: Support::Free, drawn: None }
@@ -247,8 +247,8 @@ impl<T: Real> Gaussian<T> {
         (Tensor::concat(&[&t, &rest]), density + more)
     }
 
-    /// Returns the entropy n/2 ln(2πe) + Σ log_std, with the clipped log-std, averaged over the samples, [1, 1]. A sample
-    /// that is not drawn has none.
+    /// Returns the entropy n/2 ln(2πe) + Σ log_std, with the clipped log-std, averaged over the samples, [1, 1]. A
+    /// sample that is not drawn has none.
     fn entropy(&self) -> Tensor<T> {
         let constant = 0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln();
         let n = self.log_std.cols();
