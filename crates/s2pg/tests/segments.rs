@@ -1,12 +1,15 @@
 //! Segments, the family between S2PG and backpropagation through time: what is shown, what is drawn, and its gradient.
 
 use s2pg::Rng;
+use s2pg::algo::gae::gae;
+use s2pg::algo::on_policy::values;
+use s2pg::algo::pair::{self, ClipState, Old};
 use s2pg::algo::ppo::{self, Ppo};
 use s2pg::algo::{Algorithm, Progress};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Real, Tensor, gradient};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Extended, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View,
+    Actor, ActorShape, Context, Critic, Extended, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View,
 };
 use s2pg::train::Recall;
 
@@ -14,12 +17,13 @@ const O: usize = 3;
 const A: usize = 2;
 const UNITS: usize = 4;
 
-fn actor<T: Real>(memory: Memory, cell: CellKind, rng: &mut Rng) -> Actor<T> {
+/// A policy whose weights are `spread` apart from the tiny ones that it begins with.
+fn actor<T: Real>(memory: Memory, cell: CellKind, spread: f64, rng: &mut Rng) -> Actor<T> {
     let head = Head::Gaussian { std: 0.6, state_std: 0.4 };
     let kind = PolicyKind::Shortcut;
     let shape = ActorShape { o: O, a: A, a_prev: A, features: 5, hidden: UNITS, cell, kind, head };
     let mut actor = Actor::new(memory, &shape, rng);
-    actor.params_mut().data_mut().iter_mut().for_each(|x| *x += T::of(0.3 * rng.normal()));
+    actor.params_mut().data_mut().iter_mut().for_each(|x| *x += T::of(spread * rng.normal()));
     actor
 }
 
@@ -199,7 +203,8 @@ fn unrolled_densities_are_those_of_acting() {
     for cell in [CellKind::Gru, CellKind::Lstm, CellKind::Elman, CellKind::ElmanRelu] {
         for len in [1, 3, 7, 100] {
             for memory in kinds(len, cell.state_size(UNITS)) {
-                let policy = actor(memory, cell, &mut rng);
+                // With larger weights the state of a ReLU cell grows from step to step, and its rounding with it.
+                let policy = actor(memory, cell, 0.2, &mut rng);
                 let (data, drawn) = acted(&policy, 60, 2, 9, &mut rng);
                 for rows in data.policy_groups(20) {
                     let shown = policy.dist(&data.policy_context(&rows)).log_prob(&data.extended(&rows)).joint();
@@ -234,8 +239,8 @@ fn gradients_go_back_to_the_start_of_a_segment() {
                 ..Context::of(random(rows, O))
             };
             let (u, weights) = (Extended { a: random(rows, A), z: Some(random(rows, z)) }, random(rows, 1));
-            let policy: Actor<f64> = actor(memory, cell, &mut rng);
-            let other: Actor<f64> = actor(memory, cell, &mut rng);
+            let policy: Actor<f64> = actor(memory, cell, 0.3, &mut rng);
+            let other: Actor<f64> = actor(memory, cell, 0.3, &mut rng);
             let of_other = other.dist(&x).detach();
             let loss = |policy: &Actor<f64>| {
                 let dist = policy.dist(&x);
@@ -268,9 +273,8 @@ fn segments_of_one_step_are_s2pg() {
     let of = |memory: Memory| {
         let mut rng = Rng::new(4, "one step");
         let z = memory.z();
-        let policy: Actor = actor(memory, CellKind::Gru, &mut rng);
-        let shape = ValueShape { view: View::Observation, world: O, z, a_prev: A, features: 5, gain: 0.01, cell: None };
-        let value = Value::new(shape, &mut rng);
+        let policy: Actor = actor(memory, CellKind::Gru, 0.3, &mut rng);
+        let value = value(z, &mut rng);
         let (mut data, drawn) = acted(&policy, 40, 2, 9, &mut rng);
         let settings = ppo::Settings { minibatch: 8, epochs: 3, lr: 1e-2.into(), ..ppo::Settings::default() };
         let mut ppo = Ppo::new(policy, value, settings, 1);
@@ -279,4 +283,76 @@ fn segments_of_one_step_are_s2pg() {
         (drawn, figures, ppo.policy().params().data().to_vec(), ppo.value().params().data().to_vec())
     };
     assert_eq!(of(Memory::Stochastic { z: UNITS }), of(Memory::Segments { z: UNITS, len: 1, drawn: UNITS }));
+}
+
+fn value(z: usize, rng: &mut Rng) -> Value {
+    let shape = ValueShape { view: View::Observation, world: O, z, a_prev: A, features: 5, gain: 1.0, cell: None };
+    Value::new(shape, rng)
+}
+
+/// A clip of its own for each factor keeps the gradient at the old policy: that of the joint surrogate, in every
+/// minibatch.
+#[test]
+fn clips_of_their_own_keep_the_gradient() {
+    let mut rng = Rng::new(5, "clips");
+    for memory in [Memory::Stochastic { z: UNITS }, Memory::Segments { z: UNITS, len: 3, drawn: 2 }] {
+        let policy: Actor = actor(memory, CellKind::Gru, 0.3, &mut rng);
+        let (data, _) = acted(&policy, 60, 2, 9, &mut rng);
+        let old = Old::of(&policy, &data);
+        let advantages: Vec<f64> = (0..data.len()).map(|_| rng.normal()).collect();
+        for rows in data.policy_minibatches(20, &mut rng) {
+            let advantage = Tensor::with(rows.len(), 1, |x| {
+                x.iter_mut().zip(&rows).for_each(|(x, &k)| *x = advantages[k] as f32);
+            });
+            let u = data.extended(&rows);
+            let of = |clip_state| {
+                let dist = policy.dist(&data.policy_context(&rows));
+                let pair = pair::loss((&dist, &u), (&old, &rows), (&advantage, &advantages), (0.2, clip_state));
+                (gradient(&pair.loss, &policy), pair.moved, pair.clipped)
+            };
+            let (joint, own) = (of(ClipState::Joint), of(ClipState::Own(0.1)));
+            let largest = joint.0.iter().fold(0.0f32, |most, g| most.max(g.abs()));
+            for (joint, own) in joint.0.iter().zip(&own.0) {
+                assert!((joint - own).abs() < 2e-5 * largest, "{joint} and {own} of at most {largest}");
+            }
+            for (moved, clipped) in [(joint.1, joint.2), (own.1, own.2)] {
+                assert!(moved.iter().all(|x| x.abs() < 1e-6) && clipped == [0.0; 2], "{moved:?} {clipped:?}");
+            }
+        }
+    }
+}
+
+/// The advantage of z' itself leaves out of the whole advantage what the draw of z' does not decide: the difference is
+/// r + γ V(o', η) - V(x), whatever z' was drawn, so the expected gradient is the same. A row that draws no z', or with
+/// which the task ends, has none.
+#[test]
+fn the_advantage_of_z_leaves_out_what_its_draw_does_not_decide() {
+    let (gamma, lambda) = (0.9, 0.8);
+    let mut rng = Rng::new(6, "advantage");
+    for memory in [Memory::Stochastic { z: UNITS }, Memory::Segments { z: UNITS, len: 3, drawn: UNITS }] {
+        let policy: Actor = actor(memory, CellKind::Gru, 0.3, &mut rng);
+        let value = value(UNITS, &mut rng);
+        let (data, _) = acted(&policy, 80, 2, 9, &mut rng);
+        let (v, v_next) = values(&value, &data);
+        let advantages = gae(&data, &v, &v_next, gamma, lambda).advantages;
+        let of_state = pair::state_advantages((&policy, &value), &data, (&v_next, &advantages), (gamma, lambda));
+        let mut differences = Vec::new();
+        for rows in data.policy_groups(30) {
+            let dist = policy.dist(&data.policy_context(&rows));
+            let z = dist.z.unwrap();
+            for (i, &k) in rows.iter().enumerate() {
+                if data.terminated(k) || !z.is_drawn(i) {
+                    assert_eq!(of_state[k], 0.0);
+                    continue;
+                }
+                let mut x = data.next_context(&[k]);
+                x.z = Some(z.mean.rows_of(i..i + 1));
+                let rest = data.r()[k] + gamma * f64::from(value.value(&x, None).item()) - v[k];
+                differences.push(advantages[k] - of_state[k] - rest);
+            }
+        }
+        // What is left is the mean, which is taken off all.
+        assert!(differences.len() > 30);
+        assert!(differences.iter().all(|x| (x - differences[0]).abs() < 1e-5), "{differences:?}");
+    }
 }

@@ -137,6 +137,7 @@ pub fn seconds(name: &str, rounds: usize) -> (f64, f64) {
         _ if !name.starts_with("step/") => (0.2, 0.2),
         _ if name.contains("bptt-32") && !name.contains("/ppo") => (4.0, 2.0),
         _ if name.contains("bptt-32") => (0.1, 5.0),
+        _ if SEGMENTS.iter().any(|(row, _)| *row == name) => (0.1, 0.6),
         _ if name.contains("/sac") => (1.5, 0.7),
         _ if name.contains("/td3") => (0.5, 0.2),
         _ => (0.1, 0.4),
