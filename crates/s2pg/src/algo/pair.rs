@@ -152,6 +152,17 @@ pub fn state_advantages(
     of_state
 }
 
+/// Returns the factor by which the standard deviations of z' are multiplied after an update in which z' moved by the
+/// divergence `kl`: 1.1 where that is above twice `target`, 1 / 1.1 where it is below half of it, else 1. A wider z'
+/// moves less for the same step of its mean.
+pub fn widening(kl: f64, target: Option<f64>) -> f64 {
+    match target {
+        Some(target) if kl > 2.0 * target => 1.1,
+        Some(target) if kl < 0.5 * target => 1.0 / 1.1,
+        _ => 1.0,
+    }
+}
+
 impl Value for ClipState {
     fn check(&self, key: &str, limit: Limit) -> Result<(), String> {
         if let Self::Own(clip) = self { limit.check_number(key, *clip) } else { Ok(()) }

@@ -43,6 +43,10 @@ settings! {
         state_advantage: bool = false, Any;
         /// Weight of the entropy bonus.
         entropy: Scheduled = Scheduled::Constant(0.0), NotNegative;
+        /// The divergence of z' in an update near which the standard deviations of z' are held: they grow after an update
+        /// with more than twice as much, and shrink after one with less than half. They are not adapted where not given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state_kl: Option<f64> = None, Positive;
         /// Largest norm of a gradient; a longer gradient is scaled down. There is no limit where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_grad_norm: Option<f64> = None, Positive;
@@ -108,8 +112,8 @@ pub struct Ppo<P, V> {
     threads: usize,
 }
 
-/// Figures of a step of the policy on one minibatch: the loss, the norm of the gradient, the divergences of (a, z'), of
-/// a and of z', and the shares of ratios that are clipped, of (a, z') or a, and of z' where it has a clip of its own.
+/// Figures of a step of the policy: the loss, the norm of the gradient, the divergences of (a, z'), of a and of z', and
+/// the shares of ratios that are clipped, of (a, z') or a, and of z' where it has a clip of its own.
 type Figures = [f64; 7];
 
 impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
@@ -153,8 +157,7 @@ impl<P: StatefulPolicy, V: Critic> Ppo<P, V> {
     }
 }
 
-/// Takes one step of the policy on the minibatch `rows`, and tells whether it was taken: it is not where the divergence
-/// is too large.
+/// Takes one step of the policy on the minibatch `rows`, and tells whether the divergence was small enough to take it.
 fn policy_step(
     policy: &mut impl StatefulPolicy,
     optimiser: &mut Adam,
@@ -205,18 +208,18 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
 
     fn update(&mut self, rollout: &mut Rollout, rng: &mut Rng) -> Metrics {
         let rows = rollout.rows();
-        let mut value_rng = rng.split();
-        let mut policy_rng = rng.split();
+        let (mut value_rng, mut policy_rng) = (rng.split(), rng.split());
 
         // 1. Value every context, and the true next context where a chain of rows ends.
         let (v, v_next) = values(&self.value, rollout);
         // 2. Estimate advantages and value targets (GAE).
-        let gae = gae(rollout, &v, &v_next, self.settings.gamma, self.settings.lambda);
+        let Settings { gamma, lambda, state_advantage, .. } = self.settings;
+        let gae = gae(rollout, &v, &v_next, gamma, lambda);
         // 3. Normalise the advantages over the rollout.
         let mut advantages = gae.advantages;
-        let (networks, weights) = ((&self.policy, &self.value), (self.settings.gamma, self.settings.lambda));
-        let of_state = || state_advantages(networks, rollout, (&v_next, &advantages), weights);
-        let of_state = self.settings.state_advantage.then(of_state);
+        let networks = (&self.policy, &self.value);
+        let of_state = || state_advantages(networks, rollout, (&v_next, &advantages), (gamma, lambda));
+        let of_state = state_advantage.then(of_state);
         let scale = normalise(&mut advantages, &rows);
         let of_state = of_state.map_or(advantages.clone(), |own| own.iter().map(|a| a / scale).collect());
         // 4. Remember the log-density of every (a, z') under the policy that drew it.
@@ -253,6 +256,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         let (value_loss, (figures, passes)) = side_by_side(self.threads, fit_value, fit_policy);
         let [policy_loss, grad_norm, kl, kl_a, kl_z, clipped, clipped_z] = figures;
 
+        self.policy.scale_state_std(pair::widening(kl_z, self.settings.state_kl));
         self.updates += passes;
         let dist = self.policy.dist(&data.context(&rows[..1]));
         let entropy = dist.entropy().item() as f64;

@@ -23,6 +23,9 @@ pub trait StatefulPolicy<T: Real = f32>: Params<T> + State + Clone + Send + Sync
     fn state_size(&self) -> usize {
         self.memory().state()
     }
+    /// Multiplies the standard deviations of z' by `factor`, where they are parameters of their own; does nothing
+    /// elsewhere.
+    fn scale_state_std(&mut self, _factor: f64) {}
     /// Returns the distribution of (a, z') for each sample of x: the only question that an algorithm asks a policy.
     fn dist(&self, x: &Context<T>) -> Dist<T>;
 }

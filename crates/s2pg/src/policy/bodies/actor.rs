@@ -263,6 +263,15 @@ impl<T: Real> StatefulPolicy<T> for Actor<T> {
         self.memory
     }
 
+    fn scale_state_std(&mut self, factor: f64) {
+        if let Output::Gaussian { log_std } = self.output {
+            let range = self.parameters.slots()[log_std].range();
+            let of_state = &mut self.parameters.data_mut()[range][self.actions..];
+            of_state.iter_mut().for_each(|x| *x += T::of(factor.ln()));
+            self.parameters.hold();
+        }
+    }
+
     fn dist(&self, x: &Context<T>) -> Dist<T> {
         let p = &self.parameters;
         match &self.body {
