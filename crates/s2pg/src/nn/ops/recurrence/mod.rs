@@ -39,15 +39,25 @@ impl Shape {
 
 /// Makes one type of all cells.
 macro_rules! cells {
-    ($($(#[$doc:meta])* $name:ident = $file:ident::$cell:ident),* $(,)?) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $file:ident::$cell:ident),* $(,)?) => {
         /// Which recurrent cell.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "lowercase")]
         pub enum CellKind {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl CellKind {
+            /// All cells.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// One line about the cell.
+            pub fn about(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim().trim_end_matches('.'),)*
+                }
+            }
+
             fn shape(self) -> Shape {
                 match self {
                     $(Self::$name => Shape::of::<$file::$cell>(),)*
@@ -101,6 +111,11 @@ cells! {
 }
 
 impl CellKind {
+    /// The name of the cell, as experiments write it.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
     /// Rows of the weights of a cell, for each unit.
     pub(in crate::nn) fn gates(self) -> usize {
         self.shape().gates
