@@ -22,7 +22,7 @@ pub struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
     /// Episodes of each kind.
-    #[arg(long, default_value_t = 10, value_parser = whole(1..=1_000_000))]
+    #[arg(long, default_value_t = 10, value_parser = whole(1..=1_000_000_u32))]
     episodes: u32,
     /// Seed of the random numbers of this evaluation.
     #[arg(long, default_value_t = 0, value_parser = seed)]

@@ -5,8 +5,8 @@
 //! every command: `train`, `eval`, `play`, `algos`, `envs`, `check-env`.
 //!
 //! `examples/own_environment.rs` and `examples/own_core.rs` are such programs, whole. A policy of another build than
-//! embeddings, core and head is trained through the library, as the example `own_policy` of [`s2pg`] shows: an algorithm
-//! is compiled for the type of its policy.
+//! embeddings, core and head is trained through the library, as the example `own_policy` of [`s2pg`] shows: an
+//! algorithm is compiled for the type of its policy.
 //!
 //! # A program of one's own
 //!

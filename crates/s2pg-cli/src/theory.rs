@@ -19,7 +19,7 @@ pub struct Arguments {
     /// Only the statements whose name contains this text, such as `2.2` or `lemma`.
     filter: Option<String>,
     /// Trajectories of each sampled statement; costly statements take a twentieth of them.
-    #[arg(long, default_value_t = Effort::ENOUGH as u64, value_parser = whole(1000..=1_000_000_000))]
+    #[arg(long, default_value_t = Effort::ENOUGH as u64, value_parser = whole(1000..=1_000_000_000_u64))]
     trajectories: u64,
     /// Seed of every random stream.
     #[arg(long, default_value_t = 2024, value_parser = seed)]

@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "1,5", value_parser = whole)]
     bptt: Vec<usize>,
     /// Trajectories of each comparison.
-    #[arg(long, default_value_t = 6000, value_parser = numbers::whole(10..=1_000_000))]
+    #[arg(long, default_value_t = 6000, value_parser = numbers::whole(10..=1_000_000_u32))]
     trajectories: u32,
     /// Units of the memory [default: 1 for linear and tanh, 8 for cells].
     #[arg(long, value_parser = whole)]

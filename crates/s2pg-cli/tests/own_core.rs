@@ -12,7 +12,7 @@ mod binary;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 
-use binary::{T_MAZE, assert_same, said, write};
+use binary::{KEPT, T_MAZE, said, write};
 
 const SOURCE: &str = include_str!("../examples/own_core.rs");
 const README: &str = include_str!("../../../README.md");
@@ -40,8 +40,8 @@ fn run(dir: &Path, line: &str) -> Output {
     command.args(line.split(' ')).current_dir(dir).env("OWN_CORE", "yes").output().unwrap()
 }
 
-/// `train`, `eval`, `play`, `report` and `algos` work with the core, a run that is resumed is the same run, to the byte,
-/// and a name that is not known is one sentence that lists those that are.
+/// `train`, `eval`, `play`, `report` and `algos` work with the core, a run that is resumed is the same run, to the
+/// byte, and a name that is not known is one sentence that lists those that are.
 fn every_command_knows_the_core() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
@@ -59,7 +59,11 @@ fn every_command_knows_the_core() {
         train(600, &whole);
         train(300, &halves);
         train(600, &halves);
-        assert_same(&dir.join(&whole), &dir.join(&halves), estimator);
+        // The best model names the experiment of its time, which was shorter.
+        for file in KEPT.iter().filter(|file| !file.ends_with("best.safetensors")) {
+            let read = |run: &str| std::fs::read(dir.join(run).join(file)).unwrap();
+            assert!(read(&whole) == read(&halves), "{estimator}: {file} differs");
+        }
         let evaluation: serde_json::Value = serde_json::from_str(&good(&format!("eval {whole} --json"))).unwrap();
         assert!(evaluation["deterministic"]["mean"].is_f64(), "{evaluation}");
     }

@@ -176,7 +176,7 @@ fn nothing_of_that_name() {
         let output = s2pg([command, &at("nowhere")]).output().unwrap();
         sentence(&output, USAGE, &[&at("nowhere")]);
     }
-    for wrong in [&["trian"][..], &["train"], &["train", "x", "--threads"], &[]] {
+    for wrong in [&["trian"][..], &["train"], &["train", "x", "--thread"], &[]] {
         let output = s2pg(wrong).output().unwrap();
         assert_eq!(code(&output), USAGE, "{wrong:?}");
         assert!(["Usage:", "--help"].iter().any(|hint| said(&output).contains(hint)), "{}", said(&output));

@@ -15,7 +15,8 @@ use s2pg::policy::{Core, CoreShape, MakeCore};
 use s2pg::run::checkpoint::{differences, load, save};
 use s2pg::run::disk::RealDisk;
 
-/// Two numbers a unit: a leaky integrator, which the rest of the network reads, and its running sum, which has no range.
+/// Two numbers a unit: a leaky integrator, which the rest of the network reads, and its running sum, which has no
+/// range.
 #[derive(Debug)]
 struct Leaky {
     units: usize,
@@ -165,8 +166,8 @@ impl Core for Wrong {
 }
 
 /// A core that does not fit is refused before the training starts, in one sentence that names it: a state of no entries
-/// or of a size that is not always the same, steps and outputs of wrong shapes, states that are not finite, a panic; and
-/// so is a name that no core has, or two. It is refused for a player as well, and for no policy without a state.
+/// or of a size that is not always the same, steps and outputs of wrong shapes, states that are not finite, a panic;
+/// and so is a name that no core has, or two. It is refused for a player as well, and for no policy without a state.
 #[test]
 fn what_does_not_fit_is_refused() {
     macro_rules! wrong {

@@ -35,7 +35,7 @@ settings! {
         /// How far the density ratio may move from 1 before it is clipped.
         clip: f64 = 0.2, Positive;
         /// Weight of the entropy bonus.
-        entropy: Scheduled = Scheduled::Constant(0.0), UpTo(1_000_000);
+        entropy: Scheduled = Scheduled::Constant(0.0), NotNegative;
         /// Largest norm of a gradient; a longer gradient is scaled down. There is no limit where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_grad_norm: Option<f64> = None, Positive;

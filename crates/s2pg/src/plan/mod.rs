@@ -132,8 +132,8 @@ impl Plan {
     }
 
     /// Refuses wanted entropies `[a, z']` of a squashed policy, each with its key, that are above all that draws can
-    /// have: ln 2 for each number that is squashed to [-1, 1], and that of the widest Gaussian for each number that
-    /// is not squashed, as of an LSTM's cell state.
+    /// have: ln 2 for each number that is squashed to [-1, 1], and that of the widest Gaussian for each number that is
+    /// not squashed, as of an LSTM's cell state.
     pub fn check_entropies(&self, wanted: [(&str, Option<f64>); 2]) -> Result<(), PlanError> {
         let (n_a, n_z) = self.drawn();
         let squashed = if n_z > 0 { self.core.bounded() } else { 0 };
@@ -161,8 +161,8 @@ impl Plan {
     }
 
     /// Makes the value function of an on-policy algorithm. A critic of the privileged state needs no memory. A critic
-    /// of the observation has the kind of memory that the policy has: it reads z, or the window, or it has a core
-    /// of its own.
+    /// of the observation has the kind of memory that the policy has: it reads z, or the window, or it has a core of
+    /// its own.
     pub fn value(&self) -> Value {
         Value::new(self.value_shape(), &mut Rng::new(self.seed, "value"))
     }

@@ -181,8 +181,8 @@ impl CoreShape {
         }
     }
 
-    /// Returns what is wrong with the sizes of the core where it has inputs of `inputs` entries, in words that follow its
-    /// name; None where nothing is. No parameter is made.
+    /// Returns what is wrong with the sizes of the core where it has inputs of `inputs` entries, in words that follow
+    /// its name; None where nothing is. No parameter is made.
     pub fn misfit(self, inputs: usize) -> Option<String> {
         let core = self.build::<f32>(&mut Builder::counting(), inputs);
         let (alone, n, read, bounded) = (self.state_size(), core.state_size(), core.output_size(), core.bounded());
