@@ -1,9 +1,9 @@
-//! `s2pg algos`: which algorithms, estimators and presets there are, and what an experiment is in full.
+//! `s2pg algos`: which algorithms, estimators, cells and presets there are, and what an experiment is in full.
 
 use std::process::ExitCode;
 
 use clap::Args;
-use s2pg::env::Options;
+use s2pg::env::{Options, Registry};
 use s2pg::experiment::{AlgorithmName, Estimator};
 use s2pg_lab::presets;
 use serde_json::{Value, json};
@@ -27,15 +27,16 @@ pub struct Arguments {
 }
 
 /// Prints the lists, or one experiment.
-pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
     match &arguments.show {
-        Some(what) => show(what, &arguments.words, arguments.json),
-        None => list(&arguments.words, arguments.json),
+        Some(what) => show(what, &arguments.words, arguments.json, registry),
+        None => list(&arguments.words, arguments.json, registry),
     }
 }
 
-fn show(what: &str, overrides: &[String], as_json: bool) -> anyhow::Result<ExitCode> {
+fn show(what: &str, overrides: &[String], as_json: bool, registry: &Registry) -> anyhow::Result<ExitCode> {
     let found = presets::find(what, overrides, None)?;
+    found.experiment.network.core(registry)?;
     let text = found.experiment.to_toml();
     let repeated: Vec<&str> = found.experiment.deviations().list().iter().filter(|s| s.1).map(|s| s.0).collect();
     if as_json {
@@ -50,24 +51,27 @@ fn show(what: &str, overrides: &[String], as_json: bool) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(words: &[String], as_json: bool) -> anyhow::Result<ExitCode> {
-    let wanted = |row: &(&'static str, &'static str)| words.iter().all(|word| row.0.contains(&word.to_lowercase()));
+fn list(words: &[String], as_json: bool, registry: &Registry) -> anyhow::Result<ExitCode> {
+    let cores = registry.cores();
+    let wanted = |row: &(&str, &str)| words.iter().all(|word| row.0.contains(&word.to_lowercase()));
     let algorithms: Vec<_> = AlgorithmName::all().iter().map(|a| (a.name(), a.about())).filter(wanted).collect();
     let estimators: Vec<_> = Estimator::KINDS.iter().copied().filter(wanted).collect();
+    let cells: Vec<_> = cores.iter().map(|(name, about)| (&**name, *about)).filter(wanted).collect();
     let presets: Vec<_> = presets::all().iter().map(|preset| (preset.name, preset.about())).filter(wanted).collect();
-    if algorithms.is_empty() && estimators.is_empty() && presets.is_empty() {
-        let what = "no name of an algorithm, an estimator or a preset has that in it; `s2pg algos` lists all of them";
+    let lists =
+        [("algorithm", 10, algorithms), ("estimator", 10, estimators), ("cell", 10, cells), ("preset", 32, presets)];
+    if lists.iter().all(|list| list.2.is_empty()) {
+        let what =
+            "no name of an algorithm, an estimator, a cell or a preset has that in it; `s2pg algos` lists all of them";
         let hint = if words.iter().any(|word| word.contains('=')) { ", and --show takes overrides" } else { "" };
         return Err(Usage(format!("`{}`: {what}{hint}", words.join(" "))).into());
     }
-    let lists = [("algorithm", 10, algorithms), ("estimator", 10, estimators), ("preset", 32, presets)];
     if as_json {
         let objects = |rows: &[(&str, &str)]| {
             rows.iter().map(|(name, about)| json!({ "name": name, "about": about })).collect::<Vec<Value>>()
         };
-        let [a, e, p] = &lists;
-        let object = json!({ "algorithms": objects(&a.2), "estimators": objects(&e.2), "presets": objects(&p.2) });
-        print_json(&object)?;
+        let object = lists.iter().map(|(what, _, rows)| (format!("{what}s"), json!(objects(rows))));
+        print_json(&Value::Object(object.collect()))?;
         return Ok(ExitCode::SUCCESS);
     }
     for (what, width, rows) in lists.iter().filter(|list| !list.2.is_empty()) {

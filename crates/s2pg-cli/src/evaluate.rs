@@ -13,6 +13,7 @@ use s2pg_lab::policy::{self, Origin, Which};
 use serde_json::{Map, json};
 
 use crate::Chosen;
+use crate::numbers::{seed, whole};
 use crate::terminal::{print, print_json, quoted};
 
 /// Arguments of `s2pg eval`.
@@ -21,10 +22,10 @@ pub struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
     /// Episodes of each kind.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 10, value_parser = whole(1..=1_000_000_u32))]
     episodes: u32,
     /// Seed of the random numbers of this evaluation.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed)]
     seed: u64,
     /// Print a JSON object in place of the table.
     #[arg(long)]

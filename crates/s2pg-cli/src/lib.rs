@@ -1,11 +1,12 @@
 //! The command line of s2pg, as a library: arguments, progress, signals, clocks.
 //!
 //! The program `s2pg` is one call of [`main`] with every environment of the project. A program of one's own calls it
-//! with more environments, which are then known to every command: `train`, `eval`, `play`, `envs`, `check-env`.
+//! with more environments, and with cores of its own, which are what a policy remembers with. Both are then known to
+//! every command: `train`, `eval`, `play`, `algos`, `envs`, `check-env`.
 //!
-//! `examples/own_environment.rs` is such a program, whole. Policies that experiments can name cannot be added in this
-//! way: an algorithm is compiled for the type of its policy. A policy of one's own is trained through the library, as
-//! the example `own_policy` of [`s2pg`] shows.
+//! `examples/own_environment.rs` and `examples/own_core.rs` are such programs, whole. A policy of another build than
+//! embeddings, core and head is trained through the library, as the example `own_policy` of [`s2pg`] shows: an
+//! algorithm is compiled for the type of its policy.
 //!
 //! # A program of one's own
 //!
@@ -25,6 +26,7 @@ mod envs;
 mod evaluate;
 mod exit;
 mod keys;
+mod numbers;
 mod pace;
 mod play;
 mod replay;
@@ -85,7 +87,7 @@ enum Command {
     Envs(envs::Arguments),
     /// Check that an environment keeps what a trainer relies on.
     CheckEnv(check::Arguments),
-    /// List algorithms, estimators and presets, or show an experiment whole.
+    /// List algorithms, estimators, cells and presets, or show an experiment whole.
     Algos(algos::Arguments),
     /// List the keys of an experiment, each with its type, range, default and meaning.
     Keys(keys::Arguments),
@@ -125,10 +127,18 @@ impl Chosen {
 /// be read or written, 75 where the environment failed too often, 129, 130 and 143 after a signal. A mistake is one
 /// sentence on the standard error.
 pub fn main(registry: Registry) -> ExitCode {
+    // A panic that becomes an error is told once, in the sentence of the error.
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !s2pg::env::is_guarded() {
+            print(panic)
+        }
+    }));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(mut e) => {
-            if let Some(sentence) = keys::meant_as_override(&mut e, std::env::args_os().skip(1)) {
+            let meant = keys::meant_as_override(&mut e, std::env::args_os().skip(1));
+            if let Some(sentence) = meant.or_else(|| numbers::mistake(&e)) {
                 terminal::note(format_args!("s2pg: {sentence}"));
                 return ExitCode::from(exit::USAGE);
             }
@@ -149,7 +159,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments, registry),
         Command::Envs(arguments) => envs::run(&arguments, &registry),
         Command::CheckEnv(arguments) => check::run(&arguments, &registry),
-        Command::Algos(arguments) => algos::run(&arguments),
+        Command::Algos(arguments) => algos::run(&arguments, &registry),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Theory(arguments) => theory::run(&arguments),

@@ -11,6 +11,7 @@ use s2pg_lab::{play, policy};
 
 use crate::Chosen;
 use crate::exit::Usage;
+use crate::numbers::seed;
 use crate::terminal::{print, quoted};
 
 /// Arguments of `s2pg play`.
@@ -22,7 +23,7 @@ pub struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Seed of the random numbers of this episode.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed)]
     seed: u64,
 }
 

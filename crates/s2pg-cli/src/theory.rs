@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use s2pg::theory::checks::{Check, Effort, Rule, SECTIONS, Section, Verdict};
 
 use crate::exit::{DATA, Usage};
+use crate::numbers::{self, seed, whole};
 use crate::terminal::{duration, note, print, threads};
 
 /// Arguments of `s2pg theory`.
@@ -18,13 +19,13 @@ pub struct Arguments {
     /// Only the statements whose name contains this text, such as `2.2` or `lemma`.
     filter: Option<String>,
     /// Trajectories of each sampled statement; costly statements take a twentieth of them.
-    #[arg(long, default_value_t = Effort::ENOUGH as u64, value_parser = clap::value_parser!(u64).range(1000..=1_000_000_000))]
+    #[arg(long, default_value_t = Effort::ENOUGH as u64, value_parser = whole(1000..=1_000_000_000_u64))]
     trajectories: u64,
     /// Seed of every random stream.
-    #[arg(long, default_value_t = 2024)]
+    #[arg(long, default_value_t = 2024, value_parser = seed)]
     seed: u64,
     /// Number of threads, on which the results do not depend [default: all cores, at most 8].
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::threads)]
     threads: Option<usize>,
 }
 

@@ -19,6 +19,7 @@ use s2pg_lab::play;
 use s2pg_lab::policy::{self, Which};
 use s2pg_lab::presets::{self, Found};
 
+use crate::numbers;
 use crate::pace::Pace;
 use crate::series;
 use crate::signals::Stop;
@@ -38,7 +39,7 @@ pub struct Arguments {
     #[arg(long)]
     pub dir: Option<PathBuf>,
     /// Number of threads, on which the results do not depend [default: all cores, at most 8].
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::threads)]
     threads: Option<usize>,
     /// Print a line for each evaluation in place of the progress bar.
     #[arg(long)]
@@ -111,18 +112,17 @@ pub fn one(found: &Found, arguments: &Arguments, stop: &Stop, registry: Arc<Regi
         }
     }
     bar.finish_and_clear();
-    finish(&mut run, registry, &clock)?;
+    finish(&mut run, registry)?;
     Ok(None)
 }
 
 /// Pictures and the last words.
-fn finish(run: &mut Run, registry: Arc<Registry>, clock: &Instant) -> anyhow::Result<()> {
+fn finish(run: &mut Run, registry: Arc<Registry>) -> anyhow::Result<()> {
     let dir = run.dir().to_path_buf();
     let curve = learning_curve(&dir)?;
     write_atomically(&RealDisk, &dir.join("curve.svg"), curve.svg().as_bytes())?;
     write_atomically(&RealDisk, &dir.join("curve.png"), &curve.png())?;
-    let seconds = run.seconds_before() + clock.elapsed().as_secs_f64();
-    let mut text = format!("{} steps in {}\n", run.steps(), duration(seconds));
+    let mut text = format!("{} steps in {}\n", run.steps(), duration(run.seconds()));
     if let Some(r) = run.training().episodes().mean_return() {
         text += &format!("training return  {} (mean of the last 100 episodes, stochastic)\n", significant(r));
     }

@@ -18,6 +18,7 @@ use s2pg::theory::world::{BoundedWorld, EnvWorld, LinearWorld, World};
 use s2pg_lab::variance::{Axes, Row, compare, csv, figure, short};
 
 use crate::exit::Usage;
+use crate::numbers;
 use crate::terminal::{duration, note, print, quoted, threads};
 
 /// Arguments of `s2pg variance`.
@@ -41,7 +42,7 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "1,5", value_parser = whole)]
     bptt: Vec<usize>,
     /// Trajectories of each comparison.
-    #[arg(long, default_value_t = 6000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    #[arg(long, default_value_t = 6000, value_parser = numbers::whole(10..=1_000_000_u32))]
     trajectories: u32,
     /// Units of the memory [default: 1 for linear and tanh, 8 for cells].
     #[arg(long, value_parser = whole)]
@@ -59,10 +60,10 @@ pub struct Arguments {
     #[arg(long, value_parser = share)]
     gamma: Option<f64>,
     /// Seed of the policy and of every random stream.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = numbers::seed)]
     seed: u64,
     /// Number of threads, on which the results do not depend [default: all cores, at most 8].
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::threads)]
     threads: Option<usize>,
     /// The directory for variance.csv, variance.svg and variance.png.
     #[arg(long, default_value = "variance")]
@@ -108,10 +109,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 fn whole(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|n| (1..=10_000).contains(n))
-        .ok_or_else(|| "it must be a whole number from 1 to 10000".into())
+    numbers::whole(1..=10_000)(text)
 }
 
 /// Compares, and writes table and figure.

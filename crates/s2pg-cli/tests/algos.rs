@@ -11,7 +11,7 @@ fn shown(arguments: &[&str]) -> String {
     String::from_utf8(finish(&mut s2pg([&["algos"], arguments].concat())).stdout).unwrap()
 }
 
-/// Every algorithm, every kind of estimator and every preset has a line that says what it is.
+/// Every algorithm, every kind of estimator, every cell and every preset has a line that says what it is.
 #[test]
 fn everything_is_listed() {
     let text = shown(&[]);
@@ -22,6 +22,7 @@ fn everything_is_listed() {
     };
     AlgorithmName::all().iter().for_each(|a| has(a.name(), a.about()));
     Estimator::KINDS.iter().for_each(|(name, about)| has(name, about));
+    s2pg_lab::registry().cores().iter().for_each(|(name, about)| has(name, about));
     s2pg_lab::presets::all().iter().for_each(|preset| has(preset.name, preset.about()));
 }
 
@@ -58,6 +59,7 @@ fn what_cannot_be_shown() {
     for (arguments, word) in [
         (&["--show", "sac-rs/t-mace"][..], "sac-rs/t-maze"),
         (&["--show", "sac-rs/t-maze", "sac.bath=1"], "override `sac.bath=1`"),
+        (&["--show", "sac-rs/t-maze", "network.cell=gur"], "`network.cell` is \"gur\", which is none of elman,"),
         (&["seed=5"], "--show"),
     ] {
         let output = s2pg([&["algos"], arguments].concat()).output().unwrap();

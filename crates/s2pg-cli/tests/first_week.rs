@@ -274,7 +274,7 @@ fn json_has_documented_fields() {
             &["run", "file", "step", "best_evaluation", "deterministic", "mean", "std", "seed"],
         ),
         (&["report", &run, "--out", &out, "--json"], &["groups", "runs", "training_return", "evaluation", "seconds"]),
-        (&["algos", "--json"], &["algorithms", "estimators", "presets", "name", "about"]),
+        (&["algos", "--json"], &["algorithms", "estimators", "cells", "presets", "name", "about"]),
         (&["algos", "--show", "ppo-rs/t-maze", "--json"], &["experiment", "repeated_errors"]),
         (&["envs", "--json"], &["name", "about", "o", "s", "low", "high", "horizon", "dt"]),
     ];

@@ -176,13 +176,34 @@ fn nothing_of_that_name() {
         let output = s2pg([command, &at("nowhere")]).output().unwrap();
         sentence(&output, USAGE, &[&at("nowhere")]);
     }
-    for wrong in [&["trian"][..], &["train"], &["train", "x", "--threads", "many"], &[]] {
+    for wrong in [&["trian"][..], &["train"], &["train", "x", "--thread"], &[]] {
         let output = s2pg(wrong).output().unwrap();
         assert_eq!(code(&output), USAGE, "{wrong:?}");
         assert!(["Usage:", "--help"].iter().any(|hint| said(&output).contains(hint)), "{}", said(&output));
     }
     for right in [&["--help"][..], &["--version"], &["envs"], &["algos"], &["train", "--help"]] {
         finish(&mut s2pg(right));
+    }
+}
+
+/// A number that a flag cannot have is one sentence with the flag, what was written, and what to write.
+#[test]
+fn a_wrong_number_in_a_flag() {
+    for (line, words) in [
+        ("eval x --episodes 0", "`--episodes` is 0; it must be a whole number from 1 to 1000000"),
+        ("eval x --episodes=2.5", "`--episodes` is 2.5; it must be a whole number from 1 to 1000000"),
+        ("eval x --episodes=99999999999", "`--episodes` is 99999999999; it must be"),
+        ("eval x --seed=-1", "`--seed` is -1; it must be a whole number from 0 to 18446744073709551615"),
+        ("play x --seed=x", "`--seed` is x; it must be a whole number"),
+        ("train x --threads x", "`--threads` is x; it must be a whole number from 1 to 1024"),
+        ("train x --threads 0", "`--threads` is 0; it must be a whole number from 1 to 1024"),
+        ("theory --trajectories 3", "`--trajectories` is 3; it must be a whole number from 1000 to 1000000000"),
+        ("bench --repeat 0", "`--repeat` is 0; it must be a whole number from 1 to 65535"),
+        ("variance --gamma 2", "`--gamma` is 2; it must be a number from 0 to 1"),
+        ("variance --horizon 5,0", "`--horizon` is 0; it must be a whole number from 1 to 10000"),
+        ("eval x --seed", "`--seed` has no value; write it behind the flag, as in `--seed VALUE`"),
+    ] {
+        only_sentence(s2pg(line.split(' ')), USAGE, &[words]);
     }
 }
 

@@ -86,7 +86,7 @@ pub fn run(steps: usize, seed: u64) -> Result<f64, Box<dyn std::error::Error>> {
     };
 
     let policy = Elman::new(o, a, &mut Rng::new(seed, "policy"));
-    let shape = ValueShape { view: View::Observation, world: o, z: Z, a_prev: 0, features: 32, gain: 0.01, cell: None };
+    let shape = ValueShape { view: View::Observation, world: o, z: Z, a_prev: 0, features: 32, gain: 0.01, core: None };
     let value = Value::new(shape, &mut Rng::new(seed, "value"));
     let settings = ppo::Settings {
         steps: per_update,

@@ -7,8 +7,8 @@ use s2pg::algo::{Algorithm, Noise, Ppo, Reinforce, Sac, Td3, Trpo, reinforce, sa
 use s2pg::data::{Buffer, Episodes, Replay, ReplayShape, Rollout, RolloutShape, Transition};
 use s2pg::nn::{Activation, Adam as Optimiser, Builder, CellKind, Init, Mlp, Parameters, Params, Tensor};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Dist, Extended, Gaussian, Head, Memory, PolicyKind, Q, QKind, QShape, StatefulPolicy,
-    Value, ValueShape, View,
+    Actor, ActorShape, Context, CoreShape, Dist, Extended, Gaussian, Head, Memory, PolicyKind, Q, QKind, QShape,
+    StatefulPolicy, Value, ValueShape, View,
 };
 
 const O: usize = 3;
@@ -270,14 +270,13 @@ fn networks_without_memory(rng: &mut Rng) -> (Actor, Value) {
         a: A,
         a_prev: A,
         features: WIDTH,
-        hidden: 99,
-        cell: CellKind::Gru,
+        core: CoreShape::cell(CellKind::Gru, 99),
         kind: PolicyKind::Shortcut,
         head: Head::Gaussian { std: 0.7, state_std: 0.3 },
     };
     let mut policy = Actor::new(Memory::None, &shape, rng);
     let value_shape =
-        ValueShape { view: View::Observation, world: O, z: 0, a_prev: 0, features: WIDTH, gain: 0.01, cell: None };
+        ValueShape { view: View::Observation, world: O, z: 0, a_prev: 0, features: WIDTH, gain: 0.01, core: None };
     let mut value = Value::new(value_shape, rng);
     // Initial weights are tiny; these make every layer matter.
     for p in [policy.params_mut(), value.params_mut()] {
@@ -584,8 +583,7 @@ fn what_is_absent_is_none() {
         a: A,
         a_prev: A,
         features: WIDTH,
-        hidden: 4,
-        cell: CellKind::Gru,
+        core: CoreShape::cell(CellKind::Gru, 4),
         kind: PolicyKind::Shortcut,
         head: Head::Gaussian { std: 0.5, state_std: 0.5 },
     };
@@ -684,8 +682,7 @@ fn networks(head: Head, rng: &mut Rng) -> (Actor, Vec<Q>) {
         a: A,
         a_prev: A,
         features: WIDTH,
-        hidden: 1,
-        cell: CellKind::Gru,
+        core: CoreShape::cell(CellKind::Gru, 1),
         kind: PolicyKind::Shortcut,
         head,
     };

@@ -6,7 +6,7 @@ use runs::{experiment, pairs, training};
 use s2pg::Rng;
 use s2pg::algo::figures::{Gradients, state_metrics};
 use s2pg::nn::{CellKind, Params, Tensor};
-use s2pg::policy::{Actor, ActorShape, Context, Head, Memory, PolicyKind, StatefulPolicy};
+use s2pg::policy::{Actor, ActorShape, Context, CoreShape, Head, Memory, PolicyKind, StatefulPolicy};
 use s2pg::run::checkpoint::differences;
 
 const GRADIENT: [&str; 2] = ["grad/norm", "grad/snr"];
@@ -91,8 +91,7 @@ fn figures_of_the_state_are_their_definitions() {
         a: 1,
         a_prev: 1,
         features: 4,
-        hidden: 3,
-        cell: CellKind::Elman,
+        core: CoreShape::cell(CellKind::Elman, 3),
         kind: PolicyKind::Shortcut,
         head,
     };

@@ -12,7 +12,7 @@ use s2pg::algo::pair::Old;
 use s2pg::algo::{Algorithm, Ppo, ppo};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Standardiser, Tensor};
-use s2pg::policy::{Actor, ActorShape, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View};
+use s2pg::policy::{Actor, ActorShape, CoreShape, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View};
 use s2pg::train::Recall;
 
 const ACTOR: [(&str, &str); 13] = [
@@ -63,8 +63,7 @@ fn actor(case: &Case, memory: Memory, features: &str, prefix: &str) -> Actor {
         a: case.size("A"),
         a_prev: case.size("A"),
         features: case.size(features),
-        hidden: case.size("H"),
-        cell: CellKind::Gru,
+        core: CoreShape::cell(CellKind::Gru, case.size("H")),
         kind: PolicyKind::Shortcut,
         head: Head::Gaussian { std: 0.5, state_std: 0.5 },
     };
@@ -202,7 +201,7 @@ fn golden_ppo_rs_update() {
     let (n_o, n_a, n_z) = (case.size("obs"), case.size("A"), case.size("H"));
     let features = case.size("n_features_critic");
     let shape =
-        ValueShape { view: View::Observation, world: n_o, z: n_z, a_prev: n_a, features, gain: 0.01, cell: None };
+        ValueShape { view: View::Observation, world: n_o, z: n_z, a_prev: n_a, features, gain: 0.01, core: None };
     let mut value = Value::new(shape, &mut Rng::new(0, "golden"));
     case.load(value.params_mut(), "value.", &VALUE);
     let actor = actor(&case, memory, "n_features_actor", "actor.");
@@ -223,8 +222,8 @@ fn golden_ppo_bptt_update() {
         check_windows(&mut case, &data, len);
         let features = case.size("n_features_critic");
         let units = case.shape("value.rnn.weight_hh_l0")[1];
-        let cell = Some((CellKind::Gru, units));
-        let shape = ValueShape { view: View::Observation, world: n_o, z: 0, a_prev: n_a, features, gain: 0.01, cell };
+        let core = Some(CoreShape::cell(CellKind::Gru, units));
+        let shape = ValueShape { view: View::Observation, world: n_o, z: 0, a_prev: n_a, features, gain: 0.01, core };
         let mut value = Value::new(shape, &mut Rng::new(0, "golden"));
         case.load(value.params_mut(), "value.", &RECURRENT_VALUE);
         let actor = actor(&case, memory, "n_features_actor", "actor.");

@@ -9,8 +9,8 @@ use s2pg::algo::{Algorithm, Noise, Sac, Td3, sac, td3};
 use s2pg::data::{Buffer, Replay, ReplayShape, Transition};
 use s2pg::nn::{Builder, CellKind, Init, Parameters, Params, Tensor, gradient};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Critic, Dist, Extended, Head, Memory, PolicyKind, Q, QKind, QShape, StatefulPolicy,
-    View,
+    Actor, ActorShape, Context, CoreShape, Critic, Dist, Extended, Head, Memory, PolicyKind, Q, QKind, QShape,
+    StatefulPolicy, View,
 };
 use s2pg::train::Recall;
 
@@ -101,8 +101,7 @@ fn actor(case: &Case, memory: Memory, head: Head, features: &str, prefix: &str, 
         a: case.size("A"),
         a_prev: case.size("A"),
         features: case.size(features),
-        hidden: case.size("H"),
-        cell: CellKind::Gru,
+        core: CoreShape::cell(CellKind::Gru, case.size("H")),
         kind: PolicyKind::Shortcut,
         head,
     };

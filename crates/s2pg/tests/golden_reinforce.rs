@@ -10,7 +10,7 @@ use s2pg::algo::reinforce::{Optimiser, Settings, baseline};
 use s2pg::algo::{Algorithm, Reinforce};
 use s2pg::data::{Buffer, Episodes, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Tensor};
-use s2pg::policy::{Actor, ActorShape, Head, Memory, PolicyKind, StatefulPolicy};
+use s2pg::policy::{Actor, ActorShape, CoreShape, Head, Memory, PolicyKind, StatefulPolicy};
 
 /// Our parameters in the order of the recorded vectors, and the recorded ones.
 const PARAMETERS: [(&str, &str); 8] = [
@@ -44,8 +44,7 @@ fn policy(case: &Case, memory: Memory, a_prev: bool, net: &str, log_std: &str) -
         a: case.size("A"),
         a_prev: if a_prev { case.size("A") } else { 0 },
         features: case.size("n_features"),
-        hidden: case.size("H"),
-        cell: CellKind::ElmanRelu,
+        core: CoreShape::cell(CellKind::ElmanRelu, case.size("H")),
         kind: PolicyKind::Simple,
         head: Head::Gaussian { std: 1.0, state_std: 1.0 },
     };

@@ -5,8 +5,8 @@ use s2pg::algo::pair::surrogate;
 use s2pg::nn::{Activation, Linear};
 use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Steps, Tensor, gradient};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Critic, Extended, Head, Memory, PolicyKind, Q, QKind, QShape, StatefulPolicy, Value,
-    ValueShape, View,
+    Actor, ActorShape, Context, CoreShape, Critic, Extended, Head, Memory, PolicyKind, Q, QKind, QShape,
+    StatefulPolicy, Value, ValueShape, View,
 };
 
 type F = Tensor<f64>;
@@ -345,8 +345,7 @@ fn ppo_losses() {
             a,
             a_prev: a,
             features: 5,
-            hidden: 4,
-            cell,
+            core: CoreShape::cell(cell, 4),
             kind: PolicyKind::Shortcut,
             head: Head::Gaussian { std: 0.6, state_std: 0.4 },
         };
@@ -360,7 +359,7 @@ fn ppo_losses() {
             a_prev: if z > 0 { a } else { 0 },
             features: 5,
             gain: 0.01,
-            cell: None,
+            core: None,
         };
         let mut value: Value<f64> = Value::new(value, &mut rng);
         // Initial weights are tiny; these make every layer matter.
@@ -426,7 +425,7 @@ fn off_policy_losses() {
             critics.push((QKind::Encoders, View::State));
         }
         if steps > 1 {
-            critics.push((QKind::Recurrent { cell, units: 4 }, View::Observation));
+            critics.push((QKind::Recurrent { core: CoreShape::cell(cell, 4) }, View::Observation));
         }
         for (kind, view) in critics {
             let world = if view == View::State { s } else { o };
@@ -444,8 +443,15 @@ fn off_policy_losses() {
                         Head::Deterministic { low, high, scale: None, std: 0.1, state_std: 0.1 }
                     }
                 };
-                let shape =
-                    ActorShape { o, a, a_prev: a, features: 5, hidden: 4, cell, kind: PolicyKind::Shortcut, head };
+                let shape = ActorShape {
+                    o,
+                    a,
+                    a_prev: a,
+                    features: 5,
+                    core: CoreShape::cell(cell, 4),
+                    kind: PolicyKind::Shortcut,
+                    head,
+                };
                 let mut actor: Actor<f64> = Actor::new(memory, &shape, &mut rng);
                 actor.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.2 * rng.normal());
                 check(&format!("policy {name} {is_sac}"), &actor, |actor| {

@@ -15,7 +15,8 @@ use s2pg::experiment::{AlgorithmName, Estimator, Experiment};
 use s2pg::nn::{Adam, CellKind, Params, Tensor};
 use s2pg::plan::Switches;
 use s2pg::policy::{
-    Actor, ActorShape, Context, Dist, Gaussian, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View,
+    Actor, ActorShape, Context, CoreShape, Dist, Gaussian, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape,
+    View,
 };
 use s2pg::train::{AnyTrainer, Parts, TrainError, Trainer};
 use s2pg::{Rng, State, Visitor};
@@ -25,7 +26,7 @@ const PPO: &str = "ppo";
 fn small(std: f64) -> Actor {
     let head = Head::Gaussian { std, state_std: std };
     let (cell, kind) = (CellKind::Gru, PolicyKind::Shortcut);
-    let shape = ActorShape { o: 1, a: 1, a_prev: 0, features: 4, hidden: 4, cell, kind, head };
+    let shape = ActorShape { o: 1, a: 1, a_prev: 0, features: 4, core: CoreShape::cell(cell, 4), kind, head };
     Actor::new(Memory::None, &shape, &mut Rng::new(0, "policy"))
 }
 
@@ -164,10 +165,10 @@ fn a_figure_alone_ends_no_run() {
         let o = make_env().unwrap().spec().o.len();
         let head = Head::Gaussian { std: 1.0, state_std: 1.0 };
         let (cell, kind) = (CellKind::Gru, PolicyKind::Shortcut);
-        let shape = ActorShape { o, a: 1, a_prev: 0, features: 4, hidden: 4, cell, kind, head };
+        let shape = ActorShape { o, a: 1, a_prev: 0, features: 4, core: CoreShape::cell(cell, 4), kind, head };
         let policy = Actor::new(Memory::None, &shape, &mut Rng::new(0, "policy"));
         let value =
-            ValueShape { view: View::Observation, world: o, z: 0, a_prev: 0, features: 4, gain: 0.01, cell: None };
+            ValueShape { view: View::Observation, world: o, z: 0, a_prev: 0, features: 4, gain: 0.01, core: None };
         let value = Value::new(value, &mut Rng::new(0, "value"));
         let mut trainer = Trainer::new(Parts {
             algorithm: Odd { ppo: Ppo::new(policy, value, settings.clone(), 1), figure: (name, f64::INFINITY) },

@@ -9,7 +9,8 @@ use s2pg::algo::{Algorithm, Progress};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Real, Tensor, gradient};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Critic, Extended, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View,
+    Actor, ActorShape, Context, CoreShape, Critic, Extended, Head, Memory, PolicyKind, StatefulPolicy, Value,
+    ValueShape, View,
 };
 use s2pg::train::Recall;
 
@@ -21,7 +22,7 @@ const UNITS: usize = 4;
 fn actor<T: Real>(memory: Memory, cell: CellKind, spread: f64, rng: &mut Rng) -> Actor<T> {
     let head = Head::Gaussian { std: 0.6, state_std: 0.4 };
     let kind = PolicyKind::Shortcut;
-    let shape = ActorShape { o: O, a: A, a_prev: A, features: 5, hidden: UNITS, cell, kind, head };
+    let shape = ActorShape { o: O, a: A, a_prev: A, features: 5, core: CoreShape::cell(cell, UNITS), kind, head };
     let mut actor = Actor::new(memory, &shape, rng);
     actor.params_mut().data_mut().iter_mut().for_each(|x| *x += T::of(spread * rng.normal()));
     actor
@@ -169,7 +170,7 @@ fn the_first_segment_has_a_random_length() {
     let policy: Actor = {
         let head = Head::Gaussian { std: 0.6, state_std: 0.4 };
         let (cell, kind) = (CellKind::Elman, PolicyKind::Shortcut);
-        let shape = ActorShape { o: 1, a: 1, a_prev: 1, features: 2, hidden: 1, cell, kind, head };
+        let shape = ActorShape { o: 1, a: 1, a_prev: 1, features: 2, core: CoreShape::cell(cell, 1), kind, head };
         Actor::new(Memory::Segments { z: 1, len: K, drawn: 1 }, &shape, &mut Rng::new(0, "policy"))
     };
     let mut counts = [0; K];
@@ -286,7 +287,7 @@ fn segments_of_one_step_are_s2pg() {
 }
 
 fn value(z: usize, rng: &mut Rng) -> Value {
-    let shape = ValueShape { view: View::Observation, world: O, z, a_prev: A, features: 5, gain: 1.0, cell: None };
+    let shape = ValueShape { view: View::Observation, world: O, z, a_prev: A, features: 5, gain: 1.0, core: None };
     Value::new(shape, rng)
 }
 

@@ -10,7 +10,7 @@ use s2pg::algo::ppo::Settings;
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{Builder, CellKind, Init, Parameters, Standardiser, Tensor};
 use s2pg::policy::{
-    Actor, ActorShape, Critic, Dist, Extended, Gaussian, Head, Memory, PolicyKind, Value, ValueShape, View,
+    Actor, ActorShape, CoreShape, Critic, Dist, Extended, Gaussian, Head, Memory, PolicyKind, Value, ValueShape, View,
 };
 
 fn cases() -> ProptestConfig {
@@ -247,12 +247,11 @@ proptest! {
             a: A,
             a_prev: A,
             features: 4,
-            hidden: Z,
-            cell: CellKind::Gru,
+            core: CoreShape::cell(CellKind::Gru, Z),
             kind: PolicyKind::Shortcut,
             head: Head::Gaussian { std: 0.5, state_std: 0.5 },
         };
-        let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: 4, gain: 0.01, cell: None };
+        let value = ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: 4, gain: 0.01, core: None };
         let mut rng = Rng::new(seed, "networks");
         let ppo = Ppo::new(
             Actor::<f32>::new(Memory::Stochastic { z: Z }, &shape, &mut rng),

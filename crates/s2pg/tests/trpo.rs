@@ -9,7 +9,7 @@ use s2pg::algo::{Algorithm, Trpo};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params, Real, Tensor, gradient};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View, WHOLE,
+    Actor, ActorShape, Context, CoreShape, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View, WHOLE,
 };
 
 const O: usize = 3;
@@ -33,7 +33,15 @@ fn actor<T: Real>(memory: Memory, cell: CellKind, (features, hidden): (usize, us
     let head = Head::Gaussian { std: 0.6, state_std: 0.4 };
     let mut actor = Actor::new(
         memory,
-        &ActorShape { o: O, a: A, a_prev: A, features, hidden, cell, kind: PolicyKind::Shortcut, head },
+        &ActorShape {
+            o: O,
+            a: A,
+            a_prev: A,
+            features,
+            core: CoreShape::cell(cell, hidden),
+            kind: PolicyKind::Shortcut,
+            head,
+        },
         rng,
     );
     actor.params_mut().data_mut().iter_mut().for_each(|x| *x += T::of(0.3 * rng.normal()));
@@ -126,8 +134,15 @@ fn a_product_is_accurate_in_f32() {
     for (memory, cell) in memories(64).into_iter().filter(|(_, cell)| *cell == CellKind::Gru) {
         let mut rng = Rng::new(1, "f32");
         let head = Head::Gaussian { std: 0.5, state_std: 0.5 };
-        let shape =
-            ActorShape { o: O, a: A, a_prev: A, features: 128, hidden: 64, cell, kind: PolicyKind::Shortcut, head };
+        let shape = ActorShape {
+            o: O,
+            a: A,
+            a_prev: A,
+            features: 128,
+            core: CoreShape::cell(cell, 64),
+            kind: PolicyKind::Shortcut,
+            head,
+        };
         let policy: Actor<f32> = Actor::new(memory, &shape, &mut rng);
         let mut exact: Actor<f64> = Actor::new(memory, &shape, &mut rng);
         for (exact, x) in exact.params_mut().data_mut().iter_mut().zip(policy.params().data()) {
@@ -219,7 +234,7 @@ fn value(memory: Memory, rng: &mut Rng) -> Value {
         a_prev: if z > 0 || through_time { A } else { 0 },
         features: 8,
         gain: 0.01,
-        cell: through_time.then_some((CellKind::Gru, 6)),
+        core: through_time.then_some(CoreShape::cell(CellKind::Gru, 6)),
     };
     Value::new(shape, rng)
 }

@@ -4,7 +4,7 @@ use s2pg::Rng;
 use s2pg::algo::{Algorithm, Reinforce, reinforce};
 use s2pg::data::{Buffer, Episodes, RolloutShape, Transition};
 use s2pg::nn::{CellKind, Params};
-use s2pg::policy::{Actor, ActorShape, Head, Memory, PolicyKind, WHOLE};
+use s2pg::policy::{Actor, ActorShape, CoreShape, Head, Memory, PolicyKind, WHOLE};
 
 const LONGEST: usize = 6;
 
@@ -163,8 +163,7 @@ fn scores_add_up() {
             a: 1,
             a_prev: 1,
             features: 5,
-            hidden: 4,
-            cell: CellKind::Gru,
+            core: CoreShape::cell(CellKind::Gru, 4),
             kind: PolicyKind::Shortcut,
             head,
         };

@@ -20,6 +20,7 @@ use rustix::time::{ClockId, clock_gettime};
 use s2pg_lab::numbers::count;
 
 use crate::exit::Usage;
+use crate::numbers::whole;
 use crate::terminal::{duration, print};
 
 /// Arguments of `s2pg bench`.
@@ -32,7 +33,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Number of rounds; each round measures every row [default: 10, or 1 with --quick].
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_parser = whole(1..=u16::MAX))]
     repeat: Option<u16>,
     /// One round of a dozen rows, in less than a minute; with a filter, one round of the rows of that name.
     #[arg(long)]

@@ -12,8 +12,8 @@ use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape
 use s2pg::experiment::{CriticKind, Estimator, Experiment, Span, build};
 use s2pg::nn::{Activation, Adam, Builder, CellKind, Init, Linear};
 use s2pg::policy::{
-    Actor, ActorShape, Context, Critic, Extended, Head, Memory, PolicyKind, Q, QKind, QShape, StatefulPolicy, Value,
-    ValueShape, View,
+    Actor, ActorShape, Context, CoreShape, Critic, Extended, Head, Memory, PolicyKind, Q, QKind, QShape,
+    StatefulPolicy, Value, ValueShape, View,
 };
 use s2pg::train::Recall;
 use s2pg_lab::presets;
@@ -245,13 +245,12 @@ fn ppo_rs(rng: &mut Rng) -> (Actor, Value) {
         a: A,
         a_prev: A,
         features: WIDTH,
-        hidden: Z,
-        cell: CellKind::Gru,
+        core: CoreShape::cell(CellKind::Gru, Z),
         kind: PolicyKind::Shortcut,
         head: Head::Gaussian { std: 0.5, state_std: 0.5 },
     };
     let value =
-        ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: WIDTH, gain: 0.01, cell: None };
+        ValueShape { view: View::Observation, world: O, z: Z, a_prev: A, features: WIDTH, gain: 0.01, core: None };
     (Actor::new(Memory::Stochastic { z: Z }, &shape, rng), Value::new(value, rng))
 }
 
@@ -505,7 +504,7 @@ fn rltools() -> Case {
     let memory = Memory::None;
     let head = Head::Squashed { low: vec![-1.0; A], high: vec![1.0; A], std: 1.0, state_std: 1.0 };
     let (cell, kind) = (CellKind::Gru, PolicyKind::Shortcut);
-    let shape = ActorShape { o: O, a: A, a_prev: A, features: WIDTH, hidden: 1, cell, kind, head };
+    let shape = ActorShape { o: O, a: A, a_prev: A, features: WIDTH, core: CoreShape::cell(cell, 1), kind, head };
     let policy: Actor = Actor::new(memory, &shape, &mut rng);
     let kind = QKind::Plain { gain: 1.0 };
     let view = View::Observation;

@@ -31,7 +31,10 @@ fn caption(environments: &[(&str, Vec<&Group>)]) -> Vec<&'static str> {
         environments.iter().flat_map(|(_, groups)| groups).map(|group| group.summary().seeds).collect();
     let many = seeds.iter().any(|&n| n > 1);
     let mut lines = vec![match many {
-        true => "Line: mean over seeds of the return of the last 100 training episodes, whose actions are drawn.",
+        true => {
+            "Line: mean over seeds of the return of the last 100 training episodes, whose actions are drawn; a seed that \
+             is done keeps its last one."
+        }
         false => "Line: return of the last 100 training episodes, whose actions are drawn. One seed: there is no band.",
     }];
     if many {
@@ -62,12 +65,19 @@ fn panels(groups: &[&Group]) -> [Panel; 2] {
 /// Points of a drawn curve.
 const POINTS: usize = 200;
 
-/// The mean over seeds with its 95 % interval, at points that all seeds reached.
+/// The mean over seeds with its 95 % interval, up to the step that all seeds reached: where the slowest one reaches it
+/// later, the others keep the return that they had there.
 fn series(group: &Group, x: &dyn Fn(&Curve) -> Vec<f64>) -> Series {
     // A run in which no episode has ended yet has nothing to draw, and takes nothing from the others.
-    let curves = group.curves.iter().filter(|c| c.returns.iter().any(|r| r.is_finite()));
-    let curves: Vec<(Vec<f64>, &[f64])> = curves.map(|c| (x(c), &c.returns[..])).collect();
-    let end = curves.iter().filter_map(|(x, _)| x.last().copied()).fold(f64::INFINITY, f64::min);
+    let curves: Vec<&Curve> = group.curves.iter().filter(|c| c.returns.iter().any(|r| r.is_finite())).collect();
+    let all_reached = curves.iter().filter_map(|c| c.steps.last().copied()).fold(f64::INFINITY, f64::min);
+    let until = |c: &Curve| c.steps.partition_point(|step| *step <= all_reached);
+    let cut = |mut x: Vec<f64>, c: &Curve| {
+        x.truncate(until(c));
+        x
+    };
+    let curves: Vec<(Vec<f64>, &[f64])> = curves.iter().map(|c| (cut(x(c), c), &c.returns[..until(c)])).collect();
+    let end = curves.iter().filter_map(|(x, _)| x.last().copied()).fold(f64::NEG_INFINITY, f64::max);
     let name = format!("{}, {}", group.name, count(curves.len(), "seed"));
     let mut drawn = Series { name, ..Series::default() };
     if !end.is_finite() {
@@ -101,6 +111,31 @@ fn value_at(x: &[f64], y: &[f64], at: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use s2pg::experiment::Experiment;
+
+    /// Against time a line ends where the slowest seed does, and a seed that is done keeps its return; neither panel
+    /// goes beyond the step that all seeds reached.
+    #[test]
+    fn time_ends_with_the_slowest() {
+        let text = "algorithm = \"ppo\"\nestimator = \"rs\"\nsteps = 9000\n[env]\nname = \"x\"\n";
+        let curve = |seed, seconds: [f64; 3], steps: [f64; 3], returns: [f64; 3]| Curve {
+            seed,
+            seconds: seconds.into(),
+            steps: steps.into(),
+            returns: returns.into(),
+            evaluation_steps: Vec::new(),
+            deterministic: Vec::new(),
+            stochastic: Vec::new(),
+        };
+        let quick = curve(0, [1.0, 2.0, 3.0], [10.0, 20.0, 30.0], [0.0, 2.0, 9.0]);
+        let slow = curve(1, [50.0, 100.0, 150.0], [10.0, 15.0, 20.0], [0.0, 3.0, 6.0]);
+        let experiment = Experiment::parse("x", text, &[]).unwrap();
+        let group = Group { name: "x".into(), experiment, dirs: Vec::new(), curves: vec![quick, slow] };
+        let against_time = series(&group, &|c| c.seconds.clone());
+        assert_eq!((against_time.x.last(), against_time.y.last()), (Some(&150.0), Some(&4.0)));
+        let against_steps = series(&group, &|c| c.steps.clone());
+        assert_eq!((against_steps.x.last(), against_steps.y.last()), (Some(&20.0), Some(&4.0)));
+    }
 
     /// A value holds until the next one; before the first there is none, and one that is not finite is none.
     #[test]

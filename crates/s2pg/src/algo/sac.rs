@@ -33,14 +33,14 @@ settings! {
         /// Share of the way to the critics that the target networks go in an update.
         tau: f64 = 0.001, PositiveUpTo(1);
         /// Initial temperature α of the action.
-        alpha: f64 = 1.0, Positive;
+        alpha: f64 = 1.0, PositiveUpTo(1_000_000);
         /// Step size of the logarithm of the action's temperature.
         alpha_lr: Scheduled = Scheduled::Constant(3e-4), PositiveUpTo(1);
         /// Wanted entropy of the action; minus the number of its entries where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         target_entropy: Option<f64> = None, Finite;
         /// Initial temperature α_z of the next state.
-        state_alpha: f64 = 0.01, Positive;
+        state_alpha: f64 = 0.01, PositiveUpTo(1_000_000);
         /// Step size of the logarithm of the next state's temperature.
         state_alpha_lr: Scheduled = Scheduled::Constant(3e-4), PositiveUpTo(1);
         /// Wanted entropy of the next state; minus the number of its entries where not given.

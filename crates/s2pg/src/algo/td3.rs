@@ -41,15 +41,15 @@ settings! {
         /// Number of updates of the critics for each update of the policy; 1 for DDPG.
         delay: usize = 2, AtLeastOne;
         /// Standard deviation of the noise on the targets' actions, in the units of the action; 0 for DDPG.
-        smoothing: f64 = 0.2, NotNegative;
+        smoothing: f64 = 0.2, UpTo(1_000_000);
         /// Largest magnitude of the noise on the targets' actions.
-        smoothing_clip: f64 = 0.5, NotNegative;
+        smoothing_clip: f64 = 0.5, UpTo(1_000_000);
         /// Standard deviation of the noise on the targets' next states; half of `state_noise` where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
-        state_smoothing: Option<f64> = None, NotNegative;
+        state_smoothing: Option<f64> = None, UpTo(1_000_000);
         /// Largest magnitude of the noise on the targets' next states; 1.25 times `state_noise` where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
-        state_smoothing_clip: Option<f64> = None, NotNegative;
+        state_smoothing_clip: Option<f64> = None, UpTo(1_000_000);
         /// Share τ_z of a stored z' that is replaced by the z' of the present policy when the step is in a batch.
         refresh: f64 = 1.0, Fraction;
     }

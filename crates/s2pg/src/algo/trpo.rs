@@ -31,9 +31,9 @@ settings! {
         /// Weight λ of advantages over more steps (GAE).
         lambda: f64 = 0.95, Fraction;
         /// How far the policy may move in an update: the largest mean KL divergence of (a, z').
-        kl: f64 = 0.01, Positive;
+        kl: f64 = 0.01, PositiveUpTo(1_000_000);
         /// Number that is added to the diagonal of the Fisher matrix.
-        damping: f64 = 0.1, NotNegative;
+        damping: f64 = 0.1, UpTo(1_000_000);
         /// Number of iterations of conjugate gradients.
         cg_iterations: usize = 10, AtLeastOne;
         /// Factor by which a step that fails the tests of the line search is shortened.

@@ -1,19 +1,40 @@
 //! The border to an environment. Whatever an environment does, it comes back as a result that a trainer can use, or as
 //! an error that names the environment.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Env, EnvError, EnvSpec, MakeEnv, Outcome};
 use crate::rng::Rng;
 
+thread_local! {
+    /// Whether this thread is within a call whose panic becomes an error.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Tells whether this thread is within a call whose panic becomes an error, so that nothing else need be said of it. A
+/// program's panic hook can ask it.
+pub fn is_guarded() -> bool {
+    GUARDED.get()
+}
+
+/// Calls `f`; a panic in there becomes an error, which is the words of the panic on one line.
+pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+    let before = GUARDED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(f));
+    GUARDED.set(before);
+    result.map_err(|panic| {
+        let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        said.unwrap_or("it left no message").split_whitespace().collect::<Vec<_>>().join(" ")
+    })
+}
+
 /// Calls `f`, which calls `method` of the environment `env` after `steps` steps of an episode, or outside of episodes.
 /// A panic in there becomes an error with the words of the panic.
 pub(super) fn call<T>(env: &str, method: &str, steps: Option<usize>, f: impl FnOnce() -> T) -> Result<T, EnvError> {
     // After a panic the environment is not relied on: the run stops with the error.
-    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| {
-        let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-        let what = said.unwrap_or("it left no message").split_whitespace().collect::<Vec<_>>().join(" ");
+    caught(f).map_err(|what| {
         let at = steps.map_or(String::new(), |steps| format!(" at step {steps} of the episode"));
         EnvError::Failed { env: env.into(), place: format!("`{method}`{at}"), what }
     })

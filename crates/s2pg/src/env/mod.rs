@@ -18,8 +18,8 @@ mod wrappers;
 
 pub use check::{Check, check_env};
 pub use entry::Entry;
-pub(crate) use guard::Guard;
-pub use guard::{make_guarded, of_one_kind};
+pub(crate) use guard::{Guard, caught};
+pub use guard::{is_guarded, make_guarded, of_one_kind};
 pub use options::{Options, check_options};
 pub use registry::Registry;
 pub use sensors::Sensors;

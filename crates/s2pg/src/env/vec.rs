@@ -360,12 +360,6 @@ impl VecEnv {
         Ok(())
     }
 
-    /// Abandons the running episodes in the middle of a run and starts new ones, as [`Self::reset_all`] does: the
-    /// generators go on, and the counters keep their values.
-    pub fn restart(&mut self) -> Result<(), EnvError> {
-        self.reset_all()
-    }
-
     /// Takes one step in every environment with `actions`, [n, n_a].
     ///
     /// An unstable step ends its episode and is counted. An error is a fault of an environment, or
@@ -743,10 +737,10 @@ mod tests {
 
     /// Running episodes can be abandoned: every environment starts again and nothing is reported.
     #[test]
-    fn a_restart_abandons_the_running_episodes() {
+    fn a_reset_abandons_the_running_episodes() {
         let mut envs = make("TMaze-v0", 3, 0, 2);
         (0..4).for_each(|_| drop(envs.step(&[0.0; 3]).unwrap().clone()));
-        envs.restart().unwrap();
+        envs.reset_all().unwrap();
         assert!(envs.o().chunks(3).all(|o| o[0] != 0.0 && o[2] == 0.0));
         for t in 1..=11 {
             assert_eq!(envs.step(&[0.5; 3]).unwrap().episodes.len(), if t == 11 { 3 } else { 0 });

@@ -35,19 +35,21 @@ pub fn build(
     registry: Arc<Registry>,
     threads: usize,
 ) -> Result<Box<dyn AnyTrainer>, BuildError> {
-    let (make_env, spec) = of_one_kind(&experiment.env.name, experiment.make_env(registry))?;
-    let mut plan = experiment.plan(spec, threads);
+    let (make_env, spec) = of_one_kind(&experiment.env.name, experiment.make_env(Arc::clone(&registry)))?;
+    let mut plan = experiment.plan(spec, &registry, threads)?;
     // Memory is asked for before anything is made: what the system cannot give would end the process.
     experiment.reserve(&mut plan, &make_env)?;
+    plan.check_core()?;
     experiment.training(&plan, make_env)
 }
 
 /// Makes the untrained player of an experiment, and a function that makes environments for the player. No training is
 /// built: no critic, no optimiser, no buffer.
 pub fn player(experiment: &Experiment, registry: Arc<Registry>) -> Result<(Player, MakeEnv), BuildError> {
-    let (make_env, spec) = of_one_kind(&experiment.env.name, experiment.make_env(registry))?;
-    let mut plan = experiment.plan(spec, 1);
+    let (make_env, spec) = of_one_kind(&experiment.env.name, experiment.make_env(Arc::clone(&registry)))?;
+    let mut plan = experiment.plan(spec, &registry, 1)?;
     plan.reserve(&Demand { learning: None, batch: ("", 0), episodes: 1, env: 0 })?;
+    plan.check_core()?;
     Ok((Player::untrained(experiment.policy(&plan)?, &plan.spec, experiment.standardise), make_env))
 }
 
@@ -64,15 +66,20 @@ impl Experiment {
 
     /// Returns the deviations of the published code that a run of this experiment repeats.
     pub fn deviations(&self) -> Switches {
-        self.switches.decide(self.compat, self.memory(), self.algorithm.row().published)
+        // Of the memory its kind decides, and not its size.
+        self.switches.decide(self.compat, self.estimator.memory(1), self.algorithm.row().published)
     }
 
-    fn plan(&self, spec: EnvSpec, threads: usize) -> Plan {
-        Plan {
-            budget: Budget::new(&spec.name),
+    fn plan(&self, spec: EnvSpec, registry: &Registry, threads: usize) -> Result<Plan, PlanError> {
+        let (core, budget) = (self.network.core(registry)?, Budget::new(&spec.name));
+        let has_state = self.estimator.memory(1).is_recurrent();
+        let state = if has_state { self.network.state_size(core, &budget)? } else { 0 };
+        Ok(Plan {
+            budget,
             spec,
-            memory: self.memory(),
+            memory: self.memory(state),
             network: self.network.clone(),
+            core,
             critic: self.critic,
             oracle: self.estimator == Estimator::Oracle,
             parallel: self.env.parallel,
@@ -80,7 +87,7 @@ impl Experiment {
             seed: self.seed,
             diagnostics: self.diagnostics,
             switches: self.deviations(),
-        }
+        })
     }
 
     /// Adds to the budget of a plan what a training takes beside its buffer, or refuses the experiment.
@@ -233,7 +240,7 @@ mod tests {
         for estimator in ["rs", "bptt:4", "window:3", "vanilla"] {
             let experiment = parse("ppo", estimator, &[]).unwrap();
             let spec = experiment.make_env(Arc::new(Registry::new()))().unwrap().spec().clone();
-            let mut plan = experiment.plan(spec, 1);
+            let mut plan = experiment.plan(spec, &Registry::new(), 1).unwrap();
             for critic in [View::Observation, View::State] {
                 plan.critic = critic;
                 let made = [

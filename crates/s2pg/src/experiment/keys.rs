@@ -239,9 +239,9 @@ impl Experiment {
         flat("", &self.to_toml().parse().expect("an experiment is TOML"))
     }
 
-    /// Returns what the policy remembers.
-    pub fn memory(&self) -> Memory {
-        let memory = self.estimator.memory(self.network.core().state_size());
+    /// Returns what the policy remembers, with a state of `state` entries.
+    pub(super) fn memory(&self, state: usize) -> Memory {
+        let memory = self.estimator.memory(state);
         match (self.network.drawn, memory) {
             (Some(drawn), Memory::Stochastic { z }) if drawn < z => Memory::Segments { z, len: 1, drawn },
             (Some(drawn), Memory::Segments { z, len, drawn: 1.. }) => Memory::Segments { z, len, drawn: drawn.min(z) },
@@ -256,7 +256,7 @@ impl Experiment {
         self.network.limits()?;
         self.evaluation.limits()?;
         self.checkpoint.limits()?;
-        if self.algorithm.is_off_policy() && self.memory().segment().is_some() {
+        if self.algorithm.is_off_policy() && (self.estimator.has_segments() || self.network.drawn.is_some()) {
             let key = if self.estimator.has_segments() { "estimator" } else { "network.drawn" };
             return Err(format!(
                 "`{key}` cuts episodes into segments, which {} with its replay buffer does not do; choose the estimator \

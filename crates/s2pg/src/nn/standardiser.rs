@@ -33,9 +33,7 @@ impl Standardiser {
 
     /// Replaces the observation `o` by its standardised form; the statistics stay as they are.
     pub fn apply<T: Real>(&self, o: &mut [T]) {
-        for ((o, mean), sum) in o.iter_mut().zip(&self.mean).zip(&self.sum) {
-            *o = T::of(((o.f64() - mean) / (sum / self.n).sqrt()).clamp(-10.0, 10.0));
-        }
+        standardise(o, &self.mean, self.deviations());
     }
 
     /// The running mean of each entry.
@@ -45,11 +43,13 @@ impl Standardiser {
 
     /// The running standard deviation of each entry.
     pub fn std(&self) -> Vec<f64> {
-        self.sum.iter().map(|sum| (sum / self.n).sqrt()).collect()
+        self.deviations().collect()
     }
-}
 
-impl Standardiser {
+    fn deviations(&self) -> impl Iterator<Item = f64> {
+        self.sum.iter().map(|sum| (sum / self.n).sqrt())
+    }
+
     /// Returns the statistics as they are now, for many observations.
     pub fn frozen(&self) -> Frozen {
         Frozen { mean: self.mean.clone(), std: self.std() }
@@ -66,9 +66,14 @@ pub struct Frozen {
 impl Frozen {
     /// Replaces the observation `o` by its standardised form, to the bit as [`Standardiser::apply`] does.
     pub fn apply<T: Real>(&self, o: &mut [T]) {
-        for ((o, mean), std) in o.iter_mut().zip(&self.mean).zip(&self.std) {
-            *o = T::of(((o.f64() - mean) / std).clamp(-10.0, 10.0));
-        }
+        standardise(o, &self.mean, self.std.iter().copied());
+    }
+}
+
+/// Replaces the observation `o` by its standardised form.
+fn standardise<T: Real>(o: &mut [T], mean: &[f64], std: impl Iterator<Item = f64>) {
+    for ((o, mean), std) in o.iter_mut().zip(mean).zip(std) {
+        *o = T::of(((o.f64() - mean) / std).clamp(-10.0, 10.0));
     }
 }
 

@@ -5,6 +5,7 @@
 //! what kind of memory the policy has, or what the environment is.
 
 mod budget;
+mod cores;
 mod free_memory;
 pub(crate) mod keys;
 mod network;
@@ -22,7 +23,7 @@ pub use switches::{Compat, Published, SwitchSettings, Switches, When};
 use crate::data::{Episodes, Replay, ReplayShape, Rollout, RolloutShape};
 use crate::env::EnvSpec;
 use crate::nn::Size;
-use crate::policy::{Actor, ActorShape, Head, LOG_STD, Memory, Q, QKind, QShape, Value, ValueShape, View};
+use crate::policy::{Actor, ActorShape, CoreShape, Head, LOG_STD, Memory, Q, QKind, QShape, Value, ValueShape, View};
 use crate::rng::Rng;
 
 /// The sizes of a run, and all choices from which its policy, critics and buffers are made.
@@ -34,6 +35,8 @@ pub struct Plan {
     pub memory: Memory,
     /// Sizes and start values of the networks.
     pub network: NetworkSettings,
+    /// What policies and critics with a state remember with.
+    pub core: CoreShape,
     /// The view of the world that the critic sees.
     pub critic: View,
     /// Whether the policy sees the privileged state, so that policy and critic see the same numbers.
@@ -77,8 +80,7 @@ impl Plan {
             a: self.actions(),
             a_prev: self.actions(),
             features: network.features,
-            hidden: network.hidden,
-            cell: network.cell,
+            core: self.core,
             kind: network.policy,
             head,
         }
@@ -130,11 +132,11 @@ impl Plan {
     }
 
     /// Refuses wanted entropies `[a, z']` of a squashed policy, each with its key, that are above all that draws can
-    /// have: ln 2 for each number that is squashed to [-1, 1], and that of the widest Gaussian for each number of an
-    /// LSTM's cell state, which is not squashed.
+    /// have: ln 2 for each number that is squashed to [-1, 1], and that of the widest Gaussian for each number that is
+    /// not squashed, as of an LSTM's cell state.
     pub fn check_entropies(&self, wanted: [(&str, Option<f64>); 2]) -> Result<(), PlanError> {
         let (n_a, n_z) = self.drawn();
-        let squashed = n_z.min(self.network.hidden);
+        let squashed = if n_z > 0 { self.core.bounded() } else { 0 };
         let of_unit = 0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E).ln();
         let (narrowest, widest) = (of_unit + LOG_STD.0, of_unit + LOG_STD.1);
         let most =
@@ -159,8 +161,8 @@ impl Plan {
     }
 
     /// Makes the value function of an on-policy algorithm. A critic of the privileged state needs no memory. A critic
-    /// of the observation has the kind of memory that the policy has: it reads z, or the window, or it has a recurrent
-    /// cell of its own.
+    /// of the observation has the kind of memory that the policy has: it reads z, or the window, or it has a core of
+    /// its own.
     pub fn value(&self) -> Value {
         Value::new(self.value_shape(), &mut Rng::new(self.seed, "value"))
     }
@@ -177,7 +179,7 @@ impl Plan {
             a_prev: if z > 0 || through_time { self.actions() } else { 0 },
             features: network.critic_features,
             gain: network.value_gain,
-            cell: through_time.then_some((network.cell, network.hidden)),
+            core: through_time.then_some(self.core),
         }
     }
 
@@ -225,7 +227,7 @@ impl Plan {
             features: network.critic_features,
             kind: match (encoders, through_time) {
                 (true, _) => QKind::Encoders,
-                (_, true) => QKind::Recurrent { cell: network.cell, units: network.hidden },
+                (_, true) => QKind::Recurrent { core: self.core },
                 _ => QKind::Plain { gain },
             },
         }
@@ -292,6 +294,11 @@ impl Plan {
     pub(crate) fn sizes(&self) -> [Size; 3] {
         let policy = Actor::<f32>::size(self.memory, &self.actor_shape(self.gaussian()));
         [policy, Value::<f32>::size(&self.value_shape()), Q::<f32>::size(&self.q_shape(1.0))]
+    }
+
+    /// Refuses a core that a program has added where its steps do not fit: it is made, and takes a few.
+    pub fn check_core(&self) -> Result<(), PlanError> {
+        if self.memory.is_recurrent() { self.network.check_steps(self.core) } else { Ok(()) }
     }
 
     /// Adds networks with their optimisers, what a batch computes, environments and evaluations to the budget of the

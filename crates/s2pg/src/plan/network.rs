@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::keys::{Value, table};
-use crate::nn::CellKind;
-use crate::policy::{CoreShape, PolicyKind};
+use crate::policy::PolicyKind;
 
 /// How a critic of the extended process is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,10 +25,11 @@ table! {
         features: usize = 128, AtLeastOne;
         /// Width of the hidden layers of the critic.
         critic_features: usize = 128, AtLeastOne;
-        /// Units of the recurrent cell.
+        /// Units of what a policy with a state remembers with.
         hidden: usize = 128, AtLeastOne;
-        /// Kind of the recurrent cell.
-        cell: CellKind = CellKind::Gru, Any;
+        /// What a policy with a state remembers with: a recurrent cell (`elman`, `elmanrelu`, `gru` or `lstm`), or a
+        /// core that the program adds under a name of its own; `s2pg algos` lists the names.
+        cell: String = "gru".into(), Any;
         /// Initial standard deviation of the action; for SAC, before squashing. TD3 reads `td3.noise` instead.
         std: f64 = 0.5, PositiveUpTo(7);
         /// Initial standard deviation of the next state z'; for SAC, before squashing. TD3 reads `td3.state_noise`
@@ -53,12 +53,4 @@ table! {
 }
 
 impl Value for PolicyKind {}
-impl Value for CellKind {}
 impl Value for CriticKind {}
-
-impl NetworkSettings {
-    /// Returns what a policy with a state remembers with.
-    pub fn core(&self) -> CoreShape {
-        CoreShape::Cell { kind: self.cell, units: self.hidden }
-    }
-}

@@ -64,7 +64,9 @@ pub struct Run {
     events: EventFile,
     times: Table,
     checkpoints: Checkpoints,
+    /// Seconds of work before this process, and up to the last row of time.csv.
     seconds_before: f64,
+    seconds: f64,
     failures: usize,
     /// Whether the evaluation after the last step is still to come.
     owes_evaluation: bool,
@@ -224,6 +226,7 @@ impl Run {
             times,
             checkpoints,
             seconds_before,
+            seconds: seconds_before,
             failures: 0,
             owes_evaluation: owes && experiment.evaluation.every > 0,
             saved,
@@ -270,9 +273,10 @@ impl Run {
         self.training.steps()
     }
 
-    /// Returns the seconds of work on this run before this process.
-    pub fn seconds_before(&self) -> f64 {
-        self.seconds_before
+    /// Returns the seconds of work on this run, up to the last row of time.csv: whoever asks a finished run again is
+    /// told the same.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
     }
 
     /// Returns the training of the run.
@@ -366,6 +370,7 @@ impl Run {
     /// Writes the row of an update.
     fn log(&mut self, metrics: &[(&str, f64)], seconds: f64, wall_time: f64) {
         self.iterations += 1;
+        self.seconds = seconds;
         let steps = self.training.steps();
         let mut cells = vec![("time/total_timesteps", steps as f64), ("time/iterations", self.iterations as f64)];
         cells.extend(self.training.episodes().means());

@@ -35,7 +35,7 @@ impl Table {
     /// and written with the next row or by [`sync`](Self::sync).
     ///
     /// Where the first row that is added to an older file has other names than the file, the file is set aside as
-    /// `<name>.former`, and a new one begins.
+    /// `<name>.former`, and a new one begins. Where that fails, this row is lost, and the next one tries again.
     pub fn row<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, f64)>) -> io::Result<()> {
         let given: Vec<(&str, f64)> = cells.into_iter().collect();
         let are_ours = self.columns.iter().map(String::as_str).eq(given.iter().map(|cell| cell.0));

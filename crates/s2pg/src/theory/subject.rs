@@ -3,7 +3,7 @@
 use super::estimators::Jacobians;
 use super::linear_gaussian::LinearGaussian;
 use crate::nn::{Activation, Builder, CellKind, Init, Linear, Parameters, Params, Tensor};
-use crate::policy::{Actor, ActorShape, Context, Dist, Gaussian, Head, Memory, PolicyKind, StatefulPolicy};
+use crate::policy::{Actor, ActorShape, Context, CoreShape, Dist, Gaussian, Head, Memory, PolicyKind, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -93,7 +93,8 @@ impl Subject {
         let (n_o, n_a) = shape.sizes;
         let head = Head::Gaussian { std: shape.std, state_std: shape.state_std };
         let (features, hidden, kind) = (shape.features, shape.hidden, PolicyKind::Shortcut);
-        let actor = ActorShape { o: n_o, a: n_a, a_prev: n_a, features, hidden, cell, kind, head };
+        let actor =
+            ActorShape { o: n_o, a: n_a, a_prev: n_a, features, core: CoreShape::cell(cell, hidden), kind, head };
         let mut actor = Actor::<f64>::new(memory, &actor, rng);
         // The published start values are twenty times smaller; with these, neither memory nor observation would matter.
         for name in ["embed_o.weight", "embed_a.weight", "shortcut.weight", "head.weight"] {
@@ -277,7 +278,8 @@ mod tests {
             for hidden in [8, 128] {
                 let head = Head::Gaussian { std: 0.5, state_std: 0.5 };
                 let kind = PolicyKind::Shortcut;
-                let actor = ActorShape { o: 1, a: 1, a_prev: 1, features: 8, hidden, cell, kind, head };
+                let actor =
+                    ActorShape { o: 1, a: 1, a_prev: 1, features: 8, core: CoreShape::cell(cell, hidden), kind, head };
                 let memory = Memory::Stochastic { z: cell.state_size(hidden) };
                 let actor = Actor::<f64>::new(memory, &actor, &mut Rng::new(0, "policy"));
                 let subject = Subject { policy: Policy::Actor(Box::new(actor)), trained: Vec::new() };

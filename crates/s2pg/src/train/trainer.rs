@@ -283,7 +283,7 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
     }
 
     fn restart(&mut self) -> Result<(), EnvError> {
-        self.env.restart()?;
+        self.env.reset_all()?;
         self.o.copy_from_slice(self.env.o());
         self.s.copy_from_slice(self.env.s());
         self.take_first_views();

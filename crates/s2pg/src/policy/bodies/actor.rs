@@ -2,7 +2,7 @@
 
 use super::core::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
-use crate::nn::{Activation, Builder, CellKind, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
+use crate::nn::{Activation, Builder, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
 use crate::policy::{Bounds, Context, Dist, Gaussian, LOG_STD, Memory, StatefulPolicy, Support};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -72,10 +72,8 @@ pub struct ActorShape {
     pub a_prev: usize,
     /// Width of each embedding or hidden layer.
     pub features: usize,
-    /// Units of the recurrent cell.
-    pub hidden: usize,
-    /// Kind of the recurrent cell.
-    pub cell: CellKind,
+    /// What the policy remembers with, where it carries a state.
+    pub core: CoreShape,
     /// Kind of network, where the policy carries a state.
     pub kind: PolicyKind,
     /// What the outputs of the network mean.
@@ -116,7 +114,7 @@ pub struct Actor<T: Real = f32> {
 
 impl<T: Real> Actor<T> {
     /// Makes a policy with the memory `memory`; its parameters are drawn from `rng`. Panics where the state of the
-    /// memory and the state of the cell differ in size.
+    /// memory and the state of the core differ in size.
     pub fn new(memory: Memory, shape: &ActorShape, rng: &mut Rng) -> Self {
         let a = shape.a;
         let mut b = Builder::new(rng);
@@ -168,12 +166,12 @@ impl<T: Real> Actor<T> {
                 a: shape.a_prev,
                 around: if simple { 0 } else { shape.o },
                 features: f,
-                core: CoreShape::Cell { kind: shape.cell, units: shape.hidden },
+                core: shape.core,
                 init,
                 joint: simple,
             };
             let trunk = Trunk::new(b, &trunk);
-            assert_eq!(memory.state(), trunk.state_size(), "the state of the cell is the state of the policy");
+            assert_eq!(memory.state(), trunk.state_size(), "the state of the core is the state of the policy");
             let hidden =
                 (squashed && !simple).then(|| Linear::new(b, "hidden", trunk.width(), f, Activation::Relu, init));
             let inputs = if hidden.is_some() { f } else { trunk.width() };
@@ -190,8 +188,11 @@ impl<T: Real> Actor<T> {
             let sizes = [memory.window() * shape.o, f, f, outputs];
             Body::Plain(Mlp::new(b, &sizes, Activation::Relu, &inits))
         };
-        // An LSTM's cell state has no range.
-        let bounded = Bounds::unit(if z > 0 { shape.hidden } else { 0 });
+        // What the core has no range for, such as an LSTM's cell state, has none.
+        let bounded = Bounds::unit(match &body {
+            Body::Recurrent { trunk, .. } if z > 0 => trunk.bounded(),
+            _ => 0,
+        });
         let output = match &shape.head {
             Head::Gaussian { .. } => Output::Gaussian { log_std: b.held("log_std", a + z, 0.0, LOG_STD) },
             Head::Squashed { low, high, .. } => Output::Squashed { a: Bounds::new(low, high), z: bounded },

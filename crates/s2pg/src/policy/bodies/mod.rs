@@ -7,7 +7,7 @@ mod trunk;
 mod value;
 
 pub use actor::{Actor, ActorShape, Head, PolicyKind};
-pub use core::{Core, CoreShape};
+pub use core::{Core, CoreShape, MakeCore, OwnCore};
 pub use q::{Q, QKind, QShape};
 pub use trunk::{Trunk, TrunkShape};
 pub use value::{Value, ValueShape, View};

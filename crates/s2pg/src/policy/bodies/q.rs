@@ -3,7 +3,7 @@
 use super::core::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
 use super::value::View;
-use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
+use crate::nn::{Activation, Builder, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
 use crate::policy::{Context, Critic, Extended};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -22,10 +22,8 @@ pub enum QKind {
     /// A recurrent network over the window of observations, for a critic without privileged state beside a policy that
     /// is trained through time. The state of the network is zero before each window.
     Recurrent {
-        /// Kind of the recurrent cell.
-        cell: CellKind,
-        /// Units of the recurrent cell.
-        units: usize,
+        /// What the network remembers with.
+        core: CoreShape,
     },
 }
 
@@ -99,9 +97,8 @@ impl<T: Real> Q<T> {
                     joint: encoder("joint", [f / 2, f / 2, 1]),
                 }
             }
-            QKind::Recurrent { cell, units } => {
+            QKind::Recurrent { core } => {
                 let init = Init::Xavier(RELU_GAIN);
-                let core = CoreShape::Cell { kind: cell, units };
                 let shape = TrunkShape { o: world, a, around: world + a, features: f, core, init, joint: false };
                 let trunk = Trunk::new(b, &shape);
                 let inits = [init, Init::Xavier(1.0)];

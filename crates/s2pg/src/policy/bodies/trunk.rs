@@ -67,6 +67,11 @@ impl<T: Real> Trunk<T> {
         self.core.state_size()
     }
 
+    /// Returns the number of entries of the core's state that have the range [-1, 1] where an algorithm has ranges.
+    pub fn bounded(&self) -> usize {
+        self.core.bounded()
+    }
+
     /// Returns the width of the trunk's features.
     pub fn width(&self) -> usize {
         self.width

@@ -2,7 +2,7 @@
 
 use super::core::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
-use crate::nn::{Activation, Builder, CellKind, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
+use crate::nn::{Activation, Builder, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
 use crate::policy::{Context, Critic, Extended};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
@@ -32,9 +32,8 @@ pub struct ValueShape {
     pub features: usize,
     /// Gain of the initial weights of a critic that reads one step; 0.01 as published.
     pub gain: f64,
-    /// Kind and units of the critic's own recurrent cell, whose state is zero before each window; None for a critic
-    /// that reads one step.
-    pub cell: Option<(CellKind, usize)>,
+    /// What the critic remembers with, whose state is zero before each window; None for a critic that reads one step.
+    pub core: Option<CoreShape>,
 }
 
 /// The layers of a [`Value`].
@@ -71,8 +70,8 @@ impl<T: Real> Value<T> {
 
     fn layers(b: &mut Builder<'_, T>, shape: &ValueShape) -> Layers<T> {
         let (world, f) = (shape.world, shape.features);
-        if let Some((kind, units)) = shape.cell {
-            let (core, init) = (CoreShape::Cell { kind, units }, Init::Xavier(RELU_GAIN));
+        if let Some(core) = shape.core {
+            let init = Init::Xavier(RELU_GAIN);
             let shape = TrunkShape { o: world, a: shape.a_prev, around: world, features: f, core, init, joint: false };
             let trunk = Trunk::new(b, &shape);
             let head = b.scope("head", |b| Mlp::new(b, &[trunk.width(), f, 1], Activation::Relu, &[init; 2]));

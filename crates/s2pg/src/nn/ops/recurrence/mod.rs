@@ -41,15 +41,25 @@ impl Shape {
 
 /// Makes one type of all cells.
 macro_rules! cells {
-    ($($(#[$doc:meta])* $name:ident = $file:ident::$cell:ident),* $(,)?) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $file:ident::$cell:ident),* $(,)?) => {
         /// Which recurrent cell.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "lowercase")]
         pub enum CellKind {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl CellKind {
+            /// All cells.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// One line about the cell.
+            pub fn about(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim().trim_end_matches('.'),)*
+                }
+            }
+
             fn shape(self) -> Shape {
                 match self {
                     $(Self::$name => Shape::of::<$file::$cell>(),)*
@@ -103,6 +113,11 @@ cells! {
 }
 
 impl CellKind {
+    /// The name of the cell, as experiments write it.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
     /// Rows of the weights of a cell, for each unit.
     pub(in crate::nn) fn gates(self) -> usize {
         self.shape().gates
@@ -132,7 +147,7 @@ pub enum Steps {
 
 impl Steps {
     /// Returns the rows of each step, of `all` rows of `sequences` sequences. Panics where the numbers do not fit.
-    fn ranges(&self, all: usize, sequences: usize) -> Vec<Range<usize>> {
+    pub fn ranges(&self, all: usize, sequences: usize) -> Vec<Range<usize>> {
         let counts = match self {
             Self::All | Self::From(_) => vec![sequences; all / sequences.max(1)],
             Self::Packed(counts) => counts.to_vec(),
@@ -148,7 +163,7 @@ impl Steps {
     }
 
     /// Returns the sequences that have not started at step t.
-    fn waiting(&self, t: usize) -> impl Iterator<Item = usize> {
+    pub fn waiting(&self, t: usize) -> impl Iterator<Item = usize> {
         let starts = if let Self::From(starts) = self { &starts[..] } else { &[] };
         starts.iter().enumerate().filter(move |(_, start)| **start > t).map(|(i, _)| i)
     }
