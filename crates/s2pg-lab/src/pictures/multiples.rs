@@ -82,14 +82,15 @@ pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Sm
     canvas.width = canvas.width.max(text_width(title, 16.0) + LEFT + GAP[0]);
     canvas.text([LEFT, 30.0], 16.0, Anchor::Start, INK, title);
 
-    // Each name once, measured ones before computed ones.
+    // Each name once, measured ones before computed ones, and those on top first.
     let mut keys: Vec<&Line> = Vec::new();
     for curve in curves() {
         if !keys.iter().any(|key| key.name == curve.name) {
             keys.push(curve);
         }
     }
-    keys.sort_by_key(|key| (key.faint, key.colour));
+    keys.reverse();
+    keys.sort_by_key(|key| key.faint);
     let (mut at, mut top) = (LEFT, 56.0);
     for key in keys {
         let step = 34.0 + text_width(&key.name, TEXT) + 24.0;
