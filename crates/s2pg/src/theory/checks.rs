@@ -600,7 +600,7 @@ fn segments_variance(effort: &Effort) -> Vec<Check> {
             checks.push(Check::near(what, known, bound(length), 1e-12 * known));
         }
         let memory = |horizon| c.delta_segments(Segments::of(5), horizon);
-        let what = format!("the memory's part of the bound of rs:5, T = 2000 over 20, Z = {z}");
+        let what = format!("bound of rs:5, part of the memory, T = 2000 / 20, Z = {z}");
         checks.push(Check::near(what, 100.0, memory(2000) / memory(20), 1e-9));
     }
     checks
