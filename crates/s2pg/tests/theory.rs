@@ -215,8 +215,8 @@ fn variances(kind: Kind, hidden: usize, z: f64, horizon: usize) -> [(f64, f64); 
 }
 
 /// On the bounded task, with a linear memory, BPTT's variance is about linear in the horizon at Z = 0.5 and exponential
-/// at Z = 1.3, S2PG's and that of segments about linear at both, and all are below their bounds; with a saturating unit BPTT's does not
-/// explode, though its bound does.
+/// at Z = 1.3, S2PG's and that of segments about linear at both, and all are below their bounds; with a saturating unit
+/// BPTT's does not explode, though its bound does.
 #[test]
 fn variance_against_the_horizon() {
     // From an independent trial of 6,000 trajectories, to about 15 %.

@@ -521,8 +521,8 @@ fn segments_gradient(effort: &Effort) -> Vec<Check> {
     checks
 }
 
-/// Judges mutants of the estimate of segments, where the memory's noise is large: the scores of draws are then small, and
-/// a mistake in them is seen.
+/// Judges mutants of the estimate of segments, where the memory's noise is large: the scores of draws are then small,
+/// and a mistake in them is seen.
 fn mutants_of_segments(effort: &Effort) -> Vec<Check> {
     let task = LinearGaussian { upsilon: 0.36, segments: Segments::of(2), ..Default::default() };
     let truth = task.objective(THETA, HORIZON).1;

@@ -2,8 +2,8 @@
 //! estimators of that gradient from sampled trajectories.
 //!
 //! The state is s' = A s + B a + w, the observation o = s + v, and the reward r = -(Q s² + R a²). The policy is a ~
-//! N(W_a o + U_a z, Σ) and z' ~ N(W_z o + U_z z, Υ) with z_0 = 0. Where the memory is drawn at the ends of segments only, z' = W_z o + U_z z inside of
-//! them. All numbers are f64.
+//! N(W_a o + U_a z, Σ) and z' ~ N(W_z o + U_z z, Υ) with z_0 = 0. Where the memory is drawn at the ends of segments
+//! only, z' = W_z o + U_z z inside of them. All numbers are f64.
 
 use std::ops::{Add, Mul, Sub};
 
@@ -240,7 +240,8 @@ impl LinearGaussian {
 
     /// Solves the task with an infinite horizon: value, discounted second moment, objective and gradient.
     ///
-    /// The memory is drawn at every step, whatever the segments are. The map M ↦ γ Φ M Φ' of the policy's closed loop must contract; otherwise the numbers are not finite.
+    /// The memory is drawn at every step, whatever the segments are. The map M ↦ γ Φ M Φ' of the policy's closed loop
+    /// must contract; otherwise the numbers are not finite.
     pub fn stationary(&self, theta: Theta) -> Stationary {
         let (phi, cost, noise) = self.closed_loop(theta);
         let gamma = self.gamma;

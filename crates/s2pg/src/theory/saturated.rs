@@ -2,7 +2,8 @@
 //!
 //! The task is s_0 ~ U(-1, 1), s' = tanh(0.9 s + 0.5 tanh a), r = -s'² (the state that is reached), and γ = 0.99. The
 //! policy is a ~ N(0.3 s + 0.5 tanh z, 0.25) and η = 0.4 s + Z tanh z, with z' ~ N(η, 0.25) at the ends of segments and
-//! z' = η inside of them: segments of one step are S2PG's, a single one is BPTT's. All four weights of the policy are trained.
+//! z' = η inside of them: segments of one step are S2PG's, a single one is BPTT's. All four weights of the policy are
+//! trained.
 
 use super::bounds::Constants;
 use super::monte_carlo::monte_carlo;
@@ -81,7 +82,8 @@ impl Saturated {
         sum.map(|x| x * g)
     }
 
-    /// Estimates the variance of one trajectory's estimate from `n` trajectories. `streams` are the seed and the number of threads.
+    /// Estimates the variance of one trajectory's estimate from `n` trajectories. `streams` are the seed and the number
+    /// of threads.
     pub fn variance(&self, horizon: usize, segments: Segments, n: usize, streams: (u64, usize)) -> Trace {
         let draw = |(): &mut (), rng: &mut Rng| {
             let [a, b, c, d] = self.estimate(horizon, segments, rng);

@@ -27,9 +27,9 @@ struct Rolled {
 }
 
 impl Study {
-    /// Makes the policy and rolls it out in the worlds that `make` makes, once with each of `all` segments. `linear` is the task where that is the
-    /// linear-Gaussian task: the exact gradients of a policy of one linear unit are known there. An error is an error
-    /// of a world.
+    /// Makes the policy and rolls it out in the worlds that `make` makes, once with each of `all` segments. `linear` is
+    /// the task where that is the linear-Gaussian task: the exact gradients of a policy of one linear unit are known
+    /// there. An error is an error of a world.
     pub fn new(
         shape: &SubjectShape,
         make: MakeWorld,
