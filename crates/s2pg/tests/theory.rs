@@ -93,7 +93,7 @@ fn scores_of_every_policy() {
 /// of the family, and each mutant is beyond 6 standard errors.
 #[test]
 fn segments_are_unbiased_and_mutants_are_seen() {
-    holds("Segments, gradient", 4_000_000, (77, 3));
+    holds("Segments, gradient", 4_000_000, (84, 4));
 }
 
 /// BPTT that is cut at the ends of segments is biased, and is BPTT where segments are as long as the trajectory.

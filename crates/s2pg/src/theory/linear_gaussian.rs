@@ -190,35 +190,37 @@ impl LinearGaussian {
     /// actions, and of z' where it was drawn, times the return. The derivative of the memory goes back to the start of
     /// the segment, which is data.
     pub fn rs(&self, theta: Theta, path: &[Moment]) -> Theta {
-        self.in_segments(theta, path, |t| self.segments.draws(t, path.len()))
+        let g = self.discounted(path);
+        self.weighted(theta, path, |_| [g, g])
     }
 
     /// Returns the estimate of BPTT that is cut at the ends of segments, called `tbptt:K`: each segment starts from the
     /// memory that was computed, as data, and nothing is drawn.
     pub fn tbptt(&self, theta: Theta, path: &[Moment]) -> Theta {
-        self.in_segments(theta, path, |_| false)
+        let g = self.discounted(path);
+        self.weighted(theta, path, |_| [g, 0.0])
     }
 
-    /// Returns the sum of the scores of one trajectory times its return: of its actions, and of z' at the steps that
-    /// are `priced`. The derivative of the memory goes back to the start of the segment.
-    fn in_segments(&self, theta: Theta, path: &[Moment], priced: impl Fn(usize) -> bool) -> Theta {
+    /// Returns the weighted sum of the scores of one trajectory. `weights` returns for a step the weight of the
+    /// action's score, and the weight of the score of z' where z' was drawn.
+    pub fn weighted(&self, theta: Theta, path: &[Moment], weights: impl Fn(usize) -> [f64; 2]) -> Theta {
         let [wa, ua, wz, uz] = theta;
-        let g = self.discounted(path);
         let (mut sum, mut dz) = ([0.0; 4], [0.0; 4]);
         for (t, x) in path.iter().enumerate() {
-            let error = (x.a - wa * x.o - ua * x.z) / self.sigma;
-            let (of_a, of_z) = ([x.o, x.z, 0.0, 0.0], [0.0, 0.0, x.o, x.z]);
-            sum = std::array::from_fn(|i| sum[i] + error * (of_a[i] + ua * dz[i]));
-            dz = std::array::from_fn(|i| of_z[i] + uz * dz[i]);
-            if priced(t) {
-                let error = (x.z_next - wz * x.o - uz * x.z) / self.upsilon;
+            let [of_action, of_draw] = weights(t);
+            let error = of_action * (x.a - wa * x.o - ua * x.z) / self.sigma;
+            let (by_a, by_z) = ([x.o, x.z, 0.0, 0.0], [0.0, 0.0, x.o, x.z]);
+            sum = std::array::from_fn(|i| sum[i] + error * (by_a[i] + ua * dz[i]));
+            dz = std::array::from_fn(|i| by_z[i] + uz * dz[i]);
+            if of_draw != 0.0 && self.segments.draws(t, path.len()) {
+                let error = of_draw * (x.z_next - wz * x.o - uz * x.z) / self.upsilon;
                 sum = std::array::from_fn(|i| sum[i] + error * dz[i]);
             }
             if self.segments.ends(t) {
                 dz = [0.0; 4];
             }
         }
-        sum.map(|x| x * g)
+        sum
     }
 
     /// Estimates the mean of `f` over `n` trajectories of `horizon` moments, drawn from streams of `seed`. Any number
