@@ -15,7 +15,7 @@ use s2pg::theory::estimators::Rollouts;
 use s2pg::theory::study::Study;
 use s2pg::theory::subject::{Kind, SubjectShape};
 use s2pg::theory::world::{BoundedWorld, EnvWorld, LinearWorld, World};
-use s2pg_lab::variance::{Axes, Row, compare, csv, figure, short};
+use s2pg_lab::variance::{Axes, Row, compare, csv, figure, rolled, short};
 
 use crate::exit::Usage;
 use crate::numbers;
@@ -41,6 +41,9 @@ pub struct Arguments {
     /// Lengths K of truncated backpropagation.
     #[arg(long, value_delimiter = ',', default_value = "1,5", value_parser = whole)]
     bptt: Vec<usize>,
+    /// Lengths K of segments (rs:K and tbptt:K). The figure then shows them between S2PG (K = 1) and BPTT (K = T).
+    #[arg(long, value_delimiter = ',', value_parser = whole)]
+    segments: Vec<usize>,
     /// Trajectories of each comparison.
     #[arg(long, default_value_t = 6000, value_parser = numbers::whole(10..=1_000_000_u32))]
     trajectories: u32,
@@ -76,10 +79,11 @@ const CELL_UNITS: usize = 8;
 
 const HELP: &str = "\
 Each comparison rolls one policy out twice, with the same noise of the world and of the action: once with a memory that is
-drawn (for s2pg), once with the memory z' = eta (for bptt). The reference is the exact gradient of the same objective where
+drawn (for s2pg), once with the memory z' = eta (for bptt); with --segments also with a memory that is drawn every K steps
+(for rs-K). The reference is the exact gradient of the same objective where
 one linear unit acts on linear-gaussian. Elsewhere the reference is the mean of full BPTT on the same trajectories; for
-s2pg that is full BPTT with the drawn noise of the memory held, which has the same objective, and whose row is called
-bptt-held. The columns:
+s2pg and rs-K that is full BPTT with the drawn noise of the memory held, which has the same objective, and whose row for
+s2pg is called bptt-held. The columns:
   policy, Z, T, estimator   what is measured: kind of policy, strength of its recurrence, horizon, estimator
   bias      distance of the mean estimate from the reference, over the length of the reference
   chance    the bias that the estimate would have by chance
@@ -87,7 +91,7 @@ bptt-held. The columns:
   variance  trace of the covariance of one trajectory's estimate, over E[G^2]
   snr       length of the reference over the square root of that trace
   s         seconds of work
-  bound     Theorem 3.4 or 3.5 with the constants as met, over E[G^2]
+  bound     Theorem 3.4 or 3.5, for rs-K that of segments, with the constants as met, over E[G^2]
   F, H, K, Z (the last four columns)   constants of the paper's assumptions, as met
 Where `chance` is above 1 the reference is itself noise, and bias, cosine and snr say nothing.";
 
@@ -132,7 +136,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         .flat_map(|(p, z)| arguments.horizon.iter().map(move |t| (p, z, *t)))
         .collect();
     // A step costs its rollouts and every step that a gradient goes back.
-    let cost = |t: usize| t * (12 + 2 * t.min(40));
+    let cost = |t: usize| t * (12 + 2 * t.min(40)) * (2 + arguments.segments.len());
     let total: usize = cells.iter().map(|(.., t)| cost(*t)).sum();
     let shown = std::io::stderr().is_terminal();
     let bar = if shown { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
@@ -172,8 +176,11 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
             std: arguments.std.unwrap_or(std),
             state_std: arguments.state_std.unwrap_or(state_std),
         };
-        let study = Study::new(&shape, &make, linear.as_ref(), plan).map_err(RunError::from)?;
-        let new = compare(&study, &arguments.bptt, (policy.0, z, horizon), &|| clock.elapsed().as_secs_f64());
+        let study = Study::new(&shape, &make, linear.as_ref(), plan, &rolled(&arguments.segments, horizon))
+            .map_err(RunError::from)?;
+        let new = compare(&study, (&arguments.bptt, &arguments.segments), (policy.0, z, horizon), &|| {
+            clock.elapsed().as_secs_f64()
+        });
         // Squares of the estimates leave the finite numbers long before the trajectories do.
         let finite = new.iter().all(|row| row.measured.trace_error.is_finite());
         bar.suspend(|| match finite {
@@ -203,6 +210,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         policies: arguments.policy.clone(),
         strengths: arguments.z.clone(),
         units: arguments.hidden.unwrap_or(CELL_UNITS),
+        segments: arguments.segments.clone(),
     };
     let figure = figure(&arguments.task, &rows, &axes);
     write("variance.csv", csv(&arguments.task, &rows).as_bytes())?;

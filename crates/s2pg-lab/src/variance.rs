@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use s2pg::theory::Segments;
 use s2pg::theory::bounds::Constants;
-use s2pg::theory::estimators::{Estimator, Kernel, Measured};
+use s2pg::theory::estimators::{Estimator, Measured};
 use s2pg::theory::study::Study;
 use s2pg::theory::subject::Kind;
 
@@ -20,7 +21,7 @@ pub struct Row {
     pub strength: f64,
     /// Steps of a trajectory.
     pub horizon: usize,
-    /// The estimator: `s2pg`, `bptt`, `bptt-<K>`, or `bptt-held`.
+    /// The estimator: `s2pg`, `bptt`, `bptt-<K>`, `bptt-held`, `rs-<K>`, or `tbptt-<K>`.
     pub estimator: String,
     /// What the estimate was compared with: `exact` or `full`.
     pub reference: &'static str,
@@ -30,7 +31,7 @@ pub struct Row {
     pub seconds: f64,
     /// The constants of the paper's assumptions, as met.
     pub constants: Constants,
-    /// The bound of Theorem 3.4 or 3.5 over E[G^2], like the measured variance.
+    /// The bound of Theorem 3.4 or 3.5, or that of segments, over E[G^2], like the measured variance.
     pub bound: Option<f64>,
 }
 
@@ -43,29 +44,45 @@ pub struct Axes {
     pub strengths: Vec<f64>,
     /// Units of a cell.
     pub units: usize,
+    /// Lengths of segments; the figure shows them between S2PG and BPTT.
+    pub segments: Vec<usize>,
+}
+
+/// Lengths of segments that differ from S2PG's, and that a trajectory of `horizon` steps has room for.
+fn between(lengths: &[usize], horizon: usize) -> impl Iterator<Item = usize> {
+    lengths.iter().copied().filter(move |length| (2..=horizon).contains(length))
+}
+
+/// What a study rolls out: every memory drawn, none, and segments of these lengths.
+pub fn rolled(lengths: &[usize], horizon: usize) -> Vec<Segments> {
+    [Segments::EVERY_STEP]
+        .into_iter()
+        .chain(between(lengths, horizon).map(Segments::of))
+        .chain([Segments::WHOLE])
+        .collect()
 }
 
 /// All estimators on the trajectories of one policy: of this name, of this strength of the recurrence, over this
-/// horizon. `lengths` are those of truncated backpropagation; `clock` tells the seconds since any moment.
+/// horizon. `lengths` are those of truncated backpropagation, `segments` those of the segments in the study, which
+/// [`rolled`] adds to it; `clock` tells the seconds since any moment.
 pub fn compare(
     study: &Study,
-    lengths: &[usize],
+    (lengths, segments): (&[usize], &[usize]),
     (policy, z, horizon): (&'static str, f64, usize),
     clock: &dyn Fn() -> f64,
 ) -> Vec<Row> {
-    let timed = |kernel, estimator| {
+    let timed = |rolled, estimator| {
         let start = clock();
-        let estimates = study.estimate(kernel, estimator);
+        let estimates = study.estimate(rolled, estimator);
         (estimates, clock() - start)
     };
     let mut rows = Vec::new();
-    for kernel in [Kernel::Stochastic, Kernel::Deterministic] {
-        let (full, seconds) = timed(kernel, Estimator::FULL);
-        let drawn = kernel == Kernel::Stochastic;
-        let c = *study.constants(kernel);
-        let over = study.squared_return(kernel);
+    for rolled in rolled(segments, horizon) {
+        let (full, seconds_of_full) = timed(rolled, Estimator::FULL);
+        let c = *study.constants(rolled);
+        let over = study.squared_return(rolled);
         let mut push = |estimator: String, measured, seconds, bound: Option<f64>| {
-            let reference = if study.is_exact(kernel) { "exact" } else { "full" };
+            let reference = if study.is_exact(rolled) { "exact" } else { "full" };
             let bound = bound.map(|b| b / over);
             let strength = study.strength();
             rows.push(Row {
@@ -81,17 +98,30 @@ pub fn compare(
                 bound,
             });
         };
-        if drawn {
-            let (estimates, seconds) = timed(kernel, Estimator::S2pg);
-            push("s2pg".into(), study.measure(kernel, &estimates, &full), seconds, Some(c.s2pg(horizon, 1)));
-        } else {
-            for &len in lengths.iter().filter(|len| **len < horizon) {
-                let (estimates, seconds) = timed(kernel, Estimator::Bptt(len));
-                push(format!("bptt-{len}"), study.measure(kernel, &estimates, &full), seconds, None);
+        let mut estimate = |name: String, estimator, bound| {
+            let (estimates, seconds) = timed(rolled, estimator);
+            push(name, study.measure(rolled, &estimates, &full), seconds, bound);
+        };
+        match rolled {
+            Segments::EVERY_STEP => estimate("s2pg".into(), Estimator::S2pg, Some(c.s2pg(horizon, 1))),
+            Segments::WHOLE => {
+                for &len in lengths.iter().filter(|len| **len < horizon) {
+                    estimate(format!("bptt-{len}"), Estimator::Bptt(len), None);
+                }
+                for len in between(segments, horizon - 1) {
+                    estimate(format!("tbptt-{len}"), Estimator::Tbptt(Segments::of(len)), None);
+                }
+            }
+            _ => {
+                estimate(format!("rs-{}", rolled.length()), Estimator::Rs(rolled), Some(c.segments(rolled, horizon, 1)))
             }
         }
-        let name = if drawn { "bptt-held" } else { "bptt" };
-        push(name.into(), study.measure(kernel, &full, &full), seconds, Some(c.bptt(horizon, 1)));
+        let name = match rolled {
+            Segments::EVERY_STEP => "bptt-held",
+            Segments::WHOLE => "bptt",
+            _ => continue,
+        };
+        push(name.into(), study.measure(rolled, &full, &full), seconds_of_full, Some(c.bptt(horizon, 1)));
     }
     rows
 }
@@ -180,16 +210,27 @@ fn panels(rows: &[Row], axes: &Axes) -> Vec<Vec<Small>> {
             Kind::Tanh => "tanh memory".into(),
             Kind::Cell(_) => format!("{} of {} units", name.to_uppercase(), axes.units),
         };
-        Small {
-            title: format!("{memory}, Z = {z}"),
-            note: ratio(&curve(name, z, "bptt", false), &curve(name, z, "s2pg", false)),
-            curves: vec![
+        let curves = if axes.segments.is_empty() {
+            vec![
                 of("BPTT, bound of Theorem 3.4", "bptt", 1, true),
                 of("S2PG, bound of Theorem 3.5", "s2pg", 0, true),
                 of("BPTT, measured", "bptt", 1, false),
                 of("S2PG, measured", "s2pg", 0, false),
-            ],
-        }
+            ]
+        } else {
+            // From BPTT at the bottom, the longest segments, to S2PG at the top, the shortest.
+            let mut lengths: Vec<(usize, usize)> = axes.segments.iter().copied().zip(2..).collect();
+            lengths.sort_by(|a, b| b.cmp(a));
+            let all = || {
+                let between = lengths.iter().map(|&(k, colour)| (format!("K = {k}"), format!("rs-{k}"), colour));
+                let ends = |name: &str, estimator: &str, colour| [(name.to_string(), estimator.to_string(), colour)];
+                ends("K = T: BPTT", "bptt", 1).into_iter().chain(between).chain(ends("K = 1: S2PG", "s2pg", 0))
+            };
+            let bounds = all().map(|(_, estimator, colour)| of("bounds", &estimator, colour, true));
+            bounds.chain(all().map(|(name, estimator, colour)| of(&name, &estimator, colour, false))).collect()
+        };
+        let note = ratio(&curve(name, z, "bptt", false), &curve(name, z, "s2pg", false));
+        Small { title: format!("{memory}, Z = {z}"), note, curves }
     };
     axes.policies.iter().map(|policy| axes.strengths.iter().map(|&z| panel(*policy, z)).collect()).collect()
 }
@@ -224,10 +265,13 @@ mod tests {
         };
         let plan = Rollouts { n: 50, horizon: 6, gamma: 0.99, seed: 0, threads: 2 };
         let make = || -> Result<Box<dyn World>, EnvError> { Ok(Box::new(BoundedWorld::default())) };
-        let study = Study::new(&shape, &make, None, plan).unwrap();
-        let rows = compare(&study, &[1, 5, 9], ("linear", 1.0, 6), &|| 0.0);
+        let (lengths, segments) = ([1, 5, 9], [1, 2, 6, 7]);
+        let study = Study::new(&shape, &make, None, plan, &rolled(&segments, 6)).unwrap();
+        let rows = compare(&study, (&lengths, &segments), ("linear", 1.0, 6), &|| 0.0);
         let names: Vec<&str> = rows.iter().map(|row| &*row.estimator).collect();
-        assert_eq!(names, ["s2pg", "bptt-held", "bptt-1", "bptt-5", "bptt"]);
+        assert_eq!(names, ["s2pg", "bptt-held", "rs-2", "rs-6", "bptt-1", "bptt-5", "tbptt-2", "bptt"]);
+        let trace = |name: &str| rows.iter().find(|row| row.estimator == name).unwrap().measured.trace;
+        assert!((trace("rs-6") / trace("bptt") - 1.0).abs() < 1e-12);
         let table = csv("bounded", &rows);
         assert!(table.lines().all(|line| line.split(',').count() == 21), "{table}");
         assert!(rows.iter().all(|row| row.bound.is_none_or(|bound| row.measured.normalised < bound)));

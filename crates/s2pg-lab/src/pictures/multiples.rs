@@ -9,7 +9,7 @@ pub struct Line {
     pub name: String,
     /// (x, y); points that are not positive and finite are left out.
     pub points: Vec<(f64, f64)>,
-    /// The number of its colour: 0 or 1.
+    /// The number of its colour, from 0 to 5.
     pub colour: usize,
     /// Whether the line is thin and dashed, for what was computed rather than measured.
     pub faint: bool,
@@ -34,7 +34,14 @@ const INK: Colour = [51, 51, 51, 255];
 const PALE_INK: Colour = [110, 110, 110, 255];
 const GRID: Colour = [232, 232, 232, 255];
 const AXIS: Colour = [150, 150, 150, 255];
-const COLOURS: [Colour; 2] = [[0, 114, 178, 255], [213, 94, 0, 255]];
+const COLOURS: [Colour; 6] = [
+    [0, 114, 178, 255],
+    [213, 94, 0, 255],
+    [86, 180, 233, 255],
+    [0, 158, 115, 255],
+    [230, 159, 0, 255],
+    [204, 121, 167, 255],
+];
 
 /// The finite range of an axis, in decades.
 struct Decades {
@@ -75,14 +82,15 @@ pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Sm
     canvas.width = canvas.width.max(text_width(title, 16.0) + LEFT + GAP[0]);
     canvas.text([LEFT, 30.0], 16.0, Anchor::Start, INK, title);
 
-    // Each name once, measured ones before computed ones.
+    // Each name once, measured ones before computed ones, and those on top first.
     let mut keys: Vec<&Line> = Vec::new();
     for curve in curves() {
         if !keys.iter().any(|key| key.name == curve.name) {
             keys.push(curve);
         }
     }
-    keys.sort_by_key(|key| (key.faint, key.colour));
+    keys.reverse();
+    keys.sort_by_key(|key| key.faint);
     let (mut at, mut top) = (LEFT, 56.0);
     for key in keys {
         let step = 34.0 + text_width(&key.name, TEXT) + 24.0;
@@ -112,10 +120,10 @@ pub fn small_multiples(title: &str, y_label: &str, x_label: &str, rows: &[Vec<Sm
 }
 
 fn stroke(canvas: &mut Canvas, points: Vec<[f32; 2]>, curve: &Line) {
-    // Where both colours coincide, the broad one shows around the narrow one.
-    let broad = if curve.colour == 0 { 2.0 } else { 4.5 };
+    // Where others coincide with the colour 1, it is broad and shows around them.
+    let broad = if curve.colour == 1 { 4.5 } else { 2.0 };
     let (width, dash) = if curve.faint { (1.5, 4.0) } else { (broad, 0.0) };
-    canvas.marks.push(Mark::Line { points, width, dash, colour: COLOURS[curve.colour % 2] });
+    canvas.marks.push(Mark::Line { points, width, dash, colour: COLOURS[curve.colour % COLOURS.len()] });
 }
 
 /// One plot with its upper left corner at `left`, `top`; its numbers stand at the edges of the sheet only.
@@ -157,7 +165,7 @@ fn plot(
         }
         if !curve.faint || points.len() == 1 {
             let inside = points.iter().filter(|point| point[1] >= top);
-            inside.for_each(|point| canvas.disc(*point, 3.0, COLOURS[curve.colour % 2]));
+            inside.for_each(|point| canvas.disc(*point, 3.0, COLOURS[curve.colour % COLOURS.len()]));
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The paper's bounds on the variance of both estimators, S2PG and backpropagation through time (BPTT) (Section 3 and
-//! Appendix A).
+//! Appendix A), and the bound of the segments between them.
 //!
 //! Here the variance of a random vector is the trace of its covariance.
+
+use super::segments::Segments;
 
 /// The constants of Assumptions 3.1 to 3.3, and the other numbers that the bounds read.
 ///
@@ -56,6 +58,24 @@ impl Constants {
         self.bound(horizon, n, self.delta_s2pg(horizon))
     }
 
+    /// Returns the part of the bound of segments that the memory adds: for each segment what BPTT over its steps adds,
+    /// and |Υ⁻¹| / |Σ⁻¹| (H Z_n)² for its draw, where n is its number of steps and Z_n = 1 + Z + ... + Z^(n-1).
+    pub fn delta_segments(&self, segments: Segments, horizon: usize) -> f64 {
+        let of = |(count, steps, drawn): (usize, usize, bool)| {
+            let draw = if drawn && count > 0 { self.h * geometric(self.z, steps) } else { 0.0 };
+            let unrolled = if count > 0 { self.delta_bptt(steps) } else { 0.0 };
+            count as f64 * (unrolled + draw * draw * self.upsilon_inverse / self.sigma_inverse)
+        };
+        segments.of_trajectory(horizon).map(of).iter().sum()
+    }
+
+    /// Returns the bound on the variance of the estimate of segments from `n` trajectories of `horizon` steps. It is
+    /// S2PG's for segments of one step, and BPTT's for a single segment; in between it is linear in `horizon` for every
+    /// Z, but for the squared return.
+    pub fn segments(&self, segments: Segments, horizon: usize, n: usize) -> f64 {
+        self.bound(horizon, n, self.delta_segments(segments, horizon))
+    }
+
     fn bound(&self, horizon: usize, n: usize, delta: f64) -> f64 {
         let stateless = horizon as f64 * self.f * self.f;
         self.squared_return(horizon) * self.sigma_inverse / n as f64 * (stateless + delta)
@@ -88,6 +108,11 @@ pub fn z_sums(z: f64, horizon: usize) -> (f64, f64) {
         inner = 1.0 + z * inner;
     }
     (plain, squares)
+}
+
+/// Returns 1 + Z + ... + Z^(n-1).
+pub fn geometric(z: f64, n: usize) -> f64 {
+    (0..n).fold(0.0, |sum, _| 1.0 + z * sum)
 }
 
 /// Returns Z~ in closed form (Lemma A.2, eq. 24), which is T (T - 1) / 2 at Z = 1. For Z close to 1 the closed form
@@ -137,6 +162,43 @@ mod tests {
         assert_eq!(c.bptt(3, 1), expected);
         assert_eq!(c.s2pg(3, 1), expected);
         assert_eq!(c.s2pg(3, 10), expected / 10.0);
+    }
+
+    fn constants(z: f64) -> Constants {
+        Constants { r: 2.0, f: 1.2, h: 0.7, k: 0.5, z, sigma_inverse: 4.0, upsilon_inverse: 25.0, gamma: 0.97 }
+    }
+
+    /// The bound of segments is Theorem 3.5 for segments of one step, and Theorem 3.4 for segments that are at least as
+    /// long as the trajectory.
+    #[test]
+    fn the_bound_of_segments_has_both_theorems_as_its_ends() {
+        for (z, horizon) in [0.0, 0.5, 1.0, 1.3].into_iter().flat_map(|z| [2, 3, 7, 40].map(|horizon| (z, horizon))) {
+            let c = constants(z);
+            let of = |segments| c.segments(segments, horizon, 3);
+            assert!((of(Segments::EVERY_STEP) / c.s2pg(horizon, 3) - 1.0).abs() < 1e-14, "Z {z}, T {horizon}");
+            for segments in [Segments::of(horizon), Segments::of(horizon + 1), Segments::WHOLE] {
+                assert_eq!(of(segments), c.bptt(horizon, 3), "Z {z}, T {horizon}");
+            }
+        }
+    }
+
+    /// But for the squared return the bound of segments is linear in the horizon, for every Z; above Z = 1 it is
+    /// exponential in the length of the segments, and not below.
+    #[test]
+    fn the_bound_of_segments_is_linear_in_the_horizon() {
+        for z in [0.5, 1.0, 1.3] {
+            let per_step = |length, horizon| {
+                let c = constants(z);
+                c.segments(Segments::of(length), horizon, 1) / c.squared_return(horizon) / horizon as f64
+            };
+            for length in [1, 2, 5, 10] {
+                let (short, long) = (per_step(length, 20), per_step(length, 2000));
+                assert!((short / long - 1.0).abs() < 1e-12, "Z {z}, K {length}: {short} is not {long}");
+            }
+            let growth = per_step(80, 160) / per_step(40, 80);
+            let expected = if z > 1.0 { 1.3f64.powi(80) / 2.0 } else { 1.0 };
+            assert!(z == 1.0 || (0.8..1.3).contains(&(growth / expected)), "Z {z}: {growth} is not {expected}");
+        }
     }
 
     /// For an action and a memory of one entry each, Lemma A.3 is Theorem 3.5.

@@ -1,10 +1,12 @@
-//! The paper's statements as numbers: what each statement says, what was measured, and whether the two agree.
+//! The paper's statements, and those about the segments between S2PG and backpropagation through time, as numbers: what
+//! each statement says, what was measured, and whether the two agree.
 
 use super::bounds::{z_plain, z_squares, z_sums};
 use super::estimators::{Estimator, Gradients, Jacobians, Trajectory, joint, mean_and_std, parameter_slopes};
 use super::linear_gaussian::{LinearGaussian, Moment, Theta};
 use super::monte_carlo::{Estimate, monte_carlo};
 use super::saturated::Saturated;
+use super::segments::Segments;
 use super::subject::{Kind, Subject, SubjectShape};
 use crate::nn::Params;
 use crate::policy::StatefulPolicy;
@@ -147,10 +149,10 @@ impl Effort {
     }
 }
 
-/// A statement of the paper.
+/// A statement of the paper, or about segments.
 #[derive(Clone, Copy)]
 pub struct Section {
-    /// Name of the statement in the paper.
+    /// Name of the statement, in the paper where it is there.
     pub name: &'static str,
     /// The statement in words.
     pub statement: &'static str,
@@ -159,7 +161,7 @@ pub struct Section {
 }
 
 /// All statements, in the order in which they are printed.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 13] = [
     Section {
         name: "Lemma 2.1, Corollary 2.4",
         statement: "the S2PG estimate is unbiased, the state seen through noise; three mutants are not",
@@ -205,6 +207,21 @@ pub const SECTIONS: [Section; 10] = [
         name: "Scores",
         statement: "of every kind of policy: mean zero, the derivative of the log-density, eq. 22 through time",
         check: scores,
+    },
+    Section {
+        name: "Segments, gradient",
+        statement: "the estimate of rs:K is unbiased for every K and every first segment; four mutants are not",
+        check: segments_gradient,
+    },
+    Section {
+        name: "Segments, truncation",
+        statement: "tbptt:K, which draws nothing, is biased below the horizon, and is BPTT from there on",
+        check: segments_truncation,
+    },
+    Section {
+        name: "Segments, variance",
+        statement: "the variance stays below its bound, which is Theorem 3.5 at K = 1 and Theorem 3.4 at K = T",
+        check: segments_variance,
     },
 ];
 
@@ -438,7 +455,8 @@ fn variance_bounds(effort: &Effort) -> Vec<Check> {
             let bounds = [c.bptt(horizon, 1), c.s2pg(horizon, 1)];
             for (k, (name, theorem)) in [("BPTT", "3.4"), ("S2PG", "3.5")].into_iter().enumerate() {
                 let (trace, bound) = ([bptt[i], s2pg[i]][k], [bound_bptt[i], bound_s2pg][k]);
-                let x = task.variance(horizon, k == 1, effort.costly(), effort.streams());
+                let segments = [Segments::WHOLE, Segments::EVERY_STEP][k];
+                let x = task.variance(horizon, segments, effort.costly(), effort.streams());
                 checks.push(Check::sampled(format!("{name} variance, {at}"), trace, x.trace, 0.05 * trace));
                 checks.push(Check::new(format!("{name} below its bound, {at}"), bounds[k], x.trace, Rule::AtMost));
                 checks.push(Check::near(format!("bound {theorem}, {at}"), bound, bounds[k], 0.003 * bound));
@@ -450,6 +468,181 @@ fn variance_bounds(effort: &Effort) -> Vec<Check> {
                 checks.push(Check::near(format!("bound 3.5 does not know Z, {at}"), same, bounds[1], 0.0));
             }
         }
+    }
+    checks
+}
+
+fn segments_gradient(effort: &Effort) -> Vec<Check> {
+    let of = |segments| LinearGaussian { segments, ..Default::default() };
+    let mut checks = Vec::new();
+    let known = [
+        (1, -2.7434953615676703, [-2.8080804335, -0.7768365112, 0.4120375627, 0.0864505997]),
+        (2, -2.7406490373033385, [-2.8056960793, -0.8048866314, 0.4118310015, 0.0907029049]),
+        (5, -2.7388953050972833, [-2.8044956344, -0.8222899948, 0.4117640222, 0.0929363464]),
+        (6, -2.7387715001472834, [-2.8044956344, -0.8235280443, 0.4117640222, 0.0929363464]),
+    ];
+    for (length, j, gradient) in known {
+        let task = of(Segments::of(length));
+        let truth = task.objective(THETA, HORIZON);
+        let label = format!("rs:{length}");
+        checks.extend(exact(&format!("{label}, exact"), (j, gradient), truth, |x| task.objective(x, HORIZON).0));
+        let draw = |path: &[Moment]| task.rs(THETA, path);
+        let estimate = task.estimate(THETA, HORIZON, effort.trajectories, effort.streams(), draw);
+        checks.extend(unbiased(&label, truth.1, &estimate, 0));
+    }
+    checks.extend(mutants_of_segments(effort));
+    for (name, length) in [("S2PG's", 1), ("BPTT's", HORIZON)] {
+        let task = of(Segments::of(length));
+        let draw = |path: &[Moment]| {
+            let known = if length == 1 { task.s2pg(THETA, path) } else { task.bptt(THETA, path, HORIZON) };
+            let rs = task.rs(THETA, path);
+            [(0..4).map(|i| (rs[i] - known[i]).abs() / (1.0 + known[i].abs())).sum()]
+        };
+        let estimate = task.estimate(THETA, HORIZON, effort.costly(), effort.streams(), draw);
+        let what = format!("rs:{length} is {name} estimate, trajectory by trajectory");
+        checks.push(Check::near(what, 0.0, estimate.mean[0], 1e-12));
+    }
+    let phases = [1, 2, 3].map(|first| of(Segments::of(3).with_first(first)));
+    let truths = phases.each_ref().map(|task| task.objective(THETA, HORIZON).1);
+    for (k, (task, truth)) in phases.iter().zip(truths).enumerate() {
+        let draw = |path: &[Moment]| task.rs(THETA, path);
+        let estimate = task.estimate(THETA, HORIZON, effort.trajectories / 4, effort.streams(), draw);
+        checks.extend(unbiased(&format!("rs:3, first segment of {}", k + 1), truth, &estimate, 0));
+    }
+    let draw = |path: &mut Vec<Moment>, rng: &mut Rng| {
+        let task = &phases[rng.below(3)];
+        task.sample(THETA, path, rng);
+        task.rs(THETA, path)
+    };
+    let (n, memory) = (effort.trajectories / 4, || vec![Moment::default(); HORIZON]);
+    let estimate = monte_carlo(n, "phases", effort.streams(), memory, draw);
+    let mean = std::array::from_fn(|i| truths.iter().map(|truth| truth[i] / 3.0).sum());
+    checks.extend(unbiased("rs:3, first segment of a random length", mean, &estimate, 0));
+    checks
+}
+
+/// Judges mutants of the estimate of segments, where the memory's noise is large: the scores of draws are then small,
+/// and a mistake in them is seen.
+fn mutants_of_segments(effort: &Effort) -> Vec<Check> {
+    let task = LinearGaussian { upsilon: 0.36, segments: Segments::of(2), ..Default::default() };
+    let truth = task.objective(THETA, HORIZON).1;
+    // The value function has nothing to do with the task: any baseline is as right as any other.
+    let value = |o: f64, z: f64| -2.0 * o * o - o * z - z * z;
+    let draw = |path: &[Moment]| -> [f64; 28] {
+        let [rs, cut] = [task.rs(THETA, path), task.tbptt(THETA, path)];
+        let through = task.bptt(THETA, path, HORIZON);
+        // The scores of the draws are what `rs` has and `cut` has not.
+        let uncut = std::array::from_fn(|i| through[i] + rs[i] - cut[i]);
+        let g = task.discounted(path);
+        let drawn = (0..HORIZON).filter(|&t| task.segments.draws(t, HORIZON));
+        let partial = drawn.fold(cut, |[wa, ua, wz, uz], t| {
+            let score = task.score(THETA, &path[t]);
+            [wa, ua, wz + g * score[2], uz + g * score[3]]
+        });
+        let [of_row, of_draw, seen] = advantages(&task, path, 1.0, value);
+        let by_advantages = task.weighted(THETA, path, |t| [of_row[t], of_draw[t]]);
+        let seen = task.weighted(THETA, path, |t| [of_row[t], seen[t]]);
+        let [of_row, of_draw, _] = advantages(&task, path, 0.5, value);
+        let between = task.weighted(THETA, path, |t| [0.0, of_row[t] - of_draw[t]]);
+        let variants = [rs, cut, uncut, partial, seen, by_advantages, between];
+        std::array::from_fn(|i| variants[i / 4][i % 4])
+    };
+    let estimate = task.estimate(THETA, HORIZON, effort.trajectories, effort.streams(), draw);
+    let mut checks = unbiased("rs:2 at Upsilon = 0.36", truth, &estimate, 0);
+    checks.extend(unbiased("draws by their own advantage", truth, &estimate, 20));
+    checks.extend(unbiased("joint less own, lambda = 0.5", [0.0; 4], &estimate, 24).split_off(2));
+    let labels = [
+        "draws left out of the score",
+        "actions not cut at draws",
+        "draws with h as data",
+        "a draw's baseline sees the draw",
+    ];
+    for (k, label) in labels.into_iter().enumerate() {
+        let rows = 4 * (k + 1)..4 * (k + 2);
+        let (mean, spread) = (&estimate.mean[rows.clone()], &estimate.standard_error[rows]);
+        checks.push(mutant(label, truth, mean, spread));
+    }
+    checks
+}
+
+/// Returns for each step γ^t times its advantage (generalised advantage estimation), the advantage of its draw alone,
+/// and what that would be with a baseline that sees the draw. `value` reads an observation and a memory; it is zero
+/// after the last step.
+fn advantages(
+    task: &LinearGaussian,
+    path: &[Moment],
+    lambda: f64,
+    value: impl Fn(f64, f64) -> f64,
+) -> [[f64; HORIZON]; 3] {
+    let [_, _, wz, uz] = THETA;
+    let mut all = [[0.0; HORIZON]; 3];
+    let mut next_advantage = 0.0;
+    for (t, x) in path.iter().enumerate().rev() {
+        let discount = task.gamma.powi(t as i32);
+        let next = path.get(t + 1).map_or([0.0; 2], |next| {
+            let eta = wz * x.o + uz * x.z;
+            [value(next.o, x.z_next), value(next.o, eta)]
+        });
+        let follows = lambda * next_advantage + next[0];
+        let advantage = x.r + task.gamma * follows - value(x.o, x.z);
+        let of_draw = [next[1], next[0]].map(|baseline| task.gamma * (follows - baseline));
+        [all[0][t], all[1][t], all[2][t]] = [advantage, of_draw[0], of_draw[1]].map(|x| discount * x);
+        next_advantage = advantage;
+    }
+    all
+}
+
+fn segments_truncation(effort: &Effort) -> Vec<Check> {
+    let of = |length| LinearGaussian { segments: Segments::of(length), ..deterministic(LinearGaussian::default()) };
+    let truth = of(HORIZON).objective(THETA, HORIZON).1;
+    let draw = |path: &[Moment]| -> [f64; 20] {
+        let through = of(HORIZON).bptt(THETA, path, HORIZON);
+        let [beyond, whole] = [HORIZON + 1, HORIZON].map(|length| {
+            let x = of(length).tbptt(THETA, path);
+            std::array::from_fn(|i| (x[i] - through[i]).abs() / (1.0 + through[i].abs()))
+        });
+        let all: [Theta; 5] =
+            [whole, beyond, of(1).tbptt(THETA, path), of(2).tbptt(THETA, path), of(3).tbptt(THETA, path)];
+        std::array::from_fn(|i| all[i / 4][i % 4])
+    };
+    let estimate = of(1).estimate(THETA, HORIZON, effort.trajectories, effort.streams(), draw);
+    let mut checks = Vec::new();
+    for (k, length) in [HORIZON, HORIZON + 1].into_iter().enumerate() {
+        let difference = estimate.mean[4 * k..4 * k + 4].iter().sum();
+        let what = format!("tbptt:{length} is BPTT's estimate, trajectory by trajectory");
+        checks.push(Check::near(what, 0.0, difference, 1e-12));
+    }
+    for i in [2, 3] {
+        let sizes = estimate.mean[8 + i].abs() + estimate.variance[8 + i];
+        checks.push(Check::near(format!("tbptt:1: {} is exactly 0", NAMES[i]), 0.0, sizes, 0.0));
+    }
+    for (k, length) in [(3, 2), (4, 3)] {
+        let rows = 4 * k..4 * k + 4;
+        let (mean, spread) = (&estimate.mean[rows.clone()], &estimate.standard_error[rows]);
+        checks.push(mutant(&format!("tbptt:{length}"), truth, mean, spread));
+    }
+    checks
+}
+
+fn segments_variance(effort: &Effort) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for z in [0.5, 1.0, 1.5] {
+        let task = Saturated { z };
+        let c = task.constants();
+        let horizon = 20;
+        let bound = |length: usize| c.segments(Segments::of(length), horizon, 1);
+        for length in [1, 2, 5, 10, horizon] {
+            let x = task.variance(horizon, Segments::of(length), effort.costly(), effort.streams());
+            let what = format!("rs:{length} below its bound, T = {horizon}, Z = {z}");
+            checks.push(Check::new(what, bound(length), x.trace, Rule::AtMost));
+        }
+        for (length, theorem, known) in [(1, "3.5", c.s2pg(horizon, 1)), (horizon, "3.4", c.bptt(horizon, 1))] {
+            let what = format!("bound of rs:{length} is that of Theorem {theorem}, Z = {z}");
+            checks.push(Check::near(what, known, bound(length), 1e-12 * known));
+        }
+        let memory = |horizon| c.delta_segments(Segments::of(5), horizon);
+        let what = format!("bound of rs:5, part of the memory, T = 2000 / 20, Z = {z}");
+        checks.push(Check::near(what, 100.0, memory(2000) / memory(20), 1e-9));
     }
     checks
 }
@@ -523,23 +716,27 @@ fn scores_of(name: &str, kind: Kind) -> Vec<Check> {
         step_by_step.iter_mut().zip(of(&one, Estimator::S2pg, &all)).for_each(|(sum, x)| *sum += x);
     }
     let through_time = of(&path, Estimator::FULL, subject.trained());
+    let segments = Segments::of(4).with_first(1);
+    let in_segments = of(&path, Estimator::Rs(segments), subject.trained());
     let check = |what: &str, x: f64, tolerance| Check::near(format!("{name}: {what}"), 0.0, x, tolerance);
     vec![
         check("score, from central differences", worst(&score, &by_differences), 1e-7),
         check("score, from its steps in another order", worst(&step_by_step, &score), 1e-12),
-        check("through time, from eq. 22", worst(&through_time, &equation_22(&subject, &path)), 1e-7),
+        check("through time, from eq. 22", worst(&through_time, &equation_22(&subject, &path, Segments::WHOLE)), 1e-7),
+        check("in segments, from eq. 22", worst(&in_segments, &equation_22(&subject, &path, segments)), 1e-7),
     ]
 }
 
-/// Returns the sum of the scores of ν(a_t | h_t) by the recursion of eq. 22, from the partial derivatives of each step.
-fn equation_22(subject: &Subject, path: &Trajectory) -> Vec<f64> {
+/// Returns the sum of the scores of ν(a_t | h_t), and of z' where it is drawn, by the recursion of eq. 22 inside each
+/// segment, from the partial derivatives of each step.
+fn equation_22(subject: &Subject, path: &Trajectory, segments: Segments) -> Vec<f64> {
     let (p, n_z) = (subject.trained().len(), subject.state_size());
     let mut sum = vec![0.0; p];
     // d holds dz_t / dθ, [z, p].
     let mut d = vec![0.0; n_z * p];
     for t in 0..path.steps {
         let row = |x: &[f64]| x[t * (x.len() / path.steps)..(t + 1) * (x.len() / path.steps)].to_vec();
-        let [o, a_prev, z, a] = [&path.o, &path.a_prev, &path.z, &path.a].map(|x| row(x));
+        let [o, a_prev, z, a, z_next] = [&path.o, &path.a_prev, &path.z, &path.a, &path.z_next].map(|x| row(x));
         let (f, eta) = parameter_slopes(subject, subject.trained(), path, t);
         let by_z = Jacobians::at(subject, &o, &a_prev, &z);
         let total = |direct: &[f64], by_z: &[f64]| -> Vec<f64> {
@@ -551,11 +748,20 @@ fn equation_22(subject: &Subject, path: &Trajectory) -> Vec<f64> {
             }
             total
         };
-        let means = mean_and_std(subject, &o, &a_prev, &z);
-        for ((mu, (mean, std)), a) in total(&f, &by_z.f).chunks_exact(p).zip(means).zip(&a) {
-            sum.iter_mut().zip(mu).for_each(|(sum, mu)| *sum += mu * (a - mean) / (std * std));
-        }
+        let [of_a, of_z] = mean_and_std(subject, &o, &a_prev, &z);
+        let mut add = |slopes: &[f64], means: Vec<(f64, f64)>, drawn: &[f64]| {
+            for ((mu, (mean, std)), x) in slopes.chunks_exact(p).zip(means).zip(drawn) {
+                sum.iter_mut().zip(mu).for_each(|(sum, mu)| *sum += mu * (x - mean) / (std * std));
+            }
+        };
+        add(&total(&f, &by_z.f), of_a, &a);
         d = total(&eta, &by_z.eta);
+        if segments.draws(t, path.steps) {
+            add(&d, of_z, &z_next);
+        }
+        if segments.ends(t) {
+            d.fill(0.0);
+        }
     }
     sum
 }

@@ -2,6 +2,7 @@
 //! estimators.
 
 use super::bounds::Constants;
+use super::segments::Segments;
 use super::world::MakeWorld;
 use crate::env::EnvError;
 use crate::nn::{Tensor, gradient};
@@ -27,15 +28,6 @@ pub struct Trajectory {
     pub r: Vec<f64>,
     /// The discounted return G.
     pub g: f64,
-}
-
-/// How the next memory of a rollout comes about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
-    /// z' is drawn, as by S2PG's policy.
-    Stochastic,
-    /// z' is its mean η, as for a policy that is trained by backpropagation through time.
-    Deterministic,
 }
 
 /// How many trajectories of how many steps are rolled out, and from which random streams.
@@ -68,12 +60,13 @@ fn share<T: Send, E: Send>(
     })
 }
 
-/// Rolls the policy out. Trajectory i draws from random streams of its own, and both kernels see the same noise of the
-/// world and of the action. An error is an error of the world.
+/// Rolls the policy out. The next memory is drawn where `segments` says, and is its mean η elsewhere. Trajectory i
+/// draws from random streams of its own, and all segments see the same noise of the world and of the action. An error
+/// is an error of the world.
 pub fn roll_out(
     policy: &impl StatefulPolicy<f64>,
     make: MakeWorld,
-    kernel: Kernel,
+    segments: Segments,
     plan: &Rollouts,
 ) -> Result<Vec<Trajectory>, EnvError> {
     let mut all = vec![Trajectory::default(); plan.n];
@@ -86,7 +79,7 @@ pub fn roll_out(
             world.reset(&mut of_world)?;
             let (mut z, mut a) = (vec![0.0; policy.state_size()], vec![0.0; n_a]);
             let (mut o, mut discount) = (vec![0.0; n_o], 1.0);
-            for _ in 0..plan.horizon {
+            for t in 0..plan.horizon {
                 world.observe(&mut o);
                 let dist = policy.dist(&context(1, (&o, &a, &z)));
                 path.o.extend(&o);
@@ -94,9 +87,9 @@ pub fn roll_out(
                 path.z.extend(&z);
                 a = draw(&dist.a.mean, &dist.a.log_std, &mut of_action);
                 let eta = dist.z.as_ref().expect("the policy has a memory");
-                z = match kernel {
-                    Kernel::Stochastic => draw(&eta.mean, &eta.log_std, &mut of_memory),
-                    Kernel::Deterministic => eta.mean.data().to_vec(),
+                z = match segments.draws(t, plan.horizon) {
+                    true => draw(&eta.mean, &eta.log_std, &mut of_memory),
+                    false => eta.mean.data().to_vec(),
                 };
                 path.a.extend(&a);
                 path.z_next.extend(&z);
@@ -136,6 +129,11 @@ pub enum Estimator {
     /// Where the memory was drawn, the noise of each z' is held as it was drawn. Over the whole trajectory that is
     /// another unbiased estimate of the gradient that S2PG estimates.
     Bptt(usize),
+    /// The scores of the actions, and of z' at the end of each segment; the gradient through the memory goes back to
+    /// the start of the segment (`rs:K`).
+    Rs(Segments),
+    /// The scores of the actions alone, with the same gradient through the memory (`tbptt:K`).
+    Tbptt(Segments),
 }
 
 impl Estimator {
@@ -166,6 +164,8 @@ impl Gradients {
                 let log_density = match estimator {
                     Estimator::S2pg => joint(policy, path),
                     Estimator::Bptt(len) => unrolled(policy, path, len),
+                    Estimator::Rs(segments) => in_segments(policy, path, segments, true),
+                    Estimator::Tbptt(segments) => in_segments(policy, path, segments, false),
                 };
                 let all = gradient(&(log_density * path.g), policy);
                 *row = trained.iter().map(|&i| all[i]).collect();
@@ -212,44 +212,72 @@ fn unrolled(policy: &impl StatefulPolicy<f64>, path: &Trajectory, len: usize) ->
     let len = len.min(path.steps);
     // The first `len` actions share one chain, which begins at the start. Each later action has a chain of its own, of
     // the same length; these chains run side by side.
-    let first = chain(policy, path, 0, 1, len).into_iter().reduce(|sum, x| sum + x).expect("a trajectory has a step");
+    let first = Chains { start: 0, rows: 1, apart: 1, len }.log_densities(policy, path, false);
+    let first = first.into_iter().reduce(|sum, x| sum + x).expect("a trajectory has a step");
     if len == path.steps {
         return first;
     }
-    let last = chain(policy, path, 1, path.steps - len, len).pop().expect("a chain has a step");
-    first + last.sum()
+    let rest = Chains { start: 1, rows: path.steps - len, apart: 1, len }.log_densities(policy, path, false);
+    first + rest.last().expect("a chain has a step").sum()
 }
 
-/// Returns the log-densities of the actions of `rows` chains of `len` steps that begin at the steps `start`, `start` +
-/// 1 and so on: for each step of the chains [rows, 1].
-fn chain(
-    policy: &impl StatefulPolicy<f64>,
-    path: &Trajectory,
+/// Returns the sum over t of log π(a_t | o_t, h_t), and of log π(z_{t+1} | o_t, h_t) at the draws where `priced`, [1,
+/// 1]. The gradient through the memory goes back to the start of the segment.
+fn in_segments(policy: &impl StatefulPolicy<f64>, path: &Trajectory, segments: Segments, priced: bool) -> Tensor<f64> {
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for (rows, len, drawn) in segments.of_trajectory(path.steps).into_iter().filter(|(rows, len, _)| rows * len > 0) {
+        parts.extend(Chains { start, rows, apart: len, len }.log_densities(policy, path, priced && drawn));
+        start += rows * len;
+    }
+    parts.into_iter().map(|x| x.sum()).reduce(|sum, x| sum + x).expect("a trajectory has a step")
+}
+
+/// Parts of a trajectory through which the memory is unrolled, side by side: `rows` parts of `len` steps, whose first
+/// steps are `apart` steps apart; the first part begins at the step `start`.
+struct Chains {
     start: usize,
     rows: usize,
+    apart: usize,
     len: usize,
-) -> Vec<Tensor<f64>> {
-    let at = |x: &[f64], t: usize| {
-        let width = x.len() / path.steps;
-        Tensor::new(rows, width, &x[t * width..(t + rows) * width])
-    };
-    let mut z = at(&path.z, start);
-    let step = |t: usize| {
-        let x = Context { a_prev: Some(at(&path.a_prev, t)), z: Some(z.clone()), ..Context::of(at(&path.o, t)) };
-        let Dist { a, z: eta, .. } = policy.dist(&x);
-        let eta = eta.expect("the policy has a memory").mean;
-        // The difference from the mean is the noise of a drawn memory, and zero where the memory is the mean.
-        let noise = at(&path.z_next, t) - eta.detach();
-        z = eta + noise;
-        Dist { a, z: None, h: None }.log_prob(&Extended { a: at(&path.a, t), z: None }).a
-    };
-    (start..start + len).map(step).collect()
 }
 
-/// Returns mean and standard deviation of each entry of the action at one step.
-pub(super) fn mean_and_std(policy: &impl StatefulPolicy<f64>, o: &[f64], a_prev: &[f64], z: &[f64]) -> Vec<(f64, f64)> {
+impl Chains {
+    /// Returns the log-densities of the actions, [rows, 1] for each step of the chains; at the last step with the
+    /// density of the next memory where that is `priced`.
+    fn log_densities(&self, policy: &impl StatefulPolicy<f64>, path: &Trajectory, priced: bool) -> Vec<Tensor<f64>> {
+        let Self { start, rows, apart, len } = *self;
+        let at = |x: &[f64], t: usize| {
+            let width = x.len() / path.steps;
+            let row = |i: usize| &x[(t + i * apart) * width..][..width];
+            Tensor::new(rows, width, &(0..rows).map(row).collect::<Vec<_>>().concat())
+        };
+        let mut z = at(&path.z, start);
+        let step = |t: usize| {
+            let x = Context { a_prev: Some(at(&path.a_prev, t)), z: Some(z.clone()), ..Context::of(at(&path.o, t)) };
+            let Dist { a, z: eta, .. } = policy.dist(&x);
+            let eta = eta.expect("the policy has a memory");
+            // The difference from the mean is the noise of a drawn memory, and zero where the memory is the mean.
+            let z_next = at(&path.z_next, t);
+            z = &eta.mean + (&z_next - eta.mean.detach());
+            let with_z = priced && t + 1 == start + len;
+            let (eta, z_next) = (with_z.then_some(eta), with_z.then_some(z_next));
+            Dist { a, z: eta, h: None }.log_prob(&Extended { a: at(&path.a, t), z: z_next }).joint()
+        };
+        (start..start + len).map(step).collect()
+    }
+}
+
+/// Returns mean and standard deviation of each entry of the action and of the next memory at one step.
+pub(super) fn mean_and_std(
+    policy: &impl StatefulPolicy<f64>,
+    o: &[f64],
+    a_prev: &[f64],
+    z: &[f64],
+) -> [Vec<(f64, f64)>; 2] {
     let dist = policy.dist(&context(1, (o, a_prev, z)));
-    dist.a.mean.data().iter().zip(dist.a.log_std.data()).map(|(&m, s)| (m, s.exp())).collect()
+    [dist.a, dist.z.expect("the policy has a memory")]
+        .map(|x| x.mean.data().iter().zip(x.log_std.data()).map(|(&m, s)| (m, s.exp())).collect())
 }
 
 /// The derivatives of f, the mean of the action, and of η, the mean of the next memory, by the memory z at one place,

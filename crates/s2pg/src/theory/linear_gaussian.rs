@@ -2,11 +2,13 @@
 //! estimators of that gradient from sampled trajectories.
 //!
 //! The state is s' = A s + B a + w, the observation o = s + v, and the reward r = -(Q s² + R a²). The policy is a ~
-//! N(W_a o + U_a z, Σ) and z' ~ N(W_z o + U_z z, Υ) with z_0 = 0. All numbers are f64.
+//! N(W_a o + U_a z, Σ) and z' ~ N(W_z o + U_z z, Υ) with z_0 = 0. Where the memory is drawn at the ends of segments
+//! only, z' = W_z o + U_z z inside of them. All numbers are f64.
 
 use std::ops::{Add, Mul, Sub};
 
 use super::monte_carlo::{Estimate, monte_carlo};
+use super::segments::Segments;
 use crate::rng::Rng;
 
 /// The parameters (W_a, U_a, W_z, U_z) of the policy, or a gradient for them.
@@ -35,8 +37,10 @@ pub struct LinearGaussian {
     pub start: (f64, f64),
     /// Σ, the variance of the action.
     pub sigma: f64,
-    /// Υ, the variance of the next memory z'; 0 is the deterministic kernel.
+    /// Υ, the variance of the next memory z' where it is drawn; 0 is the deterministic kernel.
     pub upsilon: f64,
+    /// Where the memory is drawn.
+    pub segments: Segments,
 }
 
 impl Default for LinearGaussian {
@@ -53,6 +57,7 @@ impl Default for LinearGaussian {
             start: (1.0, 0.25),
             sigma: 0.09,
             upsilon: 0.04,
+            segments: Segments::EVERY_STEP,
         }
     }
 }
@@ -98,21 +103,19 @@ impl LinearGaussian {
         // One step is (s, z) ← Φ (s, z) + noise; the three moments are E[s²], E[s z] and E[z²].
         let phi = [[c(self.a) + c(self.b) * wa, c(self.b) * ua], [wz, uz]];
         let action_noise = wa * wa * c(self.v) + c(self.sigma);
-        let noise = [
-            c(self.b * self.b) * action_noise + c(self.w),
-            c(self.b * self.v) * wa * wz,
-            wz * wz * c(self.v) + c(self.upsilon),
-        ];
+        let [ss, sz, zz] =
+            [c(self.b * self.b) * action_noise + c(self.w), c(self.b * self.v) * wa * wz, wz * wz * c(self.v)];
         let square = |[x, y]: [Dual; 2], [ss, sz, zz]: [Dual; 3]| x * x * ss + c(2.0) * x * y * sz + y * y * zz;
         let mut m = [c(self.start.0 * self.start.0 + self.start.1), c(0.0), c(0.0)];
         let (mut j, mut discount) = (c(0.0), 1.0);
-        for _ in 0..horizon {
+        for t in 0..horizon {
             let cost = c(self.q) * m[0] + c(self.r) * (square([wa, ua], m) + action_noise);
             j = j - c(discount) * cost;
             discount *= self.gamma;
             let [[a, b], [d, e]] = phi;
             let cross = a * d * m[0] + (a * e + b * d) * m[1] + b * e * m[2];
-            m = [square(phi[0], m) + noise[0], cross + noise[1], square(phi[1], m) + noise[2]];
+            let drawn = c(self.upsilon_at(t, horizon));
+            m = [square(phi[0], m) + ss, cross + sz, square(phi[1], m) + zz + drawn];
         }
         (j.x, j.d)
     }
@@ -120,16 +123,22 @@ impl LinearGaussian {
     /// Draws one trajectory of `path.len()` moments.
     pub fn sample(&self, theta: Theta, path: &mut [Moment], rng: &mut Rng) {
         let [wa, ua, wz, uz] = theta;
-        let [start, w, v, sigma, upsilon] = [self.start.1, self.w, self.v, self.sigma, self.upsilon].map(f64::sqrt);
+        let [start, w, v, sigma] = [self.start.1, self.w, self.v, self.sigma].map(f64::sqrt);
+        let horizon = path.len();
         let (mut s, mut z) = (self.start.0 + start * rng.normal(), 0.0);
-        for moment in path {
+        for (t, moment) in path.iter_mut().enumerate() {
             let o = s + v * rng.normal();
             let a = wa * o + ua * z + sigma * rng.normal();
-            let z_next = wz * o + uz * z + upsilon * rng.normal();
+            let z_next = wz * o + uz * z + self.upsilon_at(t, horizon).sqrt() * rng.normal();
             *moment = Moment { o, z, a, z_next, r: -(self.q * s * s + self.r * a * a) };
             s = self.a * s + self.b * a + w * rng.normal();
             z = z_next;
         }
+    }
+
+    /// Returns the variance of the memory that follows step `t` of `horizon`: zero where the memory is computed.
+    fn upsilon_at(&self, t: usize, horizon: usize) -> f64 {
+        if self.segments.draws(t, horizon) { self.upsilon } else { 0.0 }
     }
 
     /// Returns the return of a trajectory: the discounted sum of its rewards.
@@ -177,6 +186,43 @@ impl LinearGaussian {
         sum.map(|x| x * g)
     }
 
+    /// Returns the estimate of segments from one trajectory, called `rs:K` for segments of K steps: the scores of the
+    /// actions, and of z' where it was drawn, times the return. The derivative of the memory goes back to the start of
+    /// the segment, which is data.
+    pub fn rs(&self, theta: Theta, path: &[Moment]) -> Theta {
+        let g = self.discounted(path);
+        self.weighted(theta, path, |_| [g, g])
+    }
+
+    /// Returns the estimate of BPTT that is cut at the ends of segments, called `tbptt:K`: each segment starts from the
+    /// memory that was computed, as data, and nothing is drawn.
+    pub fn tbptt(&self, theta: Theta, path: &[Moment]) -> Theta {
+        let g = self.discounted(path);
+        self.weighted(theta, path, |_| [g, 0.0])
+    }
+
+    /// Returns the weighted sum of the scores of one trajectory. `weights` returns for a step the weight of the
+    /// action's score, and the weight of the score of z' where z' was drawn.
+    pub fn weighted(&self, theta: Theta, path: &[Moment], weights: impl Fn(usize) -> [f64; 2]) -> Theta {
+        let [wa, ua, wz, uz] = theta;
+        let (mut sum, mut dz) = ([0.0; 4], [0.0; 4]);
+        for (t, x) in path.iter().enumerate() {
+            let [of_action, of_draw] = weights(t);
+            let error = of_action * (x.a - wa * x.o - ua * x.z) / self.sigma;
+            let (by_a, by_z) = ([x.o, x.z, 0.0, 0.0], [0.0, 0.0, x.o, x.z]);
+            sum = std::array::from_fn(|i| sum[i] + error * (by_a[i] + ua * dz[i]));
+            dz = std::array::from_fn(|i| by_z[i] + uz * dz[i]);
+            if of_draw != 0.0 && self.segments.draws(t, path.len()) {
+                let error = of_draw * (x.z_next - wz * x.o - uz * x.z) / self.upsilon;
+                sum = std::array::from_fn(|i| sum[i] + error * dz[i]);
+            }
+            if self.segments.ends(t) {
+                dz = [0.0; 4];
+            }
+        }
+        sum
+    }
+
     /// Estimates the mean of `f` over `n` trajectories of `horizon` moments, drawn from streams of `seed`. Any number
     /// of threads gives the same bits.
     pub fn estimate<const K: usize>(
@@ -196,7 +242,8 @@ impl LinearGaussian {
 
     /// Solves the task with an infinite horizon: value, discounted second moment, objective and gradient.
     ///
-    /// The map M ↦ γ Φ M Φ' of the policy's closed loop must contract; otherwise the numbers are not finite.
+    /// The memory is drawn at every step, whatever the segments are. The map M ↦ γ Φ M Φ' of the policy's closed loop
+    /// must contract; otherwise the numbers are not finite.
     pub fn stationary(&self, theta: Theta) -> Stationary {
         let (phi, cost, noise) = self.closed_loop(theta);
         let gamma = self.gamma;
@@ -346,6 +393,52 @@ mod tests {
                 let error = worst(theta, task.stationary(theta).gradient, |x| task.stationary(x).j);
                 assert!(error < 1e-8, "{error:e} for {theta:?}, infinite horizon");
             }
+        }
+    }
+
+    /// The objective of segments has the gradient that central differences have. It is that of S2PG's policy for
+    /// segments of one step, and that of the deterministic kernel for a single segment.
+    #[test]
+    fn the_objective_of_segments() {
+        let task = |segments| LinearGaussian { segments, ..Default::default() };
+        for theta in policies() {
+            for segments in
+                [2, 3, 5, 6].map(Segments::of).into_iter().chain([1, 2].map(|p| Segments::of(3).with_first(p)))
+            {
+                let task = task(segments);
+                let error = worst(theta, task.objective(theta, 6).1, |x| task.objective(x, 6).0);
+                assert!(error < 1e-8, "{error:e} for {theta:?}, {segments:?}");
+            }
+            let silent = LinearGaussian { upsilon: 0.0, ..Default::default() }.objective(theta, 6);
+            for segments in [Segments::of(6), Segments::WHOLE] {
+                assert_eq!(task(segments).objective(theta, 6), silent);
+            }
+        }
+    }
+
+    /// The estimate of segments is the gradient of the log-density of all actions and of all draws, with the memory
+    /// unrolled from the last draw; that of truncation leaves the draws out.
+    #[test]
+    fn the_estimate_of_segments_is_the_gradient_of_its_log_density() {
+        let mut path = [Moment::default(); 7];
+        for (theta, segments) in policies().zip([1, 2, 3, 5, 7, 9].map(Segments::of).into_iter().cycle()) {
+            let task = LinearGaussian { segments, ..Default::default() };
+            task.sample(theta, &mut path, &mut Rng::new(2, "segments"));
+            let g = task.discounted(&path);
+            let density = |[wa, ua, wz, uz]: Theta, with_draws: bool| {
+                let (mut h, mut sum) = (0.0, 0.0);
+                for (t, x) in path.iter().enumerate() {
+                    let (a, eta) = (x.a - wa * x.o - ua * h, wz * x.o + uz * h);
+                    sum -= 0.5 * g * a * a / task.sigma;
+                    if with_draws && segments.draws(t, 7) {
+                        sum -= 0.5 * g * (x.z_next - eta).powi(2) / task.upsilon;
+                    }
+                    h = if segments.ends(t) { x.z_next } else { eta };
+                }
+                sum
+            };
+            assert!(worst(theta, task.rs(theta, &path), |x| density(x, true)) < 1e-7, "{segments:?}");
+            assert!(worst(theta, task.tbptt(theta, &path), |x| density(x, false)) < 1e-7, "{segments:?}");
         }
     }
 

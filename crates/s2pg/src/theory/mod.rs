@@ -8,9 +8,11 @@ pub mod linear_gaussian;
 pub mod monte_carlo;
 mod occupancy;
 pub mod saturated;
+pub mod segments;
 pub mod study;
 pub mod subject;
 pub mod world;
 
 pub use linear_gaussian::{LinearGaussian, Moment, Stationary, Theta};
 pub use monte_carlo::{Estimate, monte_carlo};
+pub use segments::Segments;

@@ -1,11 +1,13 @@
 //! A small bounded task, on which the assumptions of the variance bounds hold with known constants.
 //!
 //! The task is s_0 ~ U(-1, 1), s' = tanh(0.9 s + 0.5 tanh a), r = -s'² (the state that is reached), and γ = 0.99. The
-//! policy is a ~ N(0.3 s + 0.5 tanh z, 0.25) and η = 0.4 s + Z tanh z, with z' ~ N(η, 0.25) for S2PG and z' = η for
-//! BPTT. All four weights of the policy are trained.
+//! policy is a ~ N(0.3 s + 0.5 tanh z, 0.25) and η = 0.4 s + Z tanh z, with z' ~ N(η, 0.25) at the ends of segments and
+//! z' = η inside of them: segments of one step are S2PG's, a single one is BPTT's. All four weights of the policy are
+//! trained.
 
 use super::bounds::Constants;
 use super::monte_carlo::monte_carlo;
+use super::segments::Segments;
 use crate::rng::Rng;
 
 /// The bounded task, with a policy whose recurrence has the strength Z.
@@ -51,33 +53,25 @@ impl Saturated {
         }
     }
 
-    /// Returns the S2PG estimate from one trajectory.
-    pub fn s2pg(&self, horizon: usize, rng: &mut Rng) -> [f64; 4] {
-        self.estimate(horizon, true, rng)
-    }
-
-    /// Returns the estimate from one trajectory by backpropagation through the whole trajectory.
-    pub fn bptt(&self, horizon: usize, rng: &mut Rng) -> [f64; 4] {
-        self.estimate(horizon, false, rng)
-    }
-
-    /// Returns the sum of the scores of one trajectory times its return.
-    fn estimate(&self, horizon: usize, stochastic: bool, rng: &mut Rng) -> [f64; 4] {
+    /// Draws one trajectory, and returns the sum of its scores times its return.
+    pub fn estimate(&self, horizon: usize, segments: Segments, rng: &mut Rng) -> [f64; 4] {
         let std = VARIANCE.sqrt();
         let (mut s, mut z) = (rng.range(-1.0, 1.0), 0.0f64);
         let (mut g, mut discount, mut sum, mut dz) = (0.0, 1.0, [0.0; 4], [0.0; 4]);
-        for _ in 0..horizon {
+        for t in 0..horizon {
             let tanh = z.tanh();
             let slope = 1.0 - tanh * tanh;
             // These are (a - f) / Σ and (z' - η) / Υ.
             let action = rng.normal() / std;
-            let memory = if stochastic { rng.normal() / std } else { 0.0 };
+            let memory = if segments.draws(t, horizon) { rng.normal() / std } else { 0.0 };
             let direct = [s, tanh, 0.0, 0.0];
             let own = [0.0, 0.0, s, tanh];
             for i in 0..4 {
-                // Where the memory is drawn, z is data; otherwise the derivative of z is carried along (eq. 22).
-                sum[i] += action * (direct[i] + F_Z * slope * dz[i]) + memory * own[i];
-                dz[i] = if stochastic { 0.0 } else { own[i] + self.z * slope * dz[i] };
+                sum[i] += action * (direct[i] + F_Z * slope * dz[i]);
+                // The derivative of z is carried along (eq. 22), and ends where z is drawn.
+                dz[i] = own[i] + self.z * slope * dz[i];
+                sum[i] += memory * dz[i];
+                dz[i] *= f64::from(u8::from(!segments.ends(t)));
             }
             let a = F_S * s + F_Z * tanh + VARIANCE * action;
             z = ETA_S * s + self.z * tanh + VARIANCE * memory;
@@ -88,11 +82,11 @@ impl Saturated {
         sum.map(|x| x * g)
     }
 
-    /// Estimates the variance of one trajectory's estimate from `n` trajectories: of S2PG's estimate where `stochastic`
-    /// is true, else of BPTT's. `streams` are the seed and the number of threads.
-    pub fn variance(&self, horizon: usize, stochastic: bool, n: usize, streams: (u64, usize)) -> Trace {
+    /// Estimates the variance of one trajectory's estimate from `n` trajectories. `streams` are the seed and the number
+    /// of threads.
+    pub fn variance(&self, horizon: usize, segments: Segments, n: usize, streams: (u64, usize)) -> Trace {
         let draw = |(): &mut (), rng: &mut Rng| {
-            let [a, b, c, d] = self.estimate(horizon, stochastic, rng);
+            let [a, b, c, d] = self.estimate(horizon, segments, rng);
             [a, b, c, d, a * a + b * b + c * c + d * d]
         };
         let estimate = monte_carlo(n, "saturated", streams, || (), draw);
