@@ -10,7 +10,7 @@ use super::{Algorithm, Metrics, Progress, Schedule, Scheduled};
 use crate::data::Rollout;
 use crate::nn::{Adam, Tensor};
 use crate::plan::{Plan, PlanError, Published};
-use crate::policy::{Actor, Critic, StatefulPolicy, Value};
+use crate::policy::{Actor, Context, Critic, StatefulPolicy, Value};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -258,7 +258,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
 
         self.policy.scale_state_std(pair::widening(kl_z, self.settings.state_kl));
         self.updates += passes;
-        let dist = self.policy.dist(&data.context(&rows[..1]));
+        let dist = self.policy.dist(&Context { drawn: None, ..data.policy_context(&rows[..1]) });
         let entropy = dist.entropy().item() as f64;
         let mut metrics = vec![
             ("train/loss", policy_loss + value_loss),

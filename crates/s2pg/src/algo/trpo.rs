@@ -230,7 +230,7 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Trpo<P, V> {
         let (value_loss, (step, before, grad_norm)) = side_by_side(self.threads, fit_value, move_policy);
 
         self.updates += 1;
-        let dist = self.policy.dist(&data.context(&rows[..1]));
+        let dist = self.policy.dist(&Context { drawn: None, ..data.policy_context(&rows[..1]) });
         let mut metrics = vec![
             ("train/policy_objective", before + step.improvement),
             ("train/surrogate_improvement", step.improvement),
