@@ -31,6 +31,23 @@ fn finished(dir: &Path) -> PathBuf {
     run
 }
 
+/// A finished run that is called again tells the time that it told before, which is that of its last row of time.csv.
+#[test]
+fn a_finished_run_tells_the_same_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let experiment = write(dir.path(), &short());
+    let run = dir.path().join("run");
+    let told = || text(&finish(&mut train(&experiment, &run))).lines().next().unwrap().to_string();
+    let first = told();
+    assert!(first.starts_with("200 steps in "), "{first}");
+    // So that a clock would tell another time.
+    let times = run.join("time.csv");
+    let seconds = fs::read_to_string(&times).unwrap().trim_end().rsplit(',').next().unwrap().to_string();
+    let longer = fs::read_to_string(&times).unwrap().replace(&seconds, "7200");
+    fs::write(&times, longer).unwrap();
+    assert_eq!(told(), "200 steps in 2 h 00 min");
+}
+
 /// `seeds=0..2` trains three runs, each the run that its seed alone makes, and one report; again, nothing is run again;
 /// a run that is taken away comes back.
 #[test]

@@ -18,11 +18,16 @@ const SOURCE: &str = include_str!("../examples/own_core.rs");
 const README: &str = include_str!("../../../README.md");
 
 fn main() -> ExitCode {
-    if std::env::var_os("OWN_CORE").is_some() {
-        return own_core::main();
+    match std::env::var("OWN_CORE").as_deref() {
+        Ok("panics") => {
+            return s2pg_cli::main(s2pg_lab::registry().with("Panic-v0", "panics", |_| panic!("no\nworld")));
+        }
+        Ok(_) => return own_core::main(),
+        Err(_) => {}
     }
     the_readme_shows_the_example();
     every_command_knows_the_core();
+    a_panic_is_told_once();
     println!("the example of a core of one's own does what it says");
     ExitCode::SUCCESS
 }
@@ -36,8 +41,21 @@ fn the_readme_shows_the_example() {
 }
 
 fn run(dir: &Path, line: &str) -> Output {
+    call(dir, line, "yes")
+}
+
+fn call(dir: &Path, line: &str, how: &str) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(line.split(' ')).current_dir(dir).env("OWN_CORE", "yes").output().unwrap()
+    command.args(line.split(' ')).current_dir(dir).env("OWN_CORE", how).output().unwrap()
+}
+
+/// A panic in a program's own code that becomes an error is told in the sentence of the error, and nowhere else.
+fn a_panic_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = call(dir.path(), "check-env Panic-v0", "panics");
+    let told = said(&output);
+    assert!(output.status.code() == Some(75) && told.lines().count() == 1, "{told}");
+    assert!(told.contains("Panic-v0") && told.contains("no world"), "{told}");
 }
 
 /// `train`, `eval`, `play`, `report` and `algos` work with the core, a run that is resumed is the same run, to the

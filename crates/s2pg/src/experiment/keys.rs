@@ -369,6 +369,7 @@ mod tests {
                 ["`reinforce.episodes` is 1", "at least 2"],
             ),
             (message(TEXT, &["algorithm=trpo", "trpo.kl=0"]), ["`trpo.kl` is 0", "above 0"]),
+            (message(TEXT, &["algorithm=sac", "sac.alpha=1e300"]), ["`sac.alpha` is 1e300;", "at most 1000000"]),
             (message(TEXT, &["algorithm=trpo", "trpo.backtrack=2"]), ["`trpo.backtrack` is 2", "above 0 and below 1"]),
             (message(&with("[ppo]\nclip = 0.1"), &["algorithm=sac"]), ["x.toml:7: `[ppo]` is set", "reads `[sac]`"]),
             (message(TEXT, &["network.policy=wide"]), ["`network.policy` is wide", "\"shortcut\" or \"simple\""]),

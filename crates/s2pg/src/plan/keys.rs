@@ -51,7 +51,8 @@ impl Limit {
             Self::UpTo(most) => (0.0..=f64::from(most)).contains(&x),
             Self::PositiveUpTo(most) => x > 0.0 && x <= f64::from(most),
         };
-        if holds { Ok(()) } else { Err(format!("`{key}` is {x}; it must be {}", self.text())) }
+        let shown = if x.abs() < 1e15 { x.to_string() } else { format!("{x:e}") };
+        if holds { Ok(()) } else { Err(format!("`{key}` is {shown}; it must be {}", self.text())) }
     }
 
     /// Returns the range in words that follow "it must be".
