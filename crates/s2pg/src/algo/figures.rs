@@ -115,6 +115,6 @@ pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usiz
     metrics[0].1 *= gradients.len() as f64;
     let comparable = gradients.len() > 1 && rows.len().is_multiple_of(PIECE);
     metrics.truncate(if comparable { 2 } else { 1 });
-    metrics.extend(state_metrics(policy, std::iter::once(data.context(rows))).unwrap_or_default());
+    metrics.extend(state_metrics(policy, std::iter::once(data.policy_context(rows))).unwrap_or_default());
     metrics
 }

@@ -161,15 +161,17 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
         let critics = &self.critics.online;
         let alpha = self.alpha.value();
         let alpha_z = self.state_alpha.as_ref().map_or(0.0, Temperature::value);
-        let step = self.descent.descend(&mut self.policy, rows, &self.workers, |policy, piece| {
+        let step = self.descent.descend(&mut self.policy, (data, rows), &self.workers, |policy, piece| {
             let x = data.context(piece.rows);
-            let (u, log_prob) = policy.dist(&x).reparameterised(&noise.of(piece.samples));
+            let dist = policy.dist(&data.policy_context(piece.rows));
+            let (u, log_prob) = dist.reparameterised(&noise.of(piece.samples));
             let q = least(critics, &x, &u);
             let mut loss = &log_prob.a * alpha - &q;
             if let Some(log_prob) = &log_prob.z {
                 loss = loss + log_prob * alpha_z;
             }
-            (loss, [Some(log_prob.a), log_prob.z, u.z, Some(q)])
+            let log_prob_z = dist.z.zip(log_prob.z).map(|(z, log_prob)| z.of_those_drawn(&log_prob));
+            (loss, [Some(log_prob.a), log_prob_z, u.z, Some(q)])
         });
         let Descended { loss, grad_norm, kept: [log_prob_a, log_prob_z, z, q] } = step;
         PolicyStep { loss, grad_norm, log_prob_a, log_prob_z, z, q }
@@ -178,7 +180,9 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
     /// Takes one step of both temperatures, from the log-densities of the policy's step, and returns their losses.
     pub fn temperature_step(&mut self, step: &PolicyStep) -> (f64, Option<f64>) {
         let loss = self.alpha.step(&step.log_prob_a);
-        (loss, self.state_alpha.as_mut().map(|alpha| alpha.step(&step.log_prob_z)))
+        // A batch of segments may hold no draw of z'.
+        let state_alpha = self.state_alpha.as_mut().filter(|_| !step.log_prob_z.is_empty());
+        (loss, state_alpha.map(|alpha| alpha.step(&step.log_prob_z)))
     }
 
     /// Returns y = r + γ (1 − terminated) (min Q_target(x', u') − α log π(a' | x')) of the rows `rows`.
@@ -244,6 +248,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
 
         // 1. Draw a batch of steps, and noise for the actions and next states at its contexts and next contexts.
         let rows = data.sample(self.settings.batch, rng);
+        data.renew(&self.policy, &rows);
         let noise = [(); 2].map(|_| Noise::draw(data, rows.len(), rng));
         let mut metrics =
             vec![("train/n_updates", self.updates as f64), ("train/learning_rate", self.descent.optimiser.lr)];

@@ -256,7 +256,7 @@ impl Experiment {
         self.network.limits()?;
         self.evaluation.limits()?;
         self.checkpoint.limits()?;
-        if self.algorithm.is_off_policy() && (self.estimator.has_segments() || self.network.drawn.is_some()) {
+        if self.algorithm.is_off_policy() && self.network.drawn.is_some() {
             let key = if self.estimator.has_segments() { "estimator" } else { "network.drawn" };
             return Err(format!(
                 "`{key}` cuts episodes into segments, which {} with its replay buffer does not do; choose the estimator \

@@ -69,7 +69,7 @@ impl Plan {
 
     /// Returns the numbers of entries of a and of z', the parts of u = (a, z').
     pub fn drawn(&self) -> (usize, usize) {
-        (self.actions(), self.memory.z())
+        (self.actions(), self.memory.drawn())
     }
 
     /// Returns the sizes of the policy whose outputs mean what `head` says.

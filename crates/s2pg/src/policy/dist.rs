@@ -128,6 +128,12 @@ impl<T: Real> Gaussian<T> {
         }
     }
 
+    /// Returns those numbers of `x`, [B, 1], that belong to samples that are drawn, without history.
+    pub fn of_those_drawn(&self, x: &Tensor<T>) -> Tensor<T> {
+        let numbers: Vec<T> = x.data().iter().enumerate().filter(|(i, _)| self.is_drawn(*i)).map(|(_, x)| *x).collect();
+        Tensor::new(numbers.len(), 1, &numbers)
+    }
+
     /// Returns the columns of `x`, [B, n], that are drawn.
     pub fn columns(&self, x: &Tensor<T>) -> Tensor<T> {
         let n = self.clamped.cols();
@@ -170,7 +176,15 @@ impl<T: Real> Gaussian<T> {
                 }
             }
         });
-        self.squash(q)
+        self.squash_drawn(q)
+    }
+
+    /// Squashes and stretches the samples of `q` that are drawn, where the support says so.
+    fn squash_drawn(&self, q: Tensor<T>) -> Tensor<T> {
+        match (&self.support, self.mask()) {
+            (Support::Squashed(_), Some(mask)) => self.squash(q.clone()) * &mask + q * (mask * -1.0 + 1.0),
+            _ => self.squash(q),
+        }
     }
 
     /// Squashes and stretches `q` where the support says so.
@@ -190,7 +204,7 @@ impl<T: Real> Gaussian<T> {
     fn mode(&self) -> Tensor<T> {
         let m = self.clamped.cols();
         if m == self.mean.cols() {
-            return self.squash(self.mean.clone());
+            return self.squash_drawn(self.mean.clone());
         }
         let (rows, n) = self.mean.shape();
         let kept = Tensor::with(rows, n, |x| {
@@ -201,7 +215,7 @@ impl<T: Real> Gaussian<T> {
                 }
             }
         });
-        self.squash(&self.mean * kept)
+        self.squash_drawn(&self.mean * kept)
     }
 
     /// Returns the draw `x`, clipped to the ranges where the support says so.
@@ -219,8 +233,17 @@ impl<T: Real> Gaussian<T> {
     }
 
     /// Returns the draw mean + std noise with its log-density, [B, 1], both as differentiable functions of mean and
-    /// std. The density of a squashed column is the density on [-1, 1], whatever the range of the column (D25).
+    /// std. The density of a squashed column is the density on [-1, 1], whatever the range of the column (D25). A sample
+    /// that is not drawn is its mean, without history.
     fn reparameterised(&self, noise: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
+        let (x, density) = self.all_reparameterised(noise);
+        match self.mask() {
+            Some(mask) => (x * &mask + self.mean.detach() * (&mask * -1.0 + 1.0), density * mask),
+            None => (x, density),
+        }
+    }
+
+    fn all_reparameterised(&self, noise: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
         let (rows, n) = self.mean.shape();
         let log_std = match self.clamped.rows() == rows {
             true => self.clamped.clone(),
@@ -303,12 +326,27 @@ impl<T: Real> Dist<T> {
         Extended { a: self.a.mode(), z: self.z.as_ref().map(Gaussian::mode) }
     }
 
+    /// Returns the means as [`mean`](Self::mean) does, with the next states that are not drawn as numbers without
+    /// history.
+    pub fn held(&self) -> Extended<T> {
+        let u = self.mean();
+        let z = match (&self.z, u.z) {
+            (Some(of_z), Some(z)) => Some(match of_z.mask() {
+                Some(mask) => &z * &mask + z.detach() * (mask * -1.0 + 1.0),
+                None => z,
+            }),
+            _ => self.h.as_ref().map(Tensor::detach),
+        };
+        Extended { a: u.a, z }
+    }
+
     /// Makes the draw of (a, z') that the standard normal numbers `noise` give, with its log-density. Both are
     /// differentiable functions of the parameters (the reparameterisation trick).
     pub fn reparameterised(&self, noise: &Extended<T>) -> (Extended<T>, LogProb<T>) {
         let (a, log_a) = self.a.reparameterised(&noise.a);
         let z = self.z.as_ref().map(|z| z.reparameterised(noise.z.as_ref().expect("a stochastic state takes noise")));
         let (z, log_z) = z.unzip();
+        let z = z.or_else(|| self.h.as_ref().map(Tensor::detach));
         (Extended { a, z }, LogProb { a: log_a, z: log_z })
     }
 
