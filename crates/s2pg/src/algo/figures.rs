@@ -108,6 +108,7 @@ pub(super) use figures;
 /// batch, and mean, variance and saturation of the next states.
 pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usize], gradients: &[Vec<f32>]) -> Metrics {
     let mut parts = Gradients::default();
+    let gradients = &gradients[..rows.len().div_ceil(data.together(rows, PIECE))];
     gradients.iter().for_each(|g| parts.add(g));
     let mut metrics = parts.metrics();
     // The gradients of the pieces add up to that of the batch. Each is an estimate of its own only where all pieces

@@ -23,7 +23,7 @@ impl Noise {
     /// Draws the noise of `rows` samples of (a, z'), with the sizes that `data` has.
     pub fn draw(data: &Replay, rows: usize, rng: &mut Rng) -> Self {
         let mut numbers = |n: usize| (0..rows * n).map(|_| rng.normal() as f32).collect();
-        let (a, z) = data.entries();
+        let (a, z) = data.drawn();
         Self { a: numbers(a), z: numbers(z), rows }
     }
 

@@ -129,9 +129,9 @@ pub struct PolicyStep {
     pub grad_norm: f64,
     /// log π(a | x) of the drawn actions.
     pub log_prob_a: Vec<f32>,
-    /// log π(z' | x) of the drawn next states.
+    /// log π(z' | x) of those next states that are drawn.
     pub log_prob_z: Vec<f32>,
-    /// The drawn next states, [rows, n_z].
+    /// The next states, [rows, n_z].
     pub z: Vec<f32>,
     /// The lesser of both critics' values of each draw.
     pub q: Vec<f32>,
@@ -162,16 +162,14 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
         let alpha = self.alpha.value();
         let alpha_z = self.state_alpha.as_ref().map_or(0.0, Temperature::value);
         let step = self.descent.descend(&mut self.policy, (data, rows), &self.workers, |policy, piece| {
-            let x = data.context(piece.rows);
             let dist = policy.dist(&data.policy_context(piece.rows));
             let (u, log_prob) = dist.reparameterised(&noise.of(piece.samples));
-            let q = least(critics, &x, &u);
+            let q = least(critics, &data.context(piece.rows), &u);
             let mut loss = &log_prob.a * alpha - &q;
             if let Some(log_prob) = &log_prob.z {
                 loss = loss + log_prob * alpha_z;
             }
-            let log_prob_z = dist.z.zip(log_prob.z).map(|(z, log_prob)| z.of_those_drawn(&log_prob));
-            (loss, [Some(log_prob.a), log_prob_z, u.z, Some(q)])
+            (loss, [Some(log_prob.a), dist.z.zip(log_prob.z).map(|(z, x)| z.of_those_drawn(&x)), u.z, Some(q)])
         });
         let Descended { loss, grad_norm, kept: [log_prob_a, log_prob_z, z, q] } = step;
         PolicyStep { loss, grad_norm, log_prob_a, log_prob_z, z, q }
@@ -180,9 +178,7 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
     /// Takes one step of both temperatures, from the log-densities of the policy's step, and returns their losses.
     pub fn temperature_step(&mut self, step: &PolicyStep) -> (f64, Option<f64>) {
         let loss = self.alpha.step(&step.log_prob_a);
-        // A batch of segments may hold no draw of z'.
-        let state_alpha = self.state_alpha.as_mut().filter(|_| !step.log_prob_z.is_empty());
-        (loss, state_alpha.map(|alpha| alpha.step(&step.log_prob_z)))
+        (loss, self.state_alpha.as_mut().map(|alpha| alpha.step(&step.log_prob_z)))
     }
 
     /// Returns y = r + γ (1 − terminated) (min Q_target(x', u') − α log π(a' | x')) of the rows `rows`.
@@ -246,7 +242,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
         let moves = data.holds_more_than(self.settings.warmup);
         let mean = |x: &[f32]| average(x.iter().map(|&x| f64::from(x)));
 
-        // 1. Draw a batch of steps, and noise for the actions and next states at its contexts and next contexts.
+        // 1. Draw a batch of steps, or of segments computed anew, and noise for a and z' at both ends of each step.
         let rows = data.sample(self.settings.batch, rng);
         data.renew(&self.policy, &rows);
         let noise = [(); 2].map(|_| Noise::draw(data, rows.len(), rng));
@@ -254,8 +250,8 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
             vec![("train/n_updates", self.updates as f64), ("train/learning_rate", self.descent.optimiser.lr)];
         let mut drawn = None;
         if moves {
-            // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, not through
-            // time.
+            // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, and through
+            // time inside a segment alone.
             let step = self.policy_step(data, &rows, &noise[0]);
             // 3. Move the temperatures towards the wanted entropies of a and z'.
             let (loss, state_loss) = self.temperature_step(&step);

@@ -239,7 +239,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
         let moves = data.holds_more_than(self.settings.warmup) && self.updates.is_multiple_of(self.settings.delay);
         self.updates += 1;
 
-        // 1. Draw a batch of steps, and noise for the targets.
+        // 1. Draw a batch of steps, or of segments computed anew, and noise for the targets.
         let rows = data.sample(self.settings.batch, rng);
         data.renew(&self.policy, &rows);
         let noise = Noise::draw(data, rows.len(), rng);
@@ -255,8 +255,8 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
             ("train/n_updates", self.updates as f64),
         ];
         if moves {
-            // 4. In every `delay`-th update, improve the policy: the gradient goes through Q into a and z', not through
-            // time.
+            // 4. In every `delay`-th update, improve the policy: the gradient goes through Q into a and z', and
+            // through time inside a segment alone.
             let step = self.policy_step(data, &rows);
             if self.settings.diagnostics {
                 metrics.extend(diagnose(&self.policy, data, &rows, &self.descent.gradients));

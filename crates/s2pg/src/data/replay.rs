@@ -112,7 +112,7 @@ impl Replay {
     }
 
     /// Returns the numbers of entries of a and of z', the parts of u; the latter is 0 where the policy draws no state.
-    pub fn entries(&self) -> (usize, usize) {
+    pub fn drawn(&self) -> (usize, usize) {
         (self.shape.a, self.shape.memory.drawn())
     }
 
@@ -198,8 +198,8 @@ impl Replay {
         self.flags[k] & FIRST != 0 || self.closes(before) || !self.is_drawable(before)
     }
 
-    /// Returns whether the next state is drawn at each of the steps `steps`, where it is at some alone.
-    fn drawn(&self, frames: impl Iterator<Item = usize>) -> Option<Rc<[bool]>> {
+    /// Returns whether the next state is drawn with each of `frames`, where it is with some alone.
+    fn draws(&self, frames: impl Iterator<Item = usize>) -> Option<Rc<[bool]>> {
         self.has_segments().then(|| frames.map(|k| self.closes(k)).collect())
     }
 
@@ -212,7 +212,7 @@ impl Replay {
         let first: Vec<f32> = rows[..counts[0]].iter().flat_map(|&k| self.state(Step::Now(k))).copied().collect();
         Context {
             z: Some(Tensor::new(counts[0], self.shape.memory.z(), &first)),
-            drawn: self.drawn(rows.iter().copied()),
+            drawn: self.draws(rows.iter().copied()),
             segments: Some(counts.into()),
             ..self.context(rows)
         }
@@ -227,7 +227,7 @@ impl Replay {
     /// action.
     pub fn next_context(&self, rows: &[usize]) -> Context {
         let x = show::context(self, self.shape.memory, &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>());
-        Context { drawn: self.drawn(rows.iter().map(|&k| self.next(k))), ..x }
+        Context { drawn: self.draws(rows.iter().map(|&k| self.next(k))), ..x }
     }
 
     /// Returns u = (a, z') of the rows `rows`.
@@ -247,7 +247,8 @@ impl Replay {
 
     /// Replaces the stored z' of the rows `rows`, one after the other, by `tau` z + (1 - `tau`) z', where `z`, [rows,
     /// n_z], holds the new states. Returns the root mean square of z - z', which tells how stale the stored states
-    /// were. Returns None and changes nothing where the policy draws no state, or `tau` is 0.
+    /// were. Where episodes are cut into segments, these are the states at the ends of segments. Returns None and changes
+    /// nothing where there is no such state, or `tau` is 0.
     pub fn refresh(&mut self, rows: &[usize], z: &[f32], tau: f64) -> Option<f64> {
         let n = self.shape.memory.z();
         if n == 0 || tau == 0.0 {
@@ -255,8 +256,11 @@ impl Replay {
         }
         assert_eq!(z.len(), rows.len() * n, "a state of {n} numbers for each of {} rows", rows.len());
         let (tau, rest) = (tau as f32, (1.0 - tau) as f32);
-        let mut squares = 0.0;
-        for (z, &k) in z.chunks_exact(n).zip(rows) {
+        let (mut squares, mut replaced) = (0.0, 0);
+        // States inside segments are computed anew whenever they are shown.
+        let at_ends = z.chunks_exact(n).zip(rows).filter(|(_, k)| !self.has_segments() || self.closes(**k));
+        for (z, &k) in at_ends.collect::<Vec<_>>() {
+            replaced += 1;
             let next = self.next(k);
             for (stored, z) in self.state[next * n..(next + 1) * n].iter_mut().zip(z) {
                 squares += f64::from(z - *stored).powi(2);
@@ -264,7 +268,7 @@ impl Replay {
                 *stored = if rest == 0.0 { *z } else { tau * z + rest * *stored };
             }
         }
-        Some((squares / z.len() as f64).sqrt())
+        (replaced > 0).then(|| (squares / (replaced * n) as f64).sqrt())
     }
 
     /// Returns the frame that comes `i` places after the oldest frame of environment e.

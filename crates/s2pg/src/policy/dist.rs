@@ -176,24 +176,25 @@ impl<T: Real> Gaussian<T> {
                 }
             }
         });
-        self.squash_drawn(q)
+        self.squash(q)
     }
 
-    /// Squashes and stretches the samples of `q` that are drawn, where the support says so.
-    fn squash_drawn(&self, q: Tensor<T>) -> Tensor<T> {
-        match (&self.support, self.mask()) {
-            (Support::Squashed(_), Some(mask)) => self.squash(q.clone()) * &mask + q * (mask * -1.0 + 1.0),
-            _ => self.squash(q),
+    /// Returns the samples of `x` that are drawn, and in place of the others those of `other`.
+    fn drawn_or(&self, x: Tensor<T>, other: &Tensor<T>) -> Tensor<T> {
+        match self.mask() {
+            Some(mask) => x * &mask + other * (mask * -1.0 + 1.0),
+            None => x,
         }
     }
 
-    /// Squashes and stretches `q` where the support says so.
+    /// Squashes and stretches the samples of `q` that are drawn, where the support says so.
     fn squash(&self, q: Tensor<T>) -> Tensor<T> {
         match &self.support {
             Support::Squashed(bounds) => {
                 let n = bounds.len();
                 let t = bounds.stretch(&q.columns(0..n).tanh());
-                if n < q.cols() { Tensor::concat(&[&t, &q.columns(n..q.cols())]) } else { t }
+                let t = if n < q.cols() { Tensor::concat(&[&t, &q.columns(n..q.cols())]) } else { t };
+                self.drawn_or(t, &q)
             }
             Support::Free | Support::Clipped(_) => q,
         }
@@ -204,7 +205,7 @@ impl<T: Real> Gaussian<T> {
     fn mode(&self) -> Tensor<T> {
         let m = self.clamped.cols();
         if m == self.mean.cols() {
-            return self.squash_drawn(self.mean.clone());
+            return self.squash(self.mean.clone());
         }
         let (rows, n) = self.mean.shape();
         let kept = Tensor::with(rows, n, |x| {
@@ -215,13 +216,13 @@ impl<T: Real> Gaussian<T> {
                 }
             }
         });
-        self.squash_drawn(&self.mean * kept)
+        self.squash(&self.mean * kept)
     }
 
-    /// Returns the draw `x`, clipped to the ranges where the support says so.
+    /// Returns `x` with the samples that are drawn clipped to the ranges, where the support says so.
     fn clip(&self, x: &Tensor<T>) -> Tensor<T> {
         match &self.support {
-            Support::Clipped(bounds) => bounds.clip(x),
+            Support::Clipped(bounds) => self.drawn_or(bounds.clip(x), x),
             Support::Free | Support::Squashed(_) => x.clone(),
         }
     }
@@ -237,12 +238,11 @@ impl<T: Real> Gaussian<T> {
     /// that is not drawn is its mean, without history.
     fn reparameterised(&self, noise: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
         let (x, density) = self.all_reparameterised(noise);
-        match self.mask() {
-            Some(mask) => (x * &mask + self.mean.detach() * (&mask * -1.0 + 1.0), density * mask),
-            None => (x, density),
-        }
+        (self.drawn_or(x, &self.mean.detach()), self.masked(density))
     }
 
+    /// Returns the draw and its log-density as [`reparameterised`](Self::reparameterised) does, where all samples are
+    /// drawn.
     fn all_reparameterised(&self, noise: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
         let (rows, n) = self.mean.shape();
         let log_std = match self.clamped.rows() == rows {
@@ -326,22 +326,16 @@ impl<T: Real> Dist<T> {
         Extended { a: self.a.mode(), z: self.z.as_ref().map(Gaussian::mode) }
     }
 
-    /// Returns the means as [`mean`](Self::mean) does, with the next states that are not drawn as numbers without
-    /// history.
+    /// Returns the means as [`mean`](Self::mean) does. A next state that is not drawn is there as numbers without
+    /// history: a critic reads it, and no gradient goes back through it.
     pub fn held(&self) -> Extended<T> {
-        let u = self.mean();
-        let z = match (&self.z, u.z) {
-            (Some(of_z), Some(z)) => Some(match of_z.mask() {
-                Some(mask) => &z * &mask + z.detach() * (mask * -1.0 + 1.0),
-                None => z,
-            }),
-            _ => self.h.as_ref().map(Tensor::detach),
-        };
-        Extended { a: u.a, z }
+        let z = self.z.as_ref().map(|z| z.drawn_or(z.mode(), &z.mean.detach()));
+        Extended { a: self.a.mode(), z: z.or_else(|| self.h.as_ref().map(Tensor::detach)) }
     }
 
     /// Makes the draw of (a, z') that the standard normal numbers `noise` give, with its log-density. Both are
-    /// differentiable functions of the parameters (the reparameterisation trick).
+    /// differentiable functions of the parameters (the reparameterisation trick). A next state that is not drawn is there
+    /// as numbers without history: a critic reads it, and no gradient goes back through it.
     pub fn reparameterised(&self, noise: &Extended<T>) -> (Extended<T>, LogProb<T>) {
         let (a, log_a) = self.a.reparameterised(&noise.a);
         let z = self.z.as_ref().map(|z| z.reparameterised(noise.z.as_ref().expect("a stochastic state takes noise")));
