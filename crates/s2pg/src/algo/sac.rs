@@ -165,10 +165,8 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
             let dist = policy.dist(&data.policy_context(piece.rows));
             let (u, log_prob) = dist.reparameterised(&noise.of(piece.samples));
             let q = least(critics, &data.context(piece.rows), &u);
-            let mut loss = &log_prob.a * alpha - &q;
-            if let Some(log_prob) = &log_prob.z {
-                loss = loss + log_prob * alpha_z;
-            }
+            let loss = &log_prob.a * alpha - &q;
+            let loss = log_prob.z.iter().fold(loss, |loss, of_z| loss + of_z * alpha_z);
             (loss, [Some(log_prob.a), dist.z.zip(log_prob.z).map(|(z, x)| z.of_those_drawn(&x)), u.z, Some(q)])
         });
         let Descended { loss, grad_norm, kept: [log_prob_a, log_prob_z, z, q] } = step;

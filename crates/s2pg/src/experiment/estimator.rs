@@ -41,10 +41,7 @@ impl Estimator {
     /// How each kind of estimator is written in an experiment, and one line about it.
     pub const KINDS: &[(&str, &str)] = &[
         ("rs", "S2PG: the next state is drawn with the action, no gradient goes through time"),
-        (
-            "rs:K",
-            "S2PG in segments of K steps: the gradient goes back to a segment's start, and is unbiased",
-        ),
+        ("rs:K", "S2PG in segments of K steps: the gradient goes back to a segment's start, and is unbiased"),
         ("tbptt:K", "the same segments, in which nothing is drawn: the usual truncated recurrence"),
         ("bptt:K", "a recurrent state; the gradient goes back K steps (bptt:full: to the start of the episode)"),
         ("window:K", "the last K observations"),

@@ -348,7 +348,9 @@ impl Plan {
             }
             Some(Learning::OffPolicy) => {
                 let gradients = policy.parameters.saturating_mul(FLOAT).saturating_mul(batch.div_ceil(PIECE));
-                outputs.saturating_add(row).saturating_mul(batch).saturating_add(gradients)
+                // The last segment of a batch is whole.
+                let more = memory.segment().map_or(0, |len| len.min(self.spec.horizon) - 1);
+                outputs.saturating_add(row).saturating_mul(batch.saturating_add(more)).saturating_add(gradients)
             }
         };
         self.budget.take(batch_key, batch, of_batch)?;
