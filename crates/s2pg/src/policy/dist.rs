@@ -120,7 +120,7 @@ impl<T: Real> Gaussian<T> {
         Some(Tensor::with(drawn.len(), 1, |x| x.iter_mut().zip(&**drawn).for_each(|(x, d)| *x = number(d))))
     }
 
-    /// Returns `x`, a number for each sample, [B, 1], with 0 in place of the numbers of samples that are not drawn.
+    /// Returns `x`, a row for each sample, with zeros in place of the rows of samples that are not drawn.
     pub fn masked(&self, x: Tensor<T>) -> Tensor<T> {
         match self.mask() {
             Some(mask) => x * mask,
@@ -316,7 +316,7 @@ impl<T: Real> Dist<T> {
 
     /// Clips u = (a, z') to the ranges of a policy that clips its draws; other policies return `u` as it is.
     pub fn clip(&self, u: &Extended<T>) -> Extended<T> {
-        let z = self.z.as_ref().map(|z| z.clip(u.z.as_ref().expect("a stochastic state has a next state")));
+        let z = u.z.as_ref().map(|next| self.z.as_ref().map_or_else(|| next.clone(), |z| z.clip(next)));
         Extended { a: self.a.clip(&u.a), z }
     }
 
