@@ -93,8 +93,7 @@ fn every_pair_learns_and_resumes() {
     for entry in s2pg_lab::registry().entries() {
         for algorithm in AlgorithmName::all() {
             let settings = small(algorithm);
-            let has = |estimator: &&Estimator| !(algorithm.is_off_policy() && estimator.has_segments());
-            for &estimator in Estimator::ALL.iter().filter(has) {
+            for &estimator in Estimator::ALL {
                 let text = format!(
                     "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = 1000\n\
                      [env]\nname = \"Short-v0\"\ntask = \"{}\"\nparallel = 2\n\

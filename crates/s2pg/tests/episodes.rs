@@ -319,7 +319,7 @@ fn nothing_of_a_replay_buffer_crosses_an_episode_or_the_seam() {
             for (x, at, back) in [(data.context(&[k]), step, back), (data.next_context(&[k]), step + 1, back + 1)] {
                 match memory {
                     Memory::None => assert_eq!(x.o.item(), number(episode, at)),
-                    Memory::Segments { .. } => unreachable!("a replay buffer has no segments"),
+                    Memory::Segments { .. } => unreachable!("segments have tests of their own"),
                     Memory::Stochastic { .. } => {
                         assert_eq!((x.o.item(), x.z.unwrap().item()), (number(episode, at), -number(episode, at)));
                         let before = if at == 0 { 0.0 } else { number(episode, at - 1) };

@@ -108,6 +108,7 @@ pub(super) use figures;
 /// batch, and mean, variance and saturation of the next states.
 pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usize], gradients: &[Vec<f32>]) -> Metrics {
     let mut parts = Gradients::default();
+    let gradients = &gradients[..rows.len().div_ceil(data.together(rows, PIECE))];
     gradients.iter().for_each(|g| parts.add(g));
     let mut metrics = parts.metrics();
     // The gradients of the pieces add up to that of the batch. Each is an estimate of its own only where all pieces
@@ -115,6 +116,6 @@ pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usiz
     metrics[0].1 *= gradients.len() as f64;
     let comparable = gradients.len() > 1 && rows.len().is_multiple_of(PIECE);
     metrics.truncate(if comparable { 2 } else { 1 });
-    metrics.extend(state_metrics(policy, std::iter::once(data.context(rows))).unwrap_or_default());
+    metrics.extend(state_metrics(policy, std::iter::once(data.policy_context(rows))).unwrap_or_default());
     metrics
 }

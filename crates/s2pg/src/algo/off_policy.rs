@@ -57,9 +57,10 @@ pub(super) struct Piece<'a> {
 }
 
 /// Cuts a batch of the rows `rows` into pieces.
-fn pieces(rows: &[usize]) -> impl Iterator<Item = Piece<'_>> {
-    let piece = |(i, rows): (usize, _)| Piece { rows, samples: i * PIECE..i * PIECE + <[usize]>::len(rows) };
-    rows.chunks(PIECE).enumerate().map(piece)
+fn pieces<'a>(data: &Replay, rows: &'a [usize]) -> impl Iterator<Item = Piece<'a>> {
+    let size = data.together(rows, PIECE);
+    let piece = move |(i, rows): (usize, _)| Piece { rows, samples: i * size..i * size + <[usize]>::len(rows) };
+    rows.chunks(size).enumerate().map(piece)
 }
 
 /// Threads that work through the pieces of a batch.
@@ -118,12 +119,12 @@ impl Descent {
     pub(super) fn descend<P: Params + Sync, const N: usize>(
         &mut self,
         network: &mut P,
-        rows: &[usize],
+        (data, rows): (&Replay, &[usize]),
         workers: &Workers,
         loss: impl Fn(&P, Piece<'_>) -> (Tensor, [Option<Tensor>; N]) + Send + Sync,
     ) -> Descended<N> {
         let now = &*network;
-        let parts = workers.map(pieces(rows).zip(&mut self.gradients), |(piece, gradient)| {
+        let parts = workers.map(pieces(data, rows).zip(&mut self.gradients), |(piece, gradient)| {
             let (loss, kept) = loss(now, piece);
             let mean = loss.sum() * (1.0 / rows.len() as f64);
             gradient_into(&mean, now, gradient);
@@ -149,7 +150,7 @@ pub(super) fn bellman(
     v: impl Fn(Piece<'_>) -> Tensor + Send + Sync,
 ) -> Vec<f32> {
     let gamma = gamma as f32;
-    let parts = workers.map(pieces(rows), |piece| {
+    let parts = workers.map(pieces(data, rows), |piece| {
         let rows = piece.rows;
         let y = |(&k, &v): (&usize, &f32)| data.r(k) + if data.terminated(k) { 0.0 } else { gamma * v };
         rows.iter().zip(v(piece).data()).map(y).collect::<Vec<f32>>()

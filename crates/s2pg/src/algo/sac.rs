@@ -129,9 +129,9 @@ pub struct PolicyStep {
     pub grad_norm: f64,
     /// log π(a | x) of the drawn actions.
     pub log_prob_a: Vec<f32>,
-    /// log π(z' | x) of the drawn next states.
+    /// log π(z' | x) of those next states that are drawn.
     pub log_prob_z: Vec<f32>,
-    /// The drawn next states, [rows, n_z].
+    /// The next states, [rows, n_z].
     pub z: Vec<f32>,
     /// The lesser of both critics' values of each draw.
     pub q: Vec<f32>,
@@ -161,15 +161,13 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
         let critics = &self.critics.online;
         let alpha = self.alpha.value();
         let alpha_z = self.state_alpha.as_ref().map_or(0.0, Temperature::value);
-        let step = self.descent.descend(&mut self.policy, rows, &self.workers, |policy, piece| {
-            let x = data.context(piece.rows);
-            let (u, log_prob) = policy.dist(&x).reparameterised(&noise.of(piece.samples));
-            let q = least(critics, &x, &u);
-            let mut loss = &log_prob.a * alpha - &q;
-            if let Some(log_prob) = &log_prob.z {
-                loss = loss + log_prob * alpha_z;
-            }
-            (loss, [Some(log_prob.a), log_prob.z, u.z, Some(q)])
+        let step = self.descent.descend(&mut self.policy, (data, rows), &self.workers, |policy, piece| {
+            let dist = policy.dist(&data.policy_context(piece.rows));
+            let (u, log_prob) = dist.reparameterised(&noise.of(piece.samples));
+            let q = least(critics, &data.context(piece.rows), &u);
+            let loss = &log_prob.a * alpha - &q;
+            let loss = log_prob.z.iter().fold(loss, |loss, of_z| loss + of_z * alpha_z);
+            (loss, [Some(log_prob.a), dist.z.zip(log_prob.z).map(|(z, x)| z.of_those_drawn(&x)), u.z, Some(q)])
         });
         let Descended { loss, grad_norm, kept: [log_prob_a, log_prob_z, z, q] } = step;
         PolicyStep { loss, grad_norm, log_prob_a, log_prob_z, z, q }
@@ -242,15 +240,16 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
         let moves = data.holds_more_than(self.settings.warmup);
         let mean = |x: &[f32]| average(x.iter().map(|&x| f64::from(x)));
 
-        // 1. Draw a batch of steps, and noise for the actions and next states at its contexts and next contexts.
+        // 1. Draw a batch of steps, or of segments computed anew, and noise for a and z' at both ends of each step.
         let rows = data.sample(self.settings.batch, rng);
+        data.renew(&self.policy, &rows);
         let noise = [(); 2].map(|_| Noise::draw(data, rows.len(), rng));
         let mut metrics =
             vec![("train/n_updates", self.updates as f64), ("train/learning_rate", self.descent.optimiser.lr)];
         let mut drawn = None;
         if moves {
-            // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, not through
-            // time.
+            // 2. Improve the policy: a and z' are drawn anew, and the gradient goes through Q into both, and through
+            // time inside a segment alone.
             let step = self.policy_step(data, &rows, &noise[0]);
             // 3. Move the temperatures towards the wanted entropies of a and z'.
             let (loss, state_loss) = self.temperature_step(&step);

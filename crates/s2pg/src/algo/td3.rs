@@ -163,11 +163,14 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
     /// Returns u' = (a', z''): the mean of `dist`, a distribution of the target policy, with clipped noise on both
     /// parts.
     pub fn smoothed(&self, dist: &Dist, noise: &Extended) -> Extended {
-        let (s, u) = (&self.settings, dist.mean());
+        let (s, u) = (&self.settings, dist.held());
         let add = |x: &Tensor, noise: &Tensor, std: f64, most: f64| x + (noise * std).clip(-most, most);
         let (std, most) = (0.5 * s.state_noise, 1.25 * s.state_noise);
         let (std, most) = (s.state_smoothing.unwrap_or(std), s.state_smoothing_clip.unwrap_or(most));
-        let z = u.z.as_ref().zip(noise.z.as_ref()).map(|(z, noise)| add(z, noise, std, most));
+        let z = match (&dist.z, &noise.z) {
+            (Some(of_z), Some(noise)) => u.z.as_ref().map(|z| add(z, &of_z.masked(noise.clone()), std, most)),
+            _ => u.z.clone(),
+        };
         dist.clip(&Extended { a: add(&u.a, &noise.a, s.smoothing, s.smoothing_clip), z })
     }
 
@@ -190,9 +193,9 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
     pub fn policy_step(&mut self, data: &Replay, rows: &[usize]) -> PolicyStep {
         let critics = &self.critics.online;
         let judges = if self.settings.actor_mean_q { &critics[..] } else { &critics[..1] };
-        let step = self.descent.descend(&mut self.policy, rows, &self.workers, |policy, piece| {
+        let step = self.descent.descend(&mut self.policy, (data, rows), &self.workers, |policy, piece| {
             let x = data.context(piece.rows);
-            let u = policy.dist(&x).mean();
+            let u = policy.dist(&data.policy_context(piece.rows)).held();
             (-mean(judges, &x, &u), [Some(u.a), u.z])
         });
         let Descended { loss, grad_norm, kept: [a, z] } = step;
@@ -236,8 +239,9 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
         let moves = data.holds_more_than(self.settings.warmup) && self.updates.is_multiple_of(self.settings.delay);
         self.updates += 1;
 
-        // 1. Draw a batch of steps, and noise for the targets.
+        // 1. Draw a batch of steps, or of segments computed anew, and noise for the targets.
         let rows = data.sample(self.settings.batch, rng);
+        data.renew(&self.policy, &rows);
         let noise = Noise::draw(data, rows.len(), rng);
         // 2. Compute the targets y from the target policy's a' and z'', with clipped noise on both.
         let y = self.target(data, &rows, &noise);
@@ -251,8 +255,8 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
             ("train/n_updates", self.updates as f64),
         ];
         if moves {
-            // 4. In every `delay`-th update, improve the policy: the gradient goes through Q into a and z', not through
-            // time.
+            // 4. In every `delay`-th update, improve the policy: the gradient goes through Q into a and z', and
+            // through time inside a segment alone.
             let step = self.policy_step(data, &rows);
             if self.settings.diagnostics {
                 metrics.extend(diagnose(&self.policy, data, &rows, &self.descent.gradients));

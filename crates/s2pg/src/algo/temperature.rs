@@ -50,8 +50,12 @@ impl Temperature {
         self.optimiser.lr = lr;
     }
 
-    /// Takes one step down −mean[ln α (log_prob + target)], and returns the loss.
+    /// Takes one step down −mean[ln α (log_prob + target)], and returns the loss. Where nothing was drawn, as in a batch in
+    /// which no segment ends, the loss is 0 and nothing moves.
     pub fn step(&mut self, log_probs: &[f32]) -> f64 {
+        if log_probs.is_empty() {
+            return 0.0;
+        }
         let excess = Tensor::new(log_probs.len(), 1, log_probs) + self.target;
         let loss = -(excess * Tensor::param(&self.ln.0, 0)).mean();
         let result = f64::from(loss.item());

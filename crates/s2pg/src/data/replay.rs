@@ -1,9 +1,11 @@
 //! A replay buffer: the transitions of many policies, from which batches are drawn.
 
+use std::rc::Rc;
+
 use super::show::{self, Rows, Step};
 use super::{Buffer, Transition};
-use crate::nn::{Frozen, Standardiser};
-use crate::policy::{Context, Extended, Memory};
+use crate::nn::{Frozen, Standardiser, Tensor};
+use crate::policy::{Context, Extended, Memory, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
@@ -48,6 +50,8 @@ const FIRST: u8 = 1;
 const END: u8 = 2;
 /// Flag of a frame with whose step the task ended.
 const TERMINATED: u8 = 4;
+/// Flag of a frame with whose step a segment ends, and of a frame that holds no step.
+const CLOSES: u8 = 8;
 
 /// A replay buffer that keeps a ring of frames for each environment.
 ///
@@ -109,7 +113,7 @@ impl Replay {
 
     /// Returns the numbers of entries of a and of z', the parts of u; the latter is 0 where the policy draws no state.
     pub fn drawn(&self) -> (usize, usize) {
-        (self.shape.a, self.shape.memory.z())
+        (self.shape.a, self.shape.memory.drawn())
     }
 
     /// Returns every row that can be drawn, environment after environment, in the order of time.
@@ -118,7 +122,8 @@ impl Replay {
         (0..self.shape.envs).flat_map(of).filter(|&k| self.is_drawable(k)).collect()
     }
 
-    /// Draws `n` rows, uniformly with replacement. Panics where the buffer is empty.
+    /// Draws `n` rows, uniformly with replacement. Where episodes are cut into segments, whole segments are drawn until
+    /// they have `n` rows or more; they are packed. Panics where the buffer is empty.
     pub fn sample(&mut self, n: usize, rng: &mut Rng) -> Vec<usize> {
         let all: u64 = self.filled.iter().sum();
         let draw = || {
@@ -130,9 +135,87 @@ impl Replay {
             }
             self.frame(e, i)
         };
-        let rows: Vec<usize> = std::iter::repeat_with(draw).filter(|&k| self.is_drawable(k)).take(n).collect();
+        let mut rows = std::iter::repeat_with(draw).filter(|&k| self.is_drawable(k));
+        let rows = if self.has_segments() {
+            let (mut segments, mut left) = (Vec::new(), n);
+            // A segment is drawn by its last row, so that all are drawn equally often, and so are all rows.
+            while left > 0 {
+                let last = rows.find(|&k| self.is_last(k)).expect("draws go on");
+                let mut segment = vec![last];
+                while !self.begins(segment[segment.len() - 1]) {
+                    segment.push(self.previous(segment[segment.len() - 1]));
+                }
+                segment.reverse();
+                left = left.saturating_sub(segment.len());
+                segments.push(segment);
+            }
+            show::pack(segments)
+        } else {
+            rows.take(n).collect()
+        };
         self.batch.clone_from(&rows);
         rows
+    }
+
+    /// Returns the number of rows of the batch `rows` that are shown together, at most `size` where rows are shown alone.
+    pub fn together(&self, rows: &[usize], size: usize) -> usize {
+        if self.has_segments() { rows.len() } else { size }
+    }
+
+    /// Computes the states inside the segments `rows` anew, from the start of each, as `policy` does now.
+    pub fn renew(&mut self, policy: &impl StatefulPolicy, rows: &[usize]) {
+        if self.has_segments() {
+            let dist = policy.dist(&self.policy_context(rows));
+            let states = dist.z.map(|z| z.mean).or(dist.h).expect("a policy with segments has a state");
+            let n = self.shape.memory.z();
+            for (state, &k) in states.data().chunks_exact(n).zip(rows) {
+                if !self.closes(k) {
+                    let next = self.next(k);
+                    self.state[next * n..(next + 1) * n].copy_from_slice(state);
+                }
+            }
+        }
+    }
+
+    fn has_segments(&self) -> bool {
+        self.shape.memory.segment().is_some()
+    }
+
+    /// Tells whether a segment ends with the step of frame k.
+    fn closes(&self, k: usize) -> bool {
+        self.flags[k] & CLOSES != 0
+    }
+
+    /// Tells whether row k is the last of its segment that there is.
+    fn is_last(&self, k: usize) -> bool {
+        let (next, e) = (self.next(k), k / self.shape.frames());
+        self.closes(k) || self.flags[next] & END != 0 || next % self.shape.frames() == self.head[e] as usize
+    }
+
+    /// Tells whether row k is the first of its segment that there is.
+    fn begins(&self, k: usize) -> bool {
+        let before = self.previous(k);
+        self.flags[k] & FIRST != 0 || self.closes(before) || !self.is_drawable(before)
+    }
+
+    /// Returns whether the next state is drawn with each of `frames`, where it is with some alone.
+    fn draws(&self, frames: impl Iterator<Item = usize>) -> Option<Rc<[bool]>> {
+        self.has_segments().then(|| frames.map(|k| self.closes(k)).collect())
+    }
+
+    /// Returns x of the rows `rows` as the policy is shown it: whole segments where episodes are cut into segments.
+    pub fn policy_context(&self, rows: &[usize]) -> Context {
+        if !self.has_segments() {
+            return self.context(rows);
+        }
+        let counts = show::counts(rows, |k| self.begins(k), |k| self.next(k));
+        let first: Vec<f32> = rows[..counts[0]].iter().flat_map(|&k| self.state(Step::Now(k))).copied().collect();
+        Context {
+            z: Some(Tensor::new(counts[0], self.shape.memory.z(), &first)),
+            drawn: self.draws(rows.iter().copied()),
+            segments: Some(counts.into()),
+            ..self.context(rows)
+        }
     }
 
     /// Returns x of the rows `rows`.
@@ -143,7 +226,8 @@ impl Replay {
     /// Returns the true next x of the rows `rows`: the next observation, z', and the action of the row as the previous
     /// action.
     pub fn next_context(&self, rows: &[usize]) -> Context {
-        show::context(self, self.shape.memory, &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>())
+        let x = show::context(self, self.shape.memory, &rows.iter().map(|&k| Step::Next(k)).collect::<Vec<_>>());
+        Context { drawn: self.draws(rows.iter().map(|&k| self.next(k))), ..x }
     }
 
     /// Returns u = (a, z') of the rows `rows`.
@@ -163,7 +247,8 @@ impl Replay {
 
     /// Replaces the stored z' of the rows `rows`, one after the other, by `tau` z + (1 - `tau`) z', where `z`, [rows,
     /// n_z], holds the new states. Returns the root mean square of z - z', which tells how stale the stored states
-    /// were. Returns None and changes nothing where the policy draws no state, or `tau` is 0.
+    /// were. Where episodes are cut into segments, these are the states at the ends of segments. Returns None and changes
+    /// nothing where there is no such state, or `tau` is 0.
     pub fn refresh(&mut self, rows: &[usize], z: &[f32], tau: f64) -> Option<f64> {
         let n = self.shape.memory.z();
         if n == 0 || tau == 0.0 {
@@ -171,8 +256,11 @@ impl Replay {
         }
         assert_eq!(z.len(), rows.len() * n, "a state of {n} numbers for each of {} rows", rows.len());
         let (tau, rest) = (tau as f32, (1.0 - tau) as f32);
-        let mut squares = 0.0;
-        for (z, &k) in z.chunks_exact(n).zip(rows) {
+        let (mut squares, mut replaced) = (0.0, 0);
+        // States inside segments are computed anew whenever they are shown.
+        let at_ends = z.chunks_exact(n).zip(rows).filter(|(_, k)| !self.has_segments() || self.closes(**k));
+        for (z, &k) in at_ends.collect::<Vec<_>>() {
+            replaced += 1;
             let next = self.next(k);
             for (stored, z) in self.state[next * n..(next + 1) * n].iter_mut().zip(z) {
                 squares += f64::from(z - *stored).powi(2);
@@ -180,7 +268,7 @@ impl Replay {
                 *stored = if rest == 0.0 { *z } else { tau * z + rest * *stored };
             }
         }
-        Some((squares / z.len() as f64).sqrt())
+        (replaced > 0).then(|| (squares / (replaced * n) as f64).sqrt())
     }
 
     /// Returns the frame that comes `i` places after the oldest frame of environment e.
@@ -246,7 +334,7 @@ impl Replay {
     fn end(&mut self, e: usize) {
         if !self.fresh[e] {
             let k = e * self.shape.frames() + self.head[e] as usize;
-            self.flags[k] = END;
+            self.flags[k] = END | (self.flags[k] & CLOSES);
             self.advance(e);
             self.fresh[e] = true;
         }
@@ -333,11 +421,13 @@ impl Buffer for Replay {
             let first = if self.fresh[e] { FIRST } else { 0 };
             let terminated = if t.terminated[e] { TERMINATED } else { 0 };
             let state = shape.memory.state();
-            let k = self.see(e, row(t.o, shape.o, e), s(t.s), row(states.0, state, e), first | terminated);
+            let closes = |closes: bool| if closes { CLOSES } else { 0 };
+            let ends = closes(t.closes.get(e).is_some_and(|&closes| closes));
+            let k = self.see(e, row(t.o, shape.o, e), s(t.s), row(states.0, state, e), first | terminated | ends);
             self.a[k * shape.a..(k + 1) * shape.a].copy_from_slice(row(t.a, shape.a, e));
             self.r[k] = t.r[e] as f32;
             self.advance(e);
-            self.see(e, row(t.next_o, shape.o, e), s(t.next_s), row(states.1, state, e), 0);
+            self.see(e, row(t.next_o, shape.o, e), s(t.next_s), row(states.1, state, e), closes(self.has_segments()));
             self.fresh[e] = false;
             if t.terminated[e] || t.truncated[e] {
                 self.end(e);

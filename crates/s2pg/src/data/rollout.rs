@@ -302,27 +302,7 @@ impl Rollout {
                 }
             }
         }
-        let pack = |mut group: Vec<Vec<usize>>| {
-            group.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
-            (0..group[0].len()).flat_map(|t| group.iter().map_while(move |rows| rows.get(t)).copied()).collect()
-        };
-        groups.into_iter().map(|group| pack(group)).collect()
-    }
-
-    /// Returns the number of segments that have a step t, for each t, of the packed rows `rows`.
-    fn counts(&self, rows: &[usize]) -> Vec<usize> {
-        let mut counts = vec![rows.iter().take_while(|&&k| self.begins(k)).count()];
-        let mut start = 0;
-        loop {
-            let (before, next) = rows[start..].split_at(counts[counts.len() - 1]);
-            let count =
-                before.iter().zip(next).take_while(|(before, next)| **before + self.shape.envs == **next).count();
-            if count == 0 {
-                return counts;
-            }
-            start += before.len();
-            counts.push(count);
-        }
+        groups.into_iter().map(show::pack).collect()
     }
 
     /// Returns x of the rows `rows` as the policy is shown it. Where episodes are cut into segments, the rows are whole
@@ -331,7 +311,7 @@ impl Rollout {
         if !self.has_segments() {
             return self.shown_as(self.shape.memory, rows);
         }
-        let counts = self.counts(rows);
+        let counts = show::counts(rows, |k| self.begins(k), |k| k + self.shape.envs);
         let first: Vec<f32> = rows[..counts[0]].iter().flat_map(|&k| self.row(At::Z, k)).copied().collect();
         Context {
             z: Some(Tensor::new(counts[0], self.shape.memory.z(), &first)),

@@ -41,11 +41,8 @@ impl Estimator {
     /// How each kind of estimator is written in an experiment, and one line about it.
     pub const KINDS: &[(&str, &str)] = &[
         ("rs", "S2PG: the next state is drawn with the action, no gradient goes through time"),
-        (
-            "rs:K",
-            "S2PG in segments of K steps: the gradient goes back to a segment's start, and is unbiased; on-policy",
-        ),
-        ("tbptt:K", "the same segments, in which nothing is drawn: the usual truncated recurrence; on-policy"),
+        ("rs:K", "S2PG in segments of K steps: the gradient goes back to a segment's start, and is unbiased"),
+        ("tbptt:K", "the same segments, in which nothing is drawn: the usual truncated recurrence"),
         ("bptt:K", "a recurrent state; the gradient goes back K steps (bptt:full: to the start of the episode)"),
         ("window:K", "the last K observations"),
         ("vanilla", "no memory"),
@@ -54,11 +51,6 @@ impl Estimator {
 }
 
 impl Estimator {
-    /// Tells whether episodes are cut into segments, for which the off-policy algorithms are not defined.
-    pub fn has_segments(self) -> bool {
-        self.memory(1).segment().is_some()
-    }
-
     /// Returns what a policy with this estimator remembers. `state` is the number of entries of a recurrent network's
     /// state.
     pub fn memory(self, state: usize) -> Memory {

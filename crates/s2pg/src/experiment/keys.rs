@@ -256,11 +256,10 @@ impl Experiment {
         self.network.limits()?;
         self.evaluation.limits()?;
         self.checkpoint.limits()?;
-        if self.algorithm.is_off_policy() && (self.estimator.has_segments() || self.network.drawn.is_some()) {
-            let key = if self.estimator.has_segments() { "estimator" } else { "network.drawn" };
+        if self.algorithm.is_off_policy() && self.network.drawn.is_some() {
             return Err(format!(
-                "`{key}` cuts episodes into segments, which {} with its replay buffer does not do; choose the estimator \
-                 rs or bptt:K without `network.drawn`, or an on-policy algorithm",
+                "`network.drawn` leaves a part of z' out, which {} with its replay buffer does not do; take it away, or \
+                 choose an on-policy algorithm",
                 self.algorithm
             ));
         }

@@ -69,7 +69,7 @@ impl Plan {
 
     /// Returns the numbers of entries of a and of z', the parts of u = (a, z').
     pub fn drawn(&self) -> (usize, usize) {
-        (self.actions(), self.memory.z())
+        (self.actions(), self.memory.drawn())
     }
 
     /// Returns the sizes of the policy whose outputs mean what `head` says.
@@ -348,7 +348,9 @@ impl Plan {
             }
             Some(Learning::OffPolicy) => {
                 let gradients = policy.parameters.saturating_mul(FLOAT).saturating_mul(batch.div_ceil(PIECE));
-                outputs.saturating_add(row).saturating_mul(batch).saturating_add(gradients)
+                // The last segment of a batch is whole.
+                let more = memory.segment().map_or(0, |len| len.min(self.spec.horizon) - 1);
+                outputs.saturating_add(row).saturating_mul(batch.saturating_add(more)).saturating_add(gradients)
             }
         };
         self.budget.take(batch_key, batch, of_batch)?;

@@ -120,12 +120,18 @@ impl<T: Real> Gaussian<T> {
         Some(Tensor::with(drawn.len(), 1, |x| x.iter_mut().zip(&**drawn).for_each(|(x, d)| *x = number(d))))
     }
 
-    /// Returns `x`, a number for each sample, [B, 1], with 0 in place of the numbers of samples that are not drawn.
+    /// Returns `x`, a row for each sample, with zeros in place of the rows of samples that are not drawn.
     pub fn masked(&self, x: Tensor<T>) -> Tensor<T> {
         match self.mask() {
             Some(mask) => x * mask,
             None => x,
         }
+    }
+
+    /// Returns those numbers of `x`, [B, 1], that belong to samples that are drawn, without history.
+    pub fn of_those_drawn(&self, x: &Tensor<T>) -> Tensor<T> {
+        let numbers: Vec<T> = x.data().iter().enumerate().filter(|(i, _)| self.is_drawn(*i)).map(|(_, x)| *x).collect();
+        Tensor::new(numbers.len(), 1, &numbers)
     }
 
     /// Returns the columns of `x`, [B, n], that are drawn.
@@ -173,13 +179,22 @@ impl<T: Real> Gaussian<T> {
         self.squash(q)
     }
 
-    /// Squashes and stretches `q` where the support says so.
+    /// Returns the samples of `x` that are drawn, and in place of the others those of `other`.
+    fn drawn_or(&self, x: Tensor<T>, other: &Tensor<T>) -> Tensor<T> {
+        match self.mask() {
+            Some(mask) => x * &mask + other * (mask * -1.0 + 1.0),
+            None => x,
+        }
+    }
+
+    /// Squashes and stretches the samples of `q` that are drawn, where the support says so.
     fn squash(&self, q: Tensor<T>) -> Tensor<T> {
         match &self.support {
             Support::Squashed(bounds) => {
                 let n = bounds.len();
                 let t = bounds.stretch(&q.columns(0..n).tanh());
-                if n < q.cols() { Tensor::concat(&[&t, &q.columns(n..q.cols())]) } else { t }
+                let t = if n < q.cols() { Tensor::concat(&[&t, &q.columns(n..q.cols())]) } else { t };
+                self.drawn_or(t, &q)
             }
             Support::Free | Support::Clipped(_) => q,
         }
@@ -204,10 +219,10 @@ impl<T: Real> Gaussian<T> {
         self.squash(&self.mean * kept)
     }
 
-    /// Returns the draw `x`, clipped to the ranges where the support says so.
+    /// Returns `x` with the samples that are drawn clipped to the ranges, where the support says so.
     fn clip(&self, x: &Tensor<T>) -> Tensor<T> {
         match &self.support {
-            Support::Clipped(bounds) => bounds.clip(x),
+            Support::Clipped(bounds) => self.drawn_or(bounds.clip(x), x),
             Support::Free | Support::Squashed(_) => x.clone(),
         }
     }
@@ -219,8 +234,16 @@ impl<T: Real> Gaussian<T> {
     }
 
     /// Returns the draw mean + std noise with its log-density, [B, 1], both as differentiable functions of mean and
-    /// std. The density of a squashed column is the density on [-1, 1], whatever the range of the column (D25).
+    /// std. The density of a squashed column is the density on [-1, 1], whatever the range of the column (D25). A sample
+    /// that is not drawn is its mean, without history.
     fn reparameterised(&self, noise: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
+        let (x, density) = self.all_reparameterised(noise);
+        (self.drawn_or(x, &self.mean.detach()), self.masked(density))
+    }
+
+    /// Returns the draw and its log-density as [`reparameterised`](Self::reparameterised) does, where all samples are
+    /// drawn.
+    fn all_reparameterised(&self, noise: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
         let (rows, n) = self.mean.shape();
         let log_std = match self.clamped.rows() == rows {
             true => self.clamped.clone(),
@@ -293,7 +316,7 @@ impl<T: Real> Dist<T> {
 
     /// Clips u = (a, z') to the ranges of a policy that clips its draws; other policies return `u` as it is.
     pub fn clip(&self, u: &Extended<T>) -> Extended<T> {
-        let z = self.z.as_ref().map(|z| z.clip(u.z.as_ref().expect("a stochastic state has a next state")));
+        let z = u.z.as_ref().map(|next| self.z.as_ref().map_or_else(|| next.clone(), |z| z.clip(next)));
         Extended { a: self.a.clip(&u.a), z }
     }
 
@@ -303,12 +326,21 @@ impl<T: Real> Dist<T> {
         Extended { a: self.a.mode(), z: self.z.as_ref().map(Gaussian::mode) }
     }
 
+    /// Returns the means as [`mean`](Self::mean) does. A next state that is not drawn is there as numbers without
+    /// history: a critic reads it, and no gradient goes back through it.
+    pub fn held(&self) -> Extended<T> {
+        let z = self.z.as_ref().map(|z| z.drawn_or(z.mode(), &z.mean.detach()));
+        Extended { a: self.a.mode(), z: z.or_else(|| self.h.as_ref().map(Tensor::detach)) }
+    }
+
     /// Makes the draw of (a, z') that the standard normal numbers `noise` give, with its log-density. Both are
-    /// differentiable functions of the parameters (the reparameterisation trick).
+    /// differentiable functions of the parameters (the reparameterisation trick). A next state that is not drawn is there
+    /// as numbers without history: a critic reads it, and no gradient goes back through it.
     pub fn reparameterised(&self, noise: &Extended<T>) -> (Extended<T>, LogProb<T>) {
         let (a, log_a) = self.a.reparameterised(&noise.a);
         let z = self.z.as_ref().map(|z| z.reparameterised(noise.z.as_ref().expect("a stochastic state takes noise")));
         let (z, log_z) = z.unzip();
+        let z = z.or_else(|| self.h.as_ref().map(Tensor::detach));
         (Extended { a, z }, LogProb { a: log_a, z: log_z })
     }
 

@@ -13,7 +13,7 @@ use s2pg::train::AnyTrainer;
 pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
     let mut pairs = Vec::new();
     for algorithm in AlgorithmName::all() {
-        for estimator in estimators(algorithm) {
+        for &estimator in Estimator::ALL {
             // A new estimator does not compile until it is decided here whether it has a recurrent cell.
             let cells: &[&str] = match estimator {
                 Estimator::Rs(_) | Estimator::Tbptt(_) | Estimator::Bptt(_) => &["gru", "lstm", "elman"],
@@ -23,11 +23,6 @@ pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
         }
     }
     pairs
-}
-
-/// The estimators that an algorithm has.
-pub fn estimators(algorithm: AlgorithmName) -> impl Iterator<Item = Estimator> {
-    Estimator::ALL.iter().copied().filter(move |estimator| !(algorithm.is_off_policy() && estimator.has_segments()))
 }
 
 /// The list of estimators is complete: a new one does not compile until it is here, and fails until it is there.
