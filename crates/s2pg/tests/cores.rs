@@ -140,7 +140,7 @@ fn a_step_is_unrolled() {
     }
 }
 
-/// Segments of different lengths are unrolled together as each is alone, to the bit.
+/// Segments of different lengths are unrolled together as each is alone, up to rounding.
 #[test]
 fn segments_of_a_core_are_unrolled_together() {
     let (inputs, units) = (2, 2);
@@ -157,7 +157,9 @@ fn segments_of_a_core_are_unrolled_together() {
         for count in counts.into_iter().filter(|&count| count > segment) {
             let at = first + segment..first + segment + 1;
             state = core.step(&net.0, &x.rows_of(at.clone()), &state);
-            assert_eq!(all.rows_of(at).data(), state.data(), "segment {segment}");
+            for (together, alone) in all.rows_of(at).data().iter().zip(state.data()) {
+                assert!((together - alone).abs() < 1e-14, "segment {segment}: {together} is not {alone}");
+            }
             first += count;
         }
     }

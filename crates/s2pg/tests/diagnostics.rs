@@ -38,7 +38,7 @@ fn figures_change_nothing() {
         );
         // 120 steps hold five batches of 24, or five times two episodes of 11 steps.
         assert_eq!((plain.len(), more.len()), if off_policy { (1, 1) } else { (5, 5) }, "{pair:?}");
-        let has_state = pair.1.to_string() == "rs" || pair.1.to_string().starts_with("bptt");
+        let has_state = pair.1.memory(1).is_recurrent();
         let of_state = if has_state { &STATE[..] } else { &[] };
         for (plain, more) in plain.iter().zip(&more) {
             let added: Vec<_> = more.iter().filter(|m| plain.iter().all(|p| p.0 != m.0)).collect();

@@ -262,7 +262,8 @@ fn gradients_go_back_to_the_start_of_a_segment() {
     println!("segments: {coordinates} coordinates");
 }
 
-/// Segments of one step are SAC-RS and TD3-RS: figures and parameters have the same bits as where there are no segments.
+/// Segments of one step are SAC-RS and TD3-RS: figures and parameters have the same bits as where there are no
+/// segments.
 #[test]
 fn segments_of_one_step_are_s2pg() {
     let soft = |memory: Memory| -> (Vec<Metrics>, Vec<f32>, Vec<f32>) {

@@ -43,8 +43,8 @@ settings! {
         state_advantage: bool = false, Any;
         /// Weight of the entropy bonus.
         entropy: Scheduled = Scheduled::Constant(0.0), NotNegative;
-        /// The divergence of z' in an update near which the standard deviations of z' are held: they grow after an update
-        /// with more than twice as much, and shrink after one with less than half. They are not adapted where not given.
+        /// The divergence of z' in an update near which the deviations of z' are held: they grow after an update with
+        /// more than twice as much, and shrink after one with less than half. They are not adapted where not given.
         #[serde(skip_serializing_if = "Option::is_none")]
         state_kl: Option<f64> = None, Positive;
         /// Largest norm of a gradient; a longer gradient is scaled down. There is no limit where not given.
@@ -225,9 +225,8 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Ppo<P, V> {
         // 4. Remember the log-density of every (a, z') under the policy that drew it.
         let old = Old::of(&self.policy, rollout);
 
-        let data = &*rollout;
         let Self { policy, value, policy_optimiser, value_optimiser, settings, entropy, .. } = self;
-        let (s, entropy) = (&*settings, *entropy);
+        let (data, s, entropy) = (&*rollout, &*settings, *entropy);
         // 5. Fit the value function to its targets, in shuffled minibatches.
         let passes = (s.value_epochs, s.minibatch);
         let fit_value = || fit_value(value, value_optimiser, data, &gae.targets, passes, &mut value_rng);

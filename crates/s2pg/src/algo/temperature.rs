@@ -50,8 +50,8 @@ impl Temperature {
         self.optimiser.lr = lr;
     }
 
-    /// Takes one step down −mean[ln α (log_prob + target)], and returns the loss. Where nothing was drawn, as in a batch in
-    /// which no segment ends, the loss is 0 and nothing moves.
+    /// Takes one step down −mean[ln α (log_prob + target)], and returns the loss. Where nothing was drawn, as in a
+    /// batch in which no segment ends, the loss is 0 and nothing moves.
     pub fn step(&mut self, log_probs: &[f32]) -> f64 {
         if log_probs.is_empty() {
             return 0.0;

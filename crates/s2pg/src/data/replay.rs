@@ -157,7 +157,8 @@ impl Replay {
         rows
     }
 
-    /// Returns the number of rows of the batch `rows` that are shown together, at most `size` where rows are shown alone.
+    /// Returns the number of rows of the batch `rows` that are shown together, at most `size` where rows are shown
+    /// alone.
     pub fn together(&self, rows: &[usize], size: usize) -> usize {
         if self.has_segments() { rows.len() } else { size }
     }
@@ -247,8 +248,8 @@ impl Replay {
 
     /// Replaces the stored z' of the rows `rows`, one after the other, by `tau` z + (1 - `tau`) z', where `z`, [rows,
     /// n_z], holds the new states. Returns the root mean square of z - z', which tells how stale the stored states
-    /// were. Where episodes are cut into segments, these are the states at the ends of segments. Returns None and changes
-    /// nothing where there is no such state, or `tau` is 0.
+    /// were. Where episodes are cut into segments, these are the states at the ends of segments. Returns None and
+    /// changes nothing where there is no such state, or `tau` is 0.
     pub fn refresh(&mut self, rows: &[usize], z: &[f32], tau: f64) -> Option<f64> {
         let n = self.shape.memory.z();
         if n == 0 || tau == 0.0 {

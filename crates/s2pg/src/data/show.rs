@@ -96,15 +96,15 @@ pub(super) fn chain(rows: &impl Rows, chain: &[usize]) -> Context {
     }
 }
 
-/// Returns the rows of some segments in the order in which segments are packed: the longest segment first, and all first
-/// rows before all second rows.
+/// Returns the rows of some segments in the order in which segments are packed: the longest segment first, and all
+/// first rows before all second rows.
 pub(super) fn pack(mut segments: Vec<Vec<usize>>) -> Vec<usize> {
     segments.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
     (0..segments[0].len()).flat_map(|t| segments.iter().map_while(move |rows| rows.get(t)).copied()).collect()
 }
 
-/// Returns the number of segments that have a step t, for each t, of the packed rows `rows`. `begins` tells whether a row
-/// is the first of its segment, and `next` returns the row after one.
+/// Returns the number of segments that have a step t, for each t, of the packed rows `rows`. `begins` tells whether a
+/// row is the first of its segment, and `next` returns the row after one.
 pub(super) fn counts(rows: &[usize], begins: impl Fn(usize) -> bool, next: impl Fn(usize) -> usize) -> Vec<usize> {
     let mut counts = vec![rows.iter().take_while(|&&k| begins(k)).count()];
     let mut start = 0;

@@ -234,8 +234,8 @@ impl<T: Real> Gaussian<T> {
     }
 
     /// Returns the draw mean + std noise with its log-density, [B, 1], both as differentiable functions of mean and
-    /// std. The density of a squashed column is the density on [-1, 1], whatever the range of the column (D25). A sample
-    /// that is not drawn is its mean, without history.
+    /// std. The density of a squashed column is the density on [-1, 1], whatever the range of the column (D25). A
+    /// sample that is not drawn is its mean, without history.
     fn reparameterised(&self, noise: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
         let (x, density) = self.all_reparameterised(noise);
         (self.drawn_or(x, &self.mean.detach()), self.masked(density))
@@ -334,8 +334,8 @@ impl<T: Real> Dist<T> {
     }
 
     /// Makes the draw of (a, z') that the standard normal numbers `noise` give, with its log-density. Both are
-    /// differentiable functions of the parameters (the reparameterisation trick). A next state that is not drawn is there
-    /// as numbers without history: a critic reads it, and no gradient goes back through it.
+    /// differentiable functions of the parameters (the reparameterisation trick). A next state that is not drawn is
+    /// there as numbers without history: a critic reads it, and no gradient goes back through it.
     pub fn reparameterised(&self, noise: &Extended<T>) -> (Extended<T>, LogProb<T>) {
         let (a, log_a) = self.a.reparameterised(&noise.a);
         let z = self.z.as_ref().map(|z| z.reparameterised(noise.z.as_ref().expect("a stochastic state takes noise")));
