@@ -59,8 +59,8 @@ macro_rules! experiment {
             Experiment "" {
                 /// The algorithm; `s2pg algos` lists the names.
                 algorithm: AlgorithmName, Any;
-                /// The estimator of the gradient, which decides what the policy remembers: `rs`, `bptt:K`, `bptt:full`,
-                /// `window:K`, `vanilla` or `oracle`, with K from 1 to 100000.
+                /// The estimator of the gradient, which decides what the policy remembers: `rs`, `rs:K`, `tbptt:K`,
+                /// `bptt:K`, `bptt:full`, `window:K`, `vanilla` or `oracle`, with K from 1 to 100000.
                 estimator: Estimator, Any;
                 /// Seed of every random stream.
                 seed: u64 = 0, Any;
