@@ -148,6 +148,10 @@ pub(super) fn matmul<T: Real>(dst: &mut [T], stride: usize, add: bool, a: View<'
     if m == 1 && b.rs == 1 && a.cs == 1 {
         return vector_matrix(dst, add, &a.data[..k], b);
     }
+    // The product library copies all of b into another order, which costs more than the product of a few rows.
+    if (2..=FEW).contains(&m) && n >= 128 && k >= 128 && a.cs == 1 && b.cs == 1 {
+        return few_rows(dst, stride, add, a, b);
+    }
     // Where the columns of b are contiguous, the product library copies all of b into another order. For few rows it is
     // cheaper to compute the transposed product, for which it copies a.
     if !add && b.rs == 1 && a.cs == 1 && (16..=64).contains(&m) && n >= 128 && k >= 128 {
@@ -193,9 +197,53 @@ kernel! {
     }
 }
 
+/// The most rows that are multiplied without the product library: the steps of a segment have as few.
+pub(super) const FEW: usize = 4;
+
+kernel! {
+    /// A few rows times a matrix whose rows are contiguous: `dst = [dst +] a b`, two rows of dst at a time, so that each
+    /// number of b is read once for both.
+    fn few_rows<'a, T: Real>(dst: &'a mut [T], stride: usize, add: bool, a: View<'a, T>, b: View<'a, T>) -> () {
+        let n = b.cols;
+        if !add {
+            dst.chunks_mut(stride).take(a.rows).for_each(|y| y[..n].fill(T::ZERO));
+        }
+        let row = |l: usize| &b.data[l * b.rs..l * b.rs + n];
+        let factors = |i: usize| &a.data[i * a.rs..i * a.rs + a.cols];
+        for (pair, y) in dst.chunks_mut(2 * stride).take(a.rows.div_ceil(2)).enumerate() {
+            let (y0, y1) = y.split_at_mut(stride.min(y.len()));
+            let y0 = &mut y0[..n];
+            if 2 * pair + 1 == a.rows {
+                for (l, &f) in factors(2 * pair).iter().enumerate() {
+                    let w = row(l);
+                    (0..n).for_each(|j| y0[j] += f * w[j]);
+                }
+                continue;
+            }
+            let (y1, f0, f1) = (&mut y1[..n], factors(2 * pair), factors(2 * pair + 1));
+            let fours = a.cols / 4 * 4;
+            for l in (0..fours).step_by(4) {
+                let [w0, w1, w2, w3] = std::array::from_fn(|q| row(l + q));
+                let ([p0, p1, p2, p3], [q0, q1, q2, q3]) =
+                    (std::array::from_fn(|q| f0[l + q]), std::array::from_fn(|q| f1[l + q]));
+                for j in 0..n {
+                    let (w0, w1, w2, w3) = (w0[j], w1[j], w2[j], w3[j]);
+                    y0[j] += (p0 * w0 + p1 * w1) + (p2 * w2 + p3 * w3);
+                    y1[j] += (q0 * w0 + q1 * w1) + (q2 * w2 + q3 * w3);
+                }
+            }
+            for l in fours..a.cols {
+                let w = row(l);
+                (0..n).for_each(|j| y0[j] += f0[l] * w[j]);
+                (0..n).for_each(|j| y1[j] += f1[l] * w[j]);
+            }
+        }
+    }
+}
+
 kernel! {
     /// `dst = xᵀ`, for x whose rows are contiguous; row i of dst starts at `i * stride`.
-    fn transpose<'a, T: Real>(dst: &'a mut [T], stride: usize, x: View<'a, T>) -> () {
+    pub(super) fn transpose<'a, T: Real>(dst: &'a mut [T], stride: usize, x: View<'a, T>) -> () {
         const TILE: usize = 16;
         let row = |i: usize| &x.data[i * x.rs..i * x.rs + x.cols];
         for top in (0..x.rows).step_by(TILE) {
@@ -313,11 +361,14 @@ mod tests {
     fn every_product_is_the_sum_of_products() {
         let mut rng = Rng::new(0, "products");
         let mut fill = |n: usize| (0..n).map(|_| rng.range(-1.0, 1.0) as f32).collect::<Vec<_>>();
-        // One row; few rows of wide operands, which are turned, with and without whole tiles; all others; nothing to
-        // sum.
+        // One row; two to four rows of wide operands, in pairs or with one left; more rows of wide operands, which are
+        // turned, with and without whole tiles; all others; nothing to sum.
         let sizes = [
             (1, 5, 7),
             (1, 37, 40),
+            (2, 128, 140),
+            (3, 131, 128),
+            (4, 384, 129),
             (16, 128, 128),
             (33, 142, 150),
             (64, 256, 129),
