@@ -21,8 +21,13 @@ fn memories(hidden: usize) -> Vec<(Memory, CellKind)> {
     let mut all = vec![(Memory::None, CellKind::Gru), (Memory::Window { len: 3 }, CellKind::Gru)];
     for kind in KINDS {
         let n = kind.state_size(hidden);
-        let with_state =
-            [Memory::Stochastic { z: n }, Memory::Bptt { h: n, len: 3 }, Memory::Bptt { h: n, len: WHOLE }];
+        let with_state = [
+            Memory::Stochastic { z: n },
+            Memory::Segments { z: n, len: 3, drawn: n },
+            Memory::Segments { z: n, len: 3, drawn: n / 2 },
+            Memory::Bptt { h: n, len: 3 },
+            Memory::Bptt { h: n, len: WHOLE },
+        ];
         all.extend(with_state.map(|memory| (memory, kind)));
     }
     all
@@ -61,10 +66,15 @@ fn context<T: Real>(memory: Memory, rows: usize, rng: &mut Rng) -> Context<T> {
         Memory::None | Memory::Stochastic { .. } | Memory::Segments { .. } => (O, rows, 0),
     };
     let windows = matches!(memory, Memory::Bptt { len, .. } if len != WHOLE);
+    let segments = memory.segment().is_some();
     let o = random(steps, width, rng);
+    // Segments of two steps, and those of one step, which alone draw.
+    let (long, starts) = (rows / 3, if segments { rows - rows / 3 } else { rows });
     Context {
         a_prev: Some(random(steps, A, rng)),
-        z: if let Memory::Stochastic { z } = memory { Some(random(rows, z, rng)) } else { None },
+        z: (memory.z() > 0).then(|| random(starts, memory.z(), rng)),
+        segments: segments.then(|| [starts, long].into()),
+        drawn: segments.then(|| (0..rows).map(|i| i >= long).collect()),
         h: if let Memory::Bptt { h, .. } = memory { Some(random(samples, h, rng)) } else { None },
         lengths: windows.then(|| (0..rows).map(|i| 1 + i % 3).collect()),
         ..Context::of(o)

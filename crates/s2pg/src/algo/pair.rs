@@ -64,8 +64,8 @@ pub fn surrogate<T: Real>(log_prob: &Tensor<T>, old: &Tensor<T>, advantage: &Ten
 pub struct Loss {
     /// The loss, [1, 1].
     pub loss: Tensor,
-    /// How far the policy has moved: the mean of ρ − 1 − log ρ, which estimates the divergence, of (a, z'), of a and of
-    /// z'.
+    /// How far the policy has moved: the mean of ρ − 1 − log ρ, which estimates the divergence, of (a, z'), of a and, over
+    /// the rows that drew z', of z'.
     pub moved: [f64; 3],
     /// The share of ratios outside their clip: of (a, z') where it is clipped as one, else of a; and of z', where it
     /// has a clip of its own, among all rows.
@@ -89,7 +89,9 @@ pub fn loss(
     let outside =
         |now: &Tensor, old: &[f64], clip: f64| mean(now, old, rows, |x| f64::from((x.exp() - 1.0).abs() > clip));
     let joint = now.joint();
-    let of_z = now.z.as_ref().map_or(0.0, |z| moved(z, &old.z));
+    // Of z' the mean is over the rows that drew it.
+    let drawn = dist.z.as_ref().map_or(0, |z| (0..rows.len()).filter(|&i| z.is_drawn(i)).count()).max(1);
+    let of_z = now.z.as_ref().map_or(0.0, |z| moved(z, &old.z) * (rows.len() as f64 / drawn as f64));
     let moved = [moved(&joint, &old.joint), moved(&now.a, &old.a), of_z];
     match (clip_state, &now.z, &dist.z) {
         (ClipState::Own(own), Some(z), Some(g)) => {
@@ -112,7 +114,7 @@ fn mean(now: &Tensor, old: &[f64], rows: &[usize], f: impl Fn(f64) -> f64) -> f6
 }
 
 /// Returns for every row the part of the advantage that the draw of z' decides: γ (λ A' + V(o', z') − V(o', η)), where
-/// η is the mean of z' and A' the advantage of the next row, less its mean over the rows that drew z'. It is 0 where no
+/// η is the mean of z' and A' the advantage of the next row, less its mean over all rows with one. It is 0 where no
 /// z' was drawn, and where the task ended.
 ///
 /// z' does not decide what was seen and earned in the step, and η is known before the draw, so the gradient of the

@@ -9,7 +9,7 @@ use super::{Algorithm, Metrics, Progress, Schedule, Scheduled};
 use crate::data::{Episodes, Rollout};
 use crate::nn::{Adam, Tensor, gradient};
 use crate::plan::{Plan, PlanError, Published};
-use crate::policy::{Actor, Gaussian, StatefulPolicy};
+use crate::policy::{Actor, Context, Gaussian, StatefulPolicy};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
 
@@ -259,7 +259,8 @@ impl<P: StatefulPolicy> Algorithm for Reinforce<P> {
                 episodes.iter().flat_map(|(data, rows)| data.shown(rows, GROUP).into_iter().map(|s| (*data, s.0)));
             shown.map(|(data, rows)| data.policy_context(&rows))
         };
-        let dist = self.policy.dist(&contexts().next().expect("there is an episode"));
+        let first = contexts().next().expect("there is an episode");
+        let dist = self.policy.dist(&Context { drawn: None, ..first });
         let mut metrics = vec![
             ("train/discounted_return", estimate.returns.iter().sum::<f64>() / n),
             ("train/score_norm", estimate.scores.iter().map(|g| norm(g)).sum::<f64>() / n),

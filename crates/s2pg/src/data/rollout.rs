@@ -203,7 +203,7 @@ impl Rollout {
 
     /// Tells whether the true next context of row `k` is the context of the next row.
     pub fn next_is_row(&self, k: usize) -> bool {
-        let has_windows = self.shape.memory.shows_history();
+        let has_windows = self.critic_memory().shows_history();
         let is_misaligned = has_windows && self.shape.misalign_next_windows;
         !self.is_end(k) && !is_misaligned
     }

@@ -74,10 +74,11 @@ impl Experiment {
         let (core, budget) = (self.network.core(registry)?, Budget::new(&spec.name));
         let has_state = self.estimator.memory(1).is_recurrent();
         let state = if has_state { self.network.state_size(core, &budget)? } else { 0 };
+        let memory = self.memory(state, spec.time_limit());
         Ok(Plan {
             budget,
             spec,
-            memory: self.memory(state),
+            memory,
             network: self.network.clone(),
             core,
             critic: self.critic,

@@ -8,7 +8,7 @@ use super::reading::{Reading, one_line};
 use crate::algo::{Extent, Recipe, Schedule, for_each_algorithm};
 use crate::plan::keys::{Value, table};
 use crate::plan::{Compat, NetworkSettings, SwitchSettings, Table};
-use crate::policy::{Memory, View};
+use crate::policy::{Memory, View, WHOLE};
 
 impl Value for AlgorithmName {}
 impl Value for Estimator {}
@@ -239,9 +239,15 @@ impl Experiment {
         flat("", &self.to_toml().parse().expect("an experiment is TOML"))
     }
 
-    /// Returns what the policy remembers, with a state of `state` entries.
-    pub(super) fn memory(&self, state: usize) -> Memory {
-        let memory = self.estimator.memory(state);
+    /// Returns what the policy remembers, with a state of `state` entries, in a task whose episodes have at most `limit`
+    /// steps. A segment that is no shorter than an episode is the whole episode.
+    pub(super) fn memory(&self, state: usize, limit: Option<usize>) -> Memory {
+        let memory = match self.estimator.memory(state) {
+            Memory::Segments { z, len, drawn } if limit.is_some_and(|limit| len >= limit) => {
+                Memory::Segments { z, len: WHOLE, drawn }
+            }
+            memory => memory,
+        };
         match (self.network.drawn, memory) {
             (Some(drawn), Memory::Stochastic { z }) if drawn < z => Memory::Segments { z, len: 1, drawn },
             (Some(drawn), Memory::Segments { z, len, drawn: 1.. }) => Memory::Segments { z, len, drawn: drawn.min(z) },

@@ -149,7 +149,7 @@ pub(super) fn matmul<T: Real>(dst: &mut [T], stride: usize, add: bool, a: View<'
         return vector_matrix(dst, add, &a.data[..k], b);
     }
     // The product library copies all of b into another order, which costs more than the product of a few rows.
-    if (2..=FEW).contains(&m) && n >= 128 && k >= 128 && a.cs == 1 && b.cs == 1 {
+    if (2..=FEW).contains(&m) && n >= WIDE && k >= WIDE && a.cs == 1 && b.cs == 1 {
         return few_rows(dst, stride, add, a, b);
     }
     // Where the columns of b are contiguous, the product library copies all of b into another order. For few rows it is
@@ -199,10 +199,12 @@ kernel! {
 
 /// The most rows that are multiplied without the product library: the steps of a segment have as few.
 pub(super) const FEW: usize = 4;
+/// Sides of the other matrix from which on that is worth it.
+pub(super) const WIDE: usize = 128;
 
 kernel! {
-    /// A few rows times a matrix whose rows are contiguous: `dst = [dst +] a b`, two rows of dst at a time, so that each
-    /// number of b is read once for both.
+    /// A few rows times a matrix whose rows are contiguous: `dst = [dst +] a b`, two rows of dst at a time, so that
+    /// each number of b is read once for both.
     fn few_rows<'a, T: Real>(dst: &'a mut [T], stride: usize, add: bool, a: View<'a, T>, b: View<'a, T>) -> () {
         let n = b.cols;
         if !add {

@@ -343,8 +343,11 @@ impl Plan {
             Some(Learning::OnPolicy) => {
                 // Whole episodes are shown once, whatever their length.
                 let through = memory.is_through_time() && !memory.is_whole();
-                let steps = if through { memory.steps().min(self.spec.horizon) } else { 1 };
-                outputs.saturating_mul(steps).saturating_add(row).saturating_mul(batch)
+                let window = if through { memory.steps() } else { self.value_window().unwrap_or(1) };
+                let steps = window.min(self.spec.horizon);
+                // One segment may be more than a minibatch.
+                let rows = batch.max(memory.segment().unwrap_or(1).min(self.spec.horizon));
+                outputs.saturating_mul(steps).saturating_add(row).saturating_mul(rows)
             }
             Some(Learning::OffPolicy) => {
                 let gradients = policy.parameters.saturating_mul(FLOAT).saturating_mul(batch.div_ceil(PIECE));

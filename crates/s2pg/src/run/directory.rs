@@ -80,7 +80,7 @@ pub struct Run {
     told: Vec<String>,
     notes: Vec<String>,
     /// The lock of the directory, which is held for as long as the run lives.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// Number of failed attempts to save in a row after which the run stops.
@@ -568,12 +568,23 @@ fn clear(dir: &Path) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Takes the lock of the directory; the system releases the lock when the process ends, however it ends.
-fn lock(dir: &Path) -> Result<File, RunError> {
+/// The lock of a directory; the system releases it when the process ends, however it ends.
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Releases the lock, also where a process that was started at this moment has inherited the file.
+    fn drop(&mut self) {
+        // Where that fails the lock goes with the file.
+        self.0.unlock().ok();
+    }
+}
+
+/// Takes the lock of the directory.
+fn lock(dir: &Path) -> Result<Lock, RunError> {
     let path = dir.join("LOCK");
     let file = File::create(&path).map_err(naming(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => {
             let what = "another process is training in this directory; wait for it, or choose another";
             Err(RunError::Directory(format!("{}: {what}", dir.display())))

@@ -1,7 +1,7 @@
 //! The memory that the loop keeps for the policy between two steps: state, last action and last observations.
 
 use crate::nn::Tensor;
-use crate::policy::{Context, Dist, Extended, Memory};
+use crate::policy::{Context, Dist, Extended, Memory, WHOLE};
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
 
@@ -56,10 +56,12 @@ impl Recall {
         recall
     }
 
-    /// Begins the first segment of an episode of environment `e`.
+    /// Begins the first segment of an episode of environment `e`. A segment without a limit is the whole episode.
     fn begin(&mut self, e: usize) {
-        if let Some(len) = self.memory.segment() {
-            self.left[e] = 1 + self.lengths.below(len) as u64;
+        match self.memory.segment() {
+            Some(WHOLE) => self.left[e] = u64::MAX,
+            Some(len) => self.left[e] = 1 + self.lengths.below(len) as u64,
+            None => {}
         }
     }
 

@@ -204,7 +204,8 @@ impl<T: Real> Tensor<T> {
         let mut saved = Buffer::new(all * kept);
         let mut gh = Buffer::new(rows * g);
         // Over the few rows of each step of a segment the product is quicker with the weight in the order of its sums.
-        let turns = matches!(&steps, Steps::Packed(counts) if counts.len() > 1 && rows <= kernels::FEW);
+        let few = (2..=kernels::FEW).contains(&rows) && n >= kernels::WIDE;
+        let turns = few && matches!(&steps, Steps::Packed(counts) if counts.len() > 1);
         let mut turned = Buffer::new(if turns { n * g } else { 0 });
         let weight = if turns {
             kernels::transpose(&mut turned, g, View::new(p.0.slice(w), g, n));
