@@ -64,8 +64,8 @@ pub fn surrogate<T: Real>(log_prob: &Tensor<T>, old: &Tensor<T>, advantage: &Ten
 pub struct Loss {
     /// The loss, [1, 1].
     pub loss: Tensor,
-    /// How far the policy has moved: the mean of ρ − 1 − log ρ, which estimates the divergence, of (a, z'), of a and, over
-    /// the rows that drew z', of z'.
+    /// How far the policy has moved: the mean of ρ − 1 − log ρ, which estimates the divergence, of (a, z'), of a and,
+    /// over the rows that drew z', of z'.
     pub moved: [f64; 3],
     /// The share of ratios outside their clip: of (a, z') where it is clipped as one, else of a; and of z', where it
     /// has a clip of its own, among all rows.
@@ -114,8 +114,8 @@ fn mean(now: &Tensor, old: &[f64], rows: &[usize], f: impl Fn(f64) -> f64) -> f6
 }
 
 /// Returns for every row the part of the advantage that the draw of z' decides: γ (λ A' + V(o', z') − V(o', η)), where
-/// η is the mean of z' and A' the advantage of the next row, less its mean over all rows with one. It is 0 where no
-/// z' was drawn, and where the task ended.
+/// η is the mean of z' and A' the advantage of the next row, less its mean over all rows with one. It is 0 where no z'
+/// was drawn, and where the task ended.
 ///
 /// z' does not decide what was seen and earned in the step, and η is known before the draw, so the gradient of the
 /// density of z' weighed with this number is unbiased as well, and varies less than with the whole advantage.

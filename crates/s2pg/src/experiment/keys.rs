@@ -239,8 +239,8 @@ impl Experiment {
         flat("", &self.to_toml().parse().expect("an experiment is TOML"))
     }
 
-    /// Returns what the policy remembers, with a state of `state` entries, in a task whose episodes have at most `limit`
-    /// steps. A segment that is no shorter than an episode is the whole episode.
+    /// Returns what the policy remembers, with a state of `state` entries, in a task whose episodes have at most
+    /// `limit` steps. A segment that is no shorter than an episode is the whole episode.
     pub(super) fn memory(&self, state: usize, limit: Option<usize>) -> Memory {
         let memory = match self.estimator.memory(state) {
             Memory::Segments { z, len, drawn } if limit.is_some_and(|limit| len >= limit) => {

@@ -35,8 +35,8 @@ table! {
         /// Initial standard deviation of the next state z'; for SAC, before squashing. TD3 reads `td3.state_noise`
         /// instead.
         state_std: f64 = 0.5, PositiveUpTo(7);
-        /// Number of entries of z', the first ones, that are drawn with `rs` and `rs:K`; the others are computed inside
-        /// a segment and are zero after it. All are drawn where not given.
+        /// Number of entries of z', the first ones, that are drawn with `rs` and `rs:K`, at most all entries of the
+        /// state; the others are computed inside a segment and are zero after it. All are drawn where not given.
         drawn: Option<usize> = None, AtLeastOne;
         /// Gain of the initial weights of a value function that reads one step: that of the last layer; the hidden
         /// layers have this times the gain of ReLU.

@@ -23,8 +23,8 @@ pub enum Memory {
     Segments {
         /// Entries of z.
         z: usize,
-        /// Number of steps in a segment; the first segment of an episode may be shorter. With [`WHOLE`] a segment is the
-        /// whole episode.
+        /// Number of steps in a segment; the first segment of an episode may be shorter. With [`WHOLE`] a segment is
+        /// the whole episode.
         len: usize,
         /// Number of entries of z, the first ones, that are drawn at the end of a segment; the others are zero after
         /// it. Where no entry is drawn, the next segment starts with the state as it was computed (truncated

@@ -178,8 +178,8 @@ fn check_sizes(ours: &EnvSpec, other: &EnvSpec) -> Result<(), EnvError> {
 /// Runs one whole episode of the player `policy` in each of `episodes` new environments, side by side, so that slow
 /// episodes are not drawn less often than quick ones. An episode is cut at the horizon, or after [`EnvSpec::CUT`] steps
 /// where the task has no time limit. The actions are the means of the policy's distributions where `means` is true,
-/// else they are drawn. Every random number comes from `rng`, except that the first segments of policies with
-/// segments have the same lengths in every evaluation; the results are the same on any number of `threads`.
+/// else they are drawn. Every random number comes from `rng`, except that the first segments of policies with segments
+/// have the same lengths in every evaluation; the results are the same on any number of `threads`.
 pub fn evaluate<P: StatefulPolicy>(
     policy: &Player<P>,
     make_env: &MakeEnv,
