@@ -21,16 +21,20 @@ fn memories(hidden: usize) -> Vec<(Memory, CellKind)> {
     let mut all = vec![(Memory::None, CellKind::Gru), (Memory::Window { len: 3 }, CellKind::Gru)];
     for kind in KINDS {
         let n = kind.state_size(hidden);
-        let with_state = [
-            Memory::Stochastic { z: n },
-            Memory::Segments { z: n, len: 3, drawn: n },
-            Memory::Segments { z: n, len: 3, drawn: n / 2 },
-            Memory::Bptt { h: n, len: 3 },
-            Memory::Bptt { h: n, len: WHOLE },
-        ];
+        let with_state =
+            [Memory::Stochastic { z: n }, Memory::Bptt { h: n, len: 3 }, Memory::Bptt { h: n, len: WHOLE }];
         all.extend(with_state.map(|memory| (memory, kind)));
     }
     all
+}
+
+/// Segments of which all entries are drawn, or half of them, with every cell.
+fn segments(hidden: usize) -> impl Iterator<Item = (Memory, CellKind)> {
+    let of = move |kind: CellKind| {
+        let z = kind.state_size(hidden);
+        [z, z / 2].map(|drawn| (Memory::Segments { z, len: 3, drawn }, kind))
+    };
+    KINDS.into_iter().flat_map(of)
 }
 
 /// A policy whose every layer matters: initial weights are tiny.
@@ -66,15 +70,15 @@ fn context<T: Real>(memory: Memory, rows: usize, rng: &mut Rng) -> Context<T> {
         Memory::None | Memory::Stochastic { .. } | Memory::Segments { .. } => (O, rows, 0),
     };
     let windows = matches!(memory, Memory::Bptt { len, .. } if len != WHOLE);
-    let segments = memory.segment().is_some();
+    let has_segments = memory.segment().is_some();
     let o = random(steps, width, rng);
     // Segments of two steps, and those of one step, which alone draw.
-    let (long, starts) = (rows / 3, if segments { rows - rows / 3 } else { rows });
+    let (long, starts) = (rows / 3, if has_segments { rows - rows / 3 } else { rows });
     Context {
         a_prev: Some(random(steps, A, rng)),
         z: (memory.z() > 0).then(|| random(starts, memory.z(), rng)),
-        segments: segments.then(|| [starts, long].into()),
-        drawn: segments.then(|| (0..rows).map(|i| i >= long).collect()),
+        segments: has_segments.then(|| [starts, long].into()),
+        drawn: has_segments.then(|| (0..rows).map(|i| i >= long).collect()),
         h: if let Memory::Bptt { h, .. } = memory { Some(random(samples, h, rng)) } else { None },
         lengths: windows.then(|| (0..rows).map(|i| 1 + i % 3).collect()),
         ..Context::of(o)
@@ -86,7 +90,7 @@ fn context<T: Real>(memory: Memory, rows: usize, rng: &mut Rng) -> Context<T> {
 #[test]
 fn the_fisher_matrix_is_the_curvature_of_the_divergence() {
     let (mut worst, mut columns) = (0.0f64, 0);
-    for (seed, (memory, cell)) in memories(3).into_iter().enumerate() {
+    for (seed, (memory, cell)) in memories(3).into_iter().chain(segments(3)).enumerate() {
         let mut rng = Rng::new(seed as u64, "fisher");
         let policy: Actor<f64> = actor(memory, cell, (4, 3), &mut rng);
         let contexts = [context(memory, 5, &mut rng), context(memory, 3, &mut rng)];
