@@ -1,5 +1,7 @@
 //! Segments, the family between S2PG and backpropagation through time: what is shown, what is drawn, and its gradient.
 
+mod runs;
+
 use s2pg::Rng;
 use s2pg::algo::gae::gae;
 use s2pg::algo::on_policy::values;
@@ -7,6 +9,7 @@ use s2pg::algo::pair::{self, ClipState, Old};
 use s2pg::algo::ppo::{self, Ppo};
 use s2pg::algo::{Algorithm, Progress};
 use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
+use s2pg::experiment::Estimator;
 use s2pg::nn::{CellKind, Params, Real, Tensor, gradient};
 use s2pg::policy::{
     Actor, ActorShape, Context, CoreShape, Critic, Extended, Head, Memory, PolicyKind, StatefulPolicy, Value,
@@ -356,5 +359,20 @@ fn the_advantage_of_z_leaves_out_what_its_draw_does_not_decide() {
         // What is left is the mean, which is taken off all.
         assert!(differences.len() > 30);
         assert!(differences.iter().all(|x| (x - differences[0]).abs() < 1e-5), "{differences:?}");
+    }
+}
+
+/// The last step before an update ends the segment of every environment with a draw, in the loop of training itself.
+#[test]
+fn an_update_ends_all_segments() {
+    for estimator in [Estimator::Rs(7), Estimator::Tbptt(7)] {
+        let experiment = runs::experiment(("ppo".parse().unwrap(), estimator, "gru"), "PendulumPOMDP-v1", 2, 48, "");
+        let mut training = runs::training(&experiment, 1);
+        while training.step().unwrap().is_none() {}
+        let columns = training.batch().0;
+        let closes = &columns.iter().find(|(name, _)| name == "closes").expect("the rollout keeps them").1;
+        let (rest, last) = closes.split_at(closes.len() - 2);
+        assert_eq!(last, [1.0; 2], "{estimator}: {closes:?}");
+        assert!(rest.contains(&0.0) && rest.contains(&1.0), "{estimator}: {closes:?}");
     }
 }
