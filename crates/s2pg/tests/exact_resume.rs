@@ -71,6 +71,35 @@ fn every_pair_resumes_to_the_bit() {
     println!("{exact} resumes of {} pairs exact, 0 items differ; {inside} within a rollout", pairs().len());
 }
 
+/// What a drawn memory can be given trains and resumes to the bit too: some entries drawn, a clip
+/// and an advantage of its own, deviations that follow the divergence, a value function with a cell of its own or
+/// without z.
+#[test]
+fn options_of_a_drawn_memory_resume_to_the_bit() {
+    let own = "ppo.clip_state=0.2 ppo.state_advantage=true ppo.state_kl=0.02";
+    for (algorithm, of_pair) in [("ppo", ""), ("ppo", own), ("trpo", "")] {
+        for estimator in [Estimator::Rs(1), Estimator::Rs(3), Estimator::Tbptt(3)] {
+            for network in ["drawn=2", "drawn=2 network.value_window=3", "value_reads_z=false network.value_gain=1"] {
+                let base = experiment((algorithm.parse().unwrap(), estimator, "gru"), "TMaze-v0", 2, 200, "");
+                let changes: Vec<String> =
+                    format!("network.{network} {of_pair}").split_whitespace().map(String::from).collect();
+                let experiment = Experiment::parse("test.toml", &base.to_toml(), &changes).unwrap();
+                let (whole, halves) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+                let mut a = open(whole.path(), &experiment, 1, 1.0);
+                advance(&mut a, 100, 1.0);
+                let mut b = open(halves.path(), &experiment, 2, 2.0);
+                advance(&mut b, 53, 2.0);
+                b.save().unwrap();
+                drop(b);
+                let mut b = open(halves.path(), &experiment, 3, 3.0);
+                advance(&mut b, 47, 3.0);
+                assert_eq!(differences(a.training(), b.training()), [""; 0], "{algorithm} {estimator} {changes:?}");
+                assert_same_files(whole.path(), halves.path(), &format!("{algorithm} {estimator} {changes:?}"));
+            }
+        }
+    }
+}
+
 /// Fails where two runs left different files.
 fn assert_same_files(a: &Path, b: &Path, name: &str) {
     for file in ["progress.csv", "eval.csv", "policy.safetensors"] {

@@ -286,13 +286,15 @@ impl Rollout {
         segments
     }
 
-    /// Gathers segments into groups of at most `size` rows, or of one segment that is longer. The rows of a group are
-    /// in the order in which segments are packed: the longest segment first, and all first rows before all second rows.
+    /// Gathers segments into groups of about `size` rows: a group takes the next segment if that brings its number of
+    /// rows nearer to `size`, so that there are as many groups as without segments, and not more. The rows of a group
+    /// are in the order in which segments are packed: the longest segment first, and all first rows before all second
+    /// rows.
     fn packed(&self, segments: impl IntoIterator<Item = Vec<usize>>, size: usize) -> Vec<Vec<usize>> {
         let (mut groups, mut rows) = (Vec::<Vec<Vec<usize>>>::new(), 0);
         for segment in segments {
             match groups.last_mut() {
-                Some(group) if rows + segment.len() <= size => {
+                Some(group) if 2 * rows + segment.len() <= 2 * size => {
                     rows += segment.len();
                     group.push(segment);
                 }

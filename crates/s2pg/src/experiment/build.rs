@@ -7,7 +7,7 @@ use super::keys::{Experiment, ExperimentError};
 use crate::algo::{Recipe, Schedule, for_each_algorithm};
 use crate::env::{EnvError, EnvSpec, MakeEnv, Oracle, Registry, make_guarded, of_one_kind};
 use crate::plan::{Budget, Demand, Learning, Plan, PlanError, Switches, resident};
-use crate::policy::Actor;
+use crate::policy::{Actor, View};
 use crate::rng::Rng;
 use crate::train::{AnyTrainer, Parts, Player, Trainer};
 
@@ -79,7 +79,13 @@ impl Experiment {
                 "`network.drawn` is {drawn}, and the state has {state} entries; give at most as many, or leave the key out"
             )));
         }
-        let memory = self.memory(state, spec.time_limit());
+        let (memory, window) = (self.memory(state, spec.time_limit()), self.network.value_window);
+        if let Some(len) = window.filter(|_| self.critic == View::State) {
+            return Err(PlanError(format!(
+                "`network.value_window` is {len}, but with `critic` = \"state\" the value function needs no memory; leave \
+                 one of the keys out"
+            )));
+        }
         Ok(Plan {
             budget,
             spec,
@@ -183,7 +189,6 @@ mod tests {
     use super::*;
     use crate::experiment::AlgorithmName;
     use crate::nn::Params;
-    use crate::policy::View;
 
     fn parse(algorithm: &str, estimator: &str, changes: &[String]) -> Result<Experiment, ExperimentError> {
         let text = format!(

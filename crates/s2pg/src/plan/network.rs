@@ -36,7 +36,8 @@ table! {
         /// instead.
         state_std: f64 = 0.5, PositiveUpTo(7);
         /// Number of entries of z', the first ones, that are drawn with `rs` and `rs:K`, at most all entries of the
-        /// state; the others are computed inside a segment and are zero after it. All are drawn where not given.
+        /// state; the others are computed inside a segment and are zero after it. All are drawn where not given. This
+        /// key and all others about z' do nothing with an estimator that draws no z'.
         drawn: Option<usize> = None, AtLeastOne;
         /// Gain of the initial weights of a value function that reads one step: that of the last layer; the hidden
         /// layers have this times the gain of ReLU.
@@ -44,7 +45,8 @@ table! {
         /// Whether the value function of an on-policy algorithm reads z where the policy has a z.
         value_reads_z: bool = true, Any;
         /// Number of the last observations over which the value function of an on-policy algorithm has a recurrent cell
-        /// of its own, where the policy has a z. It has none where not given.
+        /// of its own, where the policy has a z; `value_gain` and `value_reads_z` do nothing then. It has none where not
+        /// given.
         value_window: Option<usize> = None, AtLeastOne;
         /// How an off-policy critic that reads z and z' is built: `encoders` are three whose sum goes through a hidden
         /// layer, as published; `plain` has two hidden layers that read all inputs side by side.
