@@ -149,7 +149,7 @@ pub(super) fn matmul<T: Real>(dst: &mut [T], stride: usize, add: bool, a: View<'
         return vector_matrix(dst, add, &a.data[..k], b);
     }
     // The product library copies all of b into another order, which costs more than the product of a few rows.
-    if (2..=FEW).contains(&m) && n >= WIDE && k >= WIDE && a.cs == 1 && b.cs == 1 {
+    if (2..=FEW).contains(&m) && n >= WIDE && k >= WIDE && a.cs == 1 && b.cs == 1 && fuses() {
         return few_rows(dst, stride, add, a, b);
     }
     // Where the columns of b are contiguous, the product library copies all of b into another order. For few rows it is
@@ -203,42 +203,43 @@ pub(super) const FEW: usize = 4;
 pub(super) const WIDE: usize = 128;
 
 kernel! {
-    /// A few rows times a matrix whose rows are contiguous: `dst = [dst +] a b`, two rows of dst at a time, so that
-    /// each number of b is read once for both.
+    /// A few rows, 2 to 4, times a matrix whose rows are contiguous: `dst = [dst +] a b`. Each number of b is read once
+    /// for all rows.
     fn few_rows<'a, T: Real>(dst: &'a mut [T], stride: usize, add: bool, a: View<'a, T>, b: View<'a, T>) -> () {
-        let n = b.cols;
         if !add {
-            dst.chunks_mut(stride).take(a.rows).for_each(|y| y[..n].fill(T::ZERO));
+            dst.chunks_mut(stride).take(a.rows).for_each(|y| y[..b.cols].fill(T::ZERO));
         }
-        let row = |l: usize| &b.data[l * b.rs..l * b.rs + n];
-        let factors = |i: usize| &a.data[i * a.rs..i * a.rs + a.cols];
-        for (pair, y) in dst.chunks_mut(2 * stride).take(a.rows.div_ceil(2)).enumerate() {
-            let (y0, y1) = y.split_at_mut(stride.min(y.len()));
-            let y0 = &mut y0[..n];
-            if 2 * pair + 1 == a.rows {
-                for (l, &f) in factors(2 * pair).iter().enumerate() {
-                    let w = row(l);
-                    (0..n).for_each(|j| y0[j] += f * w[j]);
-                }
-                continue;
+        match a.rows {
+            2 => rows_times::<T, 2>(dst, stride, a, b),
+            3 => rows_times::<T, 3>(dst, stride, a, b),
+            _ => rows_times::<T, FEW>(dst, stride, a, b),
+        }
+    }
+}
+
+/// `dst += a b` for R rows, four rows of b at a time.
+#[inline(always)]
+fn rows_times<T: Real, const R: usize>(dst: &mut [T], stride: usize, a: View<'_, T>, b: View<'_, T>) {
+    let n = b.cols;
+    let mut rest = dst.chunks_mut(stride);
+    let mut y: [&mut [T]; R] = std::array::from_fn(|_| &mut rest.next().expect("dst has the rows of a")[..n]);
+    let row = |l: usize| &b.data[l * b.rs..l * b.rs + n];
+    let fours = a.cols / 4 * 4;
+    for l in (0..fours).step_by(4) {
+        let [w0, w1, w2, w3] = std::array::from_fn(|q| row(l + q));
+        let f: [[T; 4]; R] = std::array::from_fn(|i| std::array::from_fn(|q| a.data[i * a.rs + l + q]));
+        for j in 0..n {
+            let w = [w0[j], w1[j], w2[j], w3[j]];
+            for i in 0..R {
+                let [f0, f1, f2, f3] = f[i];
+                y[i][j] = f3.mul_add(w[3], f2.mul_add(w[2], f1.mul_add(w[1], f0.mul_add(w[0], y[i][j]))));
             }
-            let (y1, f0, f1) = (&mut y1[..n], factors(2 * pair), factors(2 * pair + 1));
-            let fours = a.cols / 4 * 4;
-            for l in (0..fours).step_by(4) {
-                let [w0, w1, w2, w3] = std::array::from_fn(|q| row(l + q));
-                let ([p0, p1, p2, p3], [q0, q1, q2, q3]) =
-                    (std::array::from_fn(|q| f0[l + q]), std::array::from_fn(|q| f1[l + q]));
-                for j in 0..n {
-                    let (w0, w1, w2, w3) = (w0[j], w1[j], w2[j], w3[j]);
-                    y0[j] += (p0 * w0 + p1 * w1) + (p2 * w2 + p3 * w3);
-                    y1[j] += (q0 * w0 + q1 * w1) + (q2 * w2 + q3 * w3);
-                }
-            }
-            for l in fours..a.cols {
-                let w = row(l);
-                (0..n).for_each(|j| y0[j] += f0[l] * w[j]);
-                (0..n).for_each(|j| y1[j] += f1[l] * w[j]);
-            }
+        }
+    }
+    for l in fours..a.cols {
+        for i in 0..R {
+            let (f, w) = (a.data[i * a.rs + l], row(l));
+            (0..n).for_each(|j| y[i][j] = f.mul_add(w[j], y[i][j]));
         }
     }
 }
@@ -271,6 +272,15 @@ kernel! {
             }
         }
     }
+}
+
+/// Whether the machine multiplies and adds in one instruction, as the product library does where it can. Where it does
+/// not, a fused multiply-add is a call of a function.
+fn fuses() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    return cfg!(target_arch = "aarch64");
 }
 
 /// How many sums run side by side.

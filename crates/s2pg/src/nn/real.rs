@@ -38,6 +38,8 @@ pub trait Real:
     fn of(x: f64) -> Self;
     /// This number as an f64.
     fn f64(self) -> f64;
+    /// self · factor + term, rounded once. Only products use it, and only where the machine has the instruction.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
     /// The square root of self.
     fn sqrt(self) -> Self;
     /// The magnitude of self.
@@ -111,6 +113,10 @@ impl Real for f32 {
     #[inline(always)]
     fn f64(self) -> f64 {
         self as f64
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        f32::mul_add(self, factor, term)
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
@@ -205,6 +211,10 @@ impl Real for f64 {
     #[inline(always)]
     fn f64(self) -> f64 {
         self
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        f64::mul_add(self, factor, term)
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
