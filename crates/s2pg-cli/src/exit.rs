@@ -9,7 +9,6 @@ use s2pg::run::checkpoint::CheckpointError;
 use s2pg::run::disk::DiskError;
 use s2pg::run::{ModelError, RunError};
 use s2pg::train::TrainError;
-use s2pg_lab::play::PlayError;
 use s2pg_lab::policy::LoadError;
 use s2pg_lab::presets::FindError;
 
@@ -65,13 +64,6 @@ pub fn code(e: &anyhow::Error) -> u8 {
             LoadError::Build(BuildError::Experiment(_)) => USAGE,
             LoadError::Build(BuildError::Env(e)) => of_env(e),
             LoadError::Model(e) => of_model(e),
-        };
-    }
-    if let Some(e) = e.downcast_ref::<PlayError>() {
-        return match e {
-            PlayError::Env(e) => of_env(e),
-            PlayError::Animation(_) => USAGE,
-            PlayError::Disk(_) => DISK,
         };
     }
     if let Some(e) = e.downcast_ref::<FindError>() {
@@ -144,6 +136,6 @@ mod tests {
     fn a_panic_of_an_environment_has_its_code() {
         let failed = || EnvError::Failed { env: "Own-v0".into(), place: "`step`".into(), what: "overflow".into() };
         assert_eq!(code(&anyhow::Error::from(RunError::from(failed()))), ENVIRONMENT);
-        assert_eq!(code(&anyhow::Error::from(PlayError::from(failed()))), ENVIRONMENT);
+        assert_eq!(code(&anyhow::Error::from(failed())), ENVIRONMENT);
     }
 }

@@ -135,7 +135,9 @@ fn finish(run: &mut Run, registry: Arc<Registry>) -> anyhow::Result<()> {
     }
     let (player, make_env, experiment) = policy::load(&dir, Which::Best, registry)?;
     let gif = dir.join("episode.gif");
-    if play::draw(&player, &make_env, Rng::new(experiment.seed, "play"), &gif)? {
+    let played = play::play(&player, &make_env, Rng::new(experiment.seed, "play"), false)?;
+    if let Some(animation) = played.animation()? {
+        write_atomically(&RealDisk, &gif, &animation)?;
         text += &format!("episode          {}\n", quoted(&gif));
     }
     // The run is finished and saved, whether or not somebody reads this.

@@ -1,56 +1,65 @@
-//! An episode of a policy, as an animation.
-
-use std::path::Path;
+//! An episode of a policy, as an animation or as one picture.
 
 use s2pg::Rng;
 use s2pg::env::{EnvError, MakeEnv};
 use s2pg::policy::StatefulPolicy;
-use s2pg::run::disk::{DiskError, RealDisk, write_atomically};
 use s2pg::train::{Player, watch};
 
-use crate::pictures::{AnimationError, Frame, animation};
-
-/// Why an episode cannot be drawn.
-#[derive(Debug, thiserror::Error)]
-pub enum PlayError {
-    /// The environment cannot be made, or failed during the episode.
-    #[error(transparent)]
-    Env(#[from] EnvError),
-    /// The environment has nothing to draw, or the animation cannot be encoded.
-    #[error(transparent)]
-    Animation(#[from] AnimationError),
-    /// The file cannot be written.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-}
+use crate::pictures::{AnimationError, Canvas, Frame, PICTURE, animation, path};
 
 /// Steps of the longest animation.
 const LONGEST: usize = 500;
 
-/// One deterministic episode of the player in a fresh environment, as an animated GIF of at most 500 steps. The random
-/// numbers of the environment come from `rng`.
-pub fn play<P: StatefulPolicy>(player: &Player<P>, make_env: &MakeEnv, mut rng: Rng) -> Result<Vec<u8>, PlayError> {
-    let mut frames = Vec::new();
-    watch(player, make_env()?, &mut rng, &mut |env, r| {
-        frames.push(Frame { shapes: env.shapes(), r });
-        frames.len() < LONGEST
-    })?;
-    let spec = player.spec();
-    Ok(animation(&spec.name, spec.dt, &frames)?)
+/// An episode that was watched.
+pub struct Played {
+    task: String,
+    dt: f64,
+    frames: Vec<Frame>,
+    /// Why frames are drawn and not rendered, although they were to be rendered.
+    pub not_rendered: Option<String>,
 }
 
-/// Writes the animation that [`play`] makes into a file; false where the environment has nothing to draw, and then
-/// there is no file.
-pub fn draw<P: StatefulPolicy>(
+/// Plays one deterministic episode of the player in a fresh environment, of at most 500 steps. The random numbers of
+/// the environment come from `rng`. `render` asks for pictures in three dimensions.
+pub fn play<P: StatefulPolicy>(
     player: &Player<P>,
     make_env: &MakeEnv,
-    rng: Rng,
-    path: &Path,
-) -> Result<bool, PlayError> {
-    match play(player, make_env, rng) {
-        Ok(gif) => write_atomically(&RealDisk, path, &gif)?,
-        Err(PlayError::Animation(AnimationError::NothingToDraw(_))) => return Ok(false),
-        Err(e) => return Err(e),
+    mut rng: Rng,
+    render: bool,
+) -> Result<Played, EnvError> {
+    let (mut frames, mut not_rendered) = (Vec::new(), None);
+    watch(player, make_env()?, &mut rng, &mut |seen| {
+        let mut picture = None;
+        if render && not_rendered.is_none() {
+            match seen.env.render(PICTURE) {
+                Some(Ok(pixels)) => picture = Some(pixels),
+                Some(Err(why)) => not_rendered = Some(why),
+                None => not_rendered = Some("the environment has no rendered pictures".into()),
+            }
+        }
+        frames.push(Frame { shapes: seen.env.shapes(), r: seen.r, state: seen.state.to_vec(), picture });
+        frames.len() < LONGEST
+    })?;
+    if not_rendered.is_some() {
+        frames.iter_mut().for_each(|frame| frame.picture = None);
     }
-    Ok(true)
+    let spec = player.spec();
+    Ok(Played { task: spec.name.clone(), dt: spec.dt, frames, not_rendered })
+}
+
+impl Played {
+    /// Returns the episode as an animated GIF; None where the environment has nothing to draw.
+    pub fn animation(&self) -> Result<Option<Vec<u8>>, AnimationError> {
+        match animation(&self.task, self.dt, &self.frames) {
+            Ok(gif) => Ok(Some(gif)),
+            Err(AnimationError::NothingToDraw(_)) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Returns the episode as one picture, with the path of what moves; None where the environment has nothing to draw,
+    /// or where a camera would have to follow.
+    pub fn path(&self) -> Option<Canvas> {
+        path(&self.task, &self.frames)
+    }
 }

@@ -1,5 +1,7 @@
 //! A model and its simulation. The only module that names MuJoCo's bindings.
 
+mod render;
+
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Once, OnceLock};
@@ -303,6 +305,7 @@ fn compile(xml: &str) -> Result<MjModel, String> {
 fn guarded(xml: &str) -> Result<MjModel, String> {
     let mut model = compile(xml)?;
     model.opt_mut().disableflags |= mjtDisableBit::mjDSBL_AUTORESET as i32;
+    render::colour(&mut model);
     Ok(model)
 }
 

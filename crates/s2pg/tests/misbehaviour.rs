@@ -451,7 +451,7 @@ fn an_episode_without_an_end_is_cut() {
     let watched = |experiment: &Experiment| {
         let (player, make_env) = player(experiment, registry()).unwrap();
         let mut states = 0;
-        watch(&player, make_env().unwrap(), &mut Rng::new(0, "watch"), &mut |_, _| {
+        watch(&player, make_env().unwrap(), &mut Rng::new(0, "watch"), &mut |_| {
             states += 1;
             true
         })
@@ -637,7 +637,8 @@ fn drive(case: u64, dir: &Path) -> Result<End, String> {
     };
     if let Ok((player, make_env)) = player(&experiment, with(&faults)) {
         let mut rng = Rng::new(case, "watch");
-        let watched = make_env().and_then(|env| watch(&player, env, &mut rng, &mut |env, _| env.shapes().is_empty()));
+        let watched =
+            make_env().and_then(|env| watch(&player, env, &mut rng, &mut |seen| seen.env.shapes().is_empty()));
         watched.or_else(|e| check(&e.into()))?;
     }
     let registry = with(&faults);

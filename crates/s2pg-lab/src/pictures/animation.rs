@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use s2pg::env::Shape;
 
 use super::canvas::{Anchor, Canvas, Colour, Point};
+use super::traces::Traces;
 
 /// What is seen at one step of an episode.
 #[derive(Clone, Debug, Default)]
@@ -13,11 +14,22 @@ pub struct Frame {
     pub shapes: Vec<Shape>,
     /// The undiscounted return of the episode up to this step.
     pub r: f64,
+    /// The policy's state, which is drawn over time below the body; empty where the policy has none.
+    pub state: Vec<f32>,
+    /// A rendered picture of [`PICTURE`] pixels, which takes the place of the shapes: red, green and blue of each
+    /// pixel, row after row from the top.
+    pub picture: Option<Vec<u8>>,
 }
 
+/// Width and height of a rendered picture in pixels.
+pub const PICTURE: [u32; 2] = [480, 286];
+
+/// Size of the picture of a body with its line of words; the states of the policy stand below.
 const SIZE: [f32; 2] = [480.0, 320.0];
 /// Height of the line of words at the top.
 const CAPTION: f32 = 34.0;
+/// Height of the states of the policy.
+const STATES: f32 = 92.0;
 /// Free space around the body, as a part of its size.
 const ROOM: f64 = 0.2;
 const INK: Colour = [51, 51, 51, 255];
@@ -55,31 +67,49 @@ pub enum AnimationError {
 /// An animated GIF, repeated for ever, of the frames that an episode of `task` with `dt` seconds a step showed.
 ///
 /// It runs in real time at 25 pictures a second or fewer; where time has no unit (`dt` = 1) each step is a picture. The
-/// camera follows the body in x. The floor, with a tick at each metre, is drawn where nothing reaches below z = 0.
+/// camera follows the body in x. The floor, with a tick at each metre, is drawn where nothing reaches below z = 0. Where
+/// the policy has a state, up to eight entries of it are drawn over time below the body, those that vary most.
 pub fn animation(task: &str, dt: f64, frames: &[Frame]) -> Result<Vec<u8>, AnimationError> {
-    let Some(scene) = Scene::around(frames) else {
+    let scene = Scene::around(frames);
+    if scene.is_none() && frames.iter().all(|frame| frame.picture.is_none()) {
         return Err(AnimationError::NothingToDraw(task.into()));
-    };
+    }
+    let traces = Traces::of(frames.iter().map(|frame| &frame.state[..]));
+    let size = [SIZE[0], SIZE[1] + if traces.is_some() { STATES } else { 0.0 }];
     let timeless = dt == 1.0;
     let stride = if timeless { 1 } else { ((TICK_TIME / dt).round() as usize).max(1) };
     let seconds = |i: usize| if timeless { STEP_TIME * i as f64 } else { dt * i as f64 };
     let shown: Vec<usize> = (0..frames.len()).step_by(stride).collect();
-    let draw = |i: usize| {
+    let draw = |i: usize| -> Vec<[u8; 3]> {
         let clock = if timeless { format!("step {i}") } else { format!("{:.1} s", seconds(i)) };
-        scene.draw(task, &clock, i, &frames[i]).pixels(1.0)
+        let mut canvas = Canvas::new(size[0], size[1]);
+        if let Some(scene) = &scene {
+            scene.draw(&mut canvas, i, &frames[i]);
+        }
+        caption(&mut canvas, task, &clock, frames[i].r);
+        if let Some(traces) = &traces {
+            canvas.area(block(SIZE[1], size[1]), [255, 255, 255, 255]);
+            traces.draw(&mut canvas, [SIZE[1] + 8.0, size[1] - 8.0], [14.0, SIZE[0] - 14.0], Some(i));
+        }
+        let pixels = canvas.pixels(1.0);
+        let mut rgb: Vec<[u8; 3]> = pixels.pixels().iter().map(|c| [c.red(), c.green(), c.blue()]).collect();
+        if let Some(picture) = &frames[i].picture {
+            let from = CAPTION as usize * SIZE[0] as usize;
+            rgb[from..].iter_mut().zip(picture.as_chunks().0).for_each(|(to, colour)| *to = *colour);
+        }
+        rgb
     };
-    let rgb = |pixels: &tiny_skia::Pixmap| pixels.pixels().iter().map(|c| [c.red(), c.green(), c.blue()]).collect();
-    let samples: Vec<Vec<[u8; 3]>> = shown.iter().step_by(shown.len().div_ceil(12)).map(|&i| rgb(&draw(i))).collect();
+    let samples: Vec<Vec<[u8; 3]>> = shown.iter().step_by(shown.len().div_ceil(12)).map(|&i| draw(i)).collect();
     let mut palette = Palette::of(samples.iter().flatten());
 
-    let [width, height] = SIZE.map(|x| x as u16);
+    let [width, height] = size.map(|x| x as u16);
     let mut file = Vec::new();
     let told = |e: gif::EncodingError| AnimationError::Encoding(task.into(), e.to_string());
     let mut encoder = gif::Encoder::new(&mut file, width, height, &palette.bytes()).map_err(told)?;
     encoder.set_repeat(gif::Repeat::Infinite).map_err(told)?;
     let mut before: Vec<u8> = Vec::new();
     for (k, &i) in shown.iter().enumerate() {
-        let now: Vec<u8> = rgb(&draw(i)).iter().map(|c: &[u8; 3]| palette.index(*c)).collect();
+        let now: Vec<u8> = draw(i).iter().map(|c| palette.index(*c)).collect();
         // What did not change is transparent: long runs of one index are what GIF compresses well.
         let buffer = now.iter().enumerate().map(|(j, c)| if before.get(j) == Some(c) { CLEAR } else { *c }).collect();
         let hundredths = |seconds: f64| (100.0 * seconds).round() as u16;
@@ -97,8 +127,22 @@ pub fn animation(task: &str, dt: f64, frames: &[Frame]) -> Result<Vec<u8>, Anima
     Ok(file)
 }
 
+/// The corners of the picture's whole width between two heights.
+fn block(top: f32, bottom: f32) -> Vec<Point> {
+    vec![[0.0, top], [SIZE[0], top], [SIZE[0], bottom], [0.0, bottom]]
+}
+
+/// The line of words: task, clock and return.
+fn caption(canvas: &mut Canvas, task: &str, clock: &str, r: f64) {
+    canvas.area(block(0.0, CAPTION), [255, 255, 255, 255]);
+    canvas.text([14.0, 22.0], 13.0, Anchor::Start, INK, task);
+    let r = format!("return {:.*}", if r.abs() < 100.0 { 1 } else { 0 }, r).replace('-', "\u{2212}");
+    canvas.text([SIZE[0] - 14.0, 22.0], 13.0, Anchor::End, INK, &r);
+    canvas.text([SIZE[0] - 14.0 - 110.0, 22.0], 13.0, Anchor::End, INK, clock);
+}
+
 /// Where the camera is, and how much it sees.
-struct Scene {
+pub(super) struct Scene {
     /// Pixels to a metre.
     scale: f64,
     /// What is in the middle of the picture at each frame.
@@ -109,7 +153,12 @@ struct Scene {
 }
 
 impl Scene {
-    fn around(frames: &[Frame]) -> Option<Self> {
+    /// Whether all frames are seen from one place.
+    pub(super) fn is_still(&self) -> bool {
+        self.x.iter().all(|x| *x == self.x[0])
+    }
+
+    pub(super) fn around(frames: &[Frame]) -> Option<Self> {
         let drawable = |shape: &&Shape| shape.from.iter().chain(&shape.to).all(|v| v.is_finite());
         // Left, right, lower and upper end of each frame's body.
         let boxes: Vec<Option<[f64; 4]>> = frames
@@ -158,15 +207,16 @@ impl Scene {
         Some(Self { scale, x, z, floor })
     }
 
-    fn draw(&self, task: &str, clock: &str, i: usize, frame: &Frame) -> Canvas {
-        let mut canvas = Canvas::new(SIZE[0], SIZE[1]);
-        let place = |[x, z]: [f64; 2]| -> Point {
-            [
-                (0.5 * SIZE[0] as f64 + self.scale * (x - self.x[i])) as f32,
-                (SIZE[1] as f64 - self.scale * (z - self.z)) as f32,
-            ]
-        };
-        let block = |top: f32, bottom: f32| vec![[0.0, top], [SIZE[0], top], [SIZE[0], bottom], [0.0, bottom]];
+    /// Where a point is in the picture of frame i.
+    pub(super) fn place(&self, i: usize, [x, z]: [f64; 2]) -> Point {
+        [
+            (0.5 * SIZE[0] as f64 + self.scale * (x - self.x[i])) as f32,
+            (SIZE[1] as f64 - self.scale * (z - self.z)) as f32,
+        ]
+    }
+
+    pub(super) fn draw(&self, canvas: &mut Canvas, i: usize, frame: &Frame) {
+        let place = |at: [f64; 2]| self.place(i, at);
         canvas.area(block(CAPTION, SIZE[1]), SKY);
         if self.floor {
             let ground = place([0.0, 0.0])[1];
@@ -210,12 +260,6 @@ impl Scene {
                 }
             }
         }
-        canvas.area(block(0.0, CAPTION), [255, 255, 255, 255]);
-        canvas.text([14.0, 22.0], 13.0, Anchor::Start, INK, task);
-        let r = format!("return {:.*}", if frame.r.abs() < 100.0 { 1 } else { 0 }, frame.r).replace('-', "\u{2212}");
-        canvas.text([SIZE[0] - 14.0, 22.0], 13.0, Anchor::End, INK, &r);
-        canvas.text([SIZE[0] - 14.0 - 110.0, 22.0], 13.0, Anchor::End, INK, clock);
-        canvas
     }
 }
 
@@ -264,7 +308,7 @@ mod tests {
     fn ball() -> Vec<Frame> {
         let at = |i: usize| [0.015 * i as f64, 0.5];
         let ball = |i| vec![Shape { from: at(i), to: at(i), radius: 0.5, part: 1 }];
-        (0..800).map(|i| Frame { shapes: ball(i), r: -(i as f64) }).collect()
+        (0..800).map(|i| Frame { shapes: ball(i), r: -(i as f64), ..Frame::default() }).collect()
     }
 
     /// Every picture's delay in hundredths of a second, and its indices with "as before" resolved.
@@ -323,7 +367,8 @@ mod tests {
     #[test]
     fn a_pendulum_hangs_in_the_air() {
         let tip = |i: usize| [(0.3 * i as f64).sin(), (0.3 * i as f64).cos()];
-        let frame = |i| Frame { shapes: vec![Shape { from: [0.0; 2], to: tip(i), radius: 0.1, part: 0 }], r: 0.0 };
+        let frame =
+            |i| Frame { shapes: vec![Shape { from: [0.0; 2], to: tip(i), radius: 0.1, part: 0 }], ..Frame::default() };
         let frames: Vec<Frame> = (0..40).map(frame).collect();
         let scene = Scene::around(&frames).unwrap();
         assert!(!scene.floor && scene.x.iter().all(|x| (x - scene.x[0]).abs() < 1e-9));
@@ -336,7 +381,7 @@ mod tests {
     #[test]
     fn nothing_to_draw_is_an_error() {
         let nan = Shape { from: [f64::NAN, 0.0], to: [0.0, 0.0], radius: 1.0, part: 0 };
-        for frames in [vec![], vec![Frame::default(); 3], vec![Frame { shapes: vec![nan], r: 0.0 }]] {
+        for frames in [vec![], vec![Frame::default(); 3], vec![Frame { shapes: vec![nan], ..Frame::default() }]] {
             let sentence = animation("Blind-v0", 0.05, &frames).unwrap_err().to_string();
             assert!(sentence.starts_with("Blind-v0 has nothing to draw"), "{sentence}");
         }

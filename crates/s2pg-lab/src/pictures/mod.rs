@@ -4,8 +4,11 @@ mod animation;
 mod canvas;
 mod chart;
 mod multiples;
+mod path;
+mod traces;
 
-pub use animation::{AnimationError, Frame, animation};
+pub use animation::{AnimationError, Frame, PICTURE, animation};
 pub use canvas::{Anchor, Canvas, Colour, Mark, Point, text_width};
 pub use chart::{Panel, Series, chart};
 pub use multiples::{Line, Small, small_multiples};
+pub use path::path;

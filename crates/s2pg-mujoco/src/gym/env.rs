@@ -253,6 +253,10 @@ impl Env for Gym {
     fn shapes(&self) -> Vec<Shape> {
         self.body.shapes()
     }
+
+    fn render(&mut self, size: [u32; 2]) -> Option<Result<Vec<u8>, String>> {
+        Some(self.body.render(size))
+    }
 }
 
 #[cfg(test)]

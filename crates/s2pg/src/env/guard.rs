@@ -143,6 +143,11 @@ impl Guard {
         call(&spec.name, method, Some(*steps), || f(&mut **env))?
     }
 
+    /// Shows the environment to `f`, which draws it.
+    pub fn show<T>(&mut self, f: impl FnOnce(&mut dyn Env) -> T) -> Result<T, EnvError> {
+        self.change("shapes", |env| Ok(f(env)))
+    }
+
     /// Starts an episode.
     pub fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError> {
         self.steps = 0;

@@ -141,6 +141,12 @@ pub trait Env: Send {
     fn shapes(&self) -> Vec<Shape> {
         Vec::new()
     }
+    /// Returns a picture of the present state of `size` = [width, height] pixels, rendered in three dimensions: red,
+    /// green and blue of each pixel, row after row from the top. None where the environment cannot render at all; an
+    /// error says in words why it could not here.
+    fn render(&mut self, _size: [u32; 2]) -> Option<Result<Vec<u8>, String>> {
+        None
+    }
 }
 
 impl Env for Box<dyn Env> {
@@ -167,6 +173,9 @@ impl Env for Box<dyn Env> {
     }
     fn shapes(&self) -> Vec<Shape> {
         (**self).shapes()
+    }
+    fn render(&mut self, size: [u32; 2]) -> Option<Result<Vec<u8>, String>> {
+        (**self).render(size)
     }
 }
 

@@ -182,6 +182,10 @@ impl<E: Env> Env for Sensors<E> {
     fn shapes(&self) -> Vec<Shape> {
         self.env.shapes()
     }
+
+    fn render(&mut self, size: [u32; 2]) -> Option<Result<Vec<u8>, String>> {
+        self.env.render(size)
+    }
 }
 
 fn noise(sensor: &Sensor, rng: &mut Rng) -> f32 {

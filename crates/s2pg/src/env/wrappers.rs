@@ -63,6 +63,10 @@ impl<E: Env> Env for TimeLimit<E> {
     fn shapes(&self) -> Vec<Shape> {
         self.env.shapes()
     }
+
+    fn render(&mut self, size: [u32; 2]) -> Option<Result<Vec<u8>, String>> {
+        self.env.render(size)
+    }
 }
 
 /// An environment around an environment, which shows the policy what the critic sees: the upper reference of every
@@ -118,5 +122,9 @@ impl<E: Env> Env for Oracle<E> {
 
     fn shapes(&self) -> Vec<Shape> {
         self.env.shapes()
+    }
+
+    fn render(&mut self, size: [u32; 2]) -> Option<Result<Vec<u8>, String>> {
+        self.env.render(size)
     }
 }

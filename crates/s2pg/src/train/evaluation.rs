@@ -234,14 +234,24 @@ pub(super) fn evaluate_unless<P: StatefulPolicy>(
     Ok(Some(Evaluation { episodes, own, cut: cut.filter(|_| env.overran()) }))
 }
 
+/// What is seen of an episode between two steps.
+pub struct Seen<'a> {
+    /// The environment.
+    pub env: &'a mut dyn Env,
+    /// The undiscounted return so far.
+    pub r: f64,
+    /// The state z or h with which the policy goes into the next step; empty where the policy carries none.
+    pub state: &'a [f32],
+}
+
 /// Runs one deterministic episode of the player `policy` in `env`, whose random numbers come from `rng`. `see` is shown
-/// every state and the return so far; the episode stops early where `see` returns false. It is cut as an episode of an
-/// evaluation is.
+/// what there is before every step, and after the last one; the episode stops early where `see` returns false. It is
+/// cut as an episode of an evaluation is.
 pub fn watch<P: StatefulPolicy>(
     policy: &Player<P>,
     env: Box<dyn Env>,
     rng: &mut Rng,
-    see: &mut dyn FnMut(&dyn Env, f64) -> bool,
+    see: &mut dyn FnMut(Seen<'_>) -> bool,
 ) -> Result<(), EnvError> {
     let mut env = Guard::new(env)?;
     check_sizes(policy.spec(), env.spec())?;
@@ -251,7 +261,7 @@ pub fn watch<P: StatefulPolicy>(
     let (mut o, mut s) = (vec![0.0; env.spec().o.len()], vec![0.0; env.spec().s.len()]);
     let mut r = 0.0;
     for t in 1.. {
-        if !env.look("shapes", |env| see(env, r))? {
+        if !env.show(|env| see(Seen { env, r, state: player.state() }))? {
             break;
         }
         env.observe(&mut o, &mut s)?;
@@ -259,7 +269,7 @@ pub fn watch<P: StatefulPolicy>(
         let outcome = env.step(&a, t, rng)?;
         r += outcome.r;
         if outcome.terminated || outcome.truncated {
-            env.look("shapes", |env| see(env, r))?;
+            env.show(|env| see(Seen { env, r, state: player.state() }))?;
             break;
         }
     }

@@ -169,6 +169,11 @@ impl<P: StatefulPolicy> Player<P> {
         self.senses.recall.reset(e);
     }
 
+    /// Returns the states z or h that the policy carries into the next step, [n, state]; empty where it carries none.
+    pub fn state(&self) -> &[f32] {
+        self.senses.recall.state()
+    }
+
     /// Returns the description of the environment as the policy sees it.
     pub fn spec(&self) -> &EnvSpec {
         &self.spec

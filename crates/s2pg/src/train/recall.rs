@@ -81,6 +81,11 @@ impl Recall {
         self.seen.get(e).map_or(1, |&seen| seen as usize)
     }
 
+    /// Returns the states z or h, [n, state]; empty where the policy carries none.
+    pub fn state(&self) -> &[f32] {
+        &self.state
+    }
+
     /// Returns the random states z, [n, n_z]; empty where the policy draws no state.
     pub fn z(&self) -> &[f32] {
         if self.memory.z() > 0 { &self.state } else { &[] }
