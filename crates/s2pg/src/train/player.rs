@@ -169,6 +169,12 @@ impl<P: StatefulPolicy> Player<P> {
         self.senses.recall.reset(e);
     }
 
+    /// Returns the states z or h of the policy in all environments, [n, state], which the next step starts from, to be
+    /// read or altered; empty where the policy has no state.
+    pub fn state(&mut self) -> &mut [f32] {
+        self.senses.recall.state_mut()
+    }
+
     /// Returns the description of the environment as the policy sees it.
     pub fn spec(&self) -> &EnvSpec {
         &self.spec

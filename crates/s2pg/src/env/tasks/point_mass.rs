@@ -6,7 +6,7 @@ use super::point_mass_tasks::{Hides, Shows, TASKS, Task};
 use crate::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
 use crate::rng::Rng;
 
-/// Length of a move: a step is three of them, of 0.2 s at the speed 3.
+/// Length of a move: a step is three of them, each of 0.2 units of time at the speed 3.
 const MOVE: f64 = 0.6;
 const MOVES: usize = 3;
 /// Distance from the goal within which it counts as reached.
@@ -69,7 +69,7 @@ impl PointMass {
             Hides::Goal(_) => (["x", "y", "shown_goal_x", "shown_goal_y"], ["x", "y", "goal_x", "goal_y"]),
             Hides::Doors { .. } => (["x", "y", "shown_door_1", "shown_door_2"], ["x", "y", "door_1", "door_2"]),
         };
-        let spec = EnvSpec { dt: 0.6, ..EnvSpec::new(task.name, &o, &s, &[(-1.0, 1.0)], 1000) };
+        let spec = EnvSpec::new(task.name, &o, &s, &[(-1.0, 1.0)], 1000);
         let (at, hidden) = ([0.0; 2], [0.0; 2]);
         Ok(Self { spec, task, shows, at, start: at, hidden, shown: true, reached: false, steps: 0 })
     }
