@@ -69,8 +69,8 @@ impl Moments {
         self.products[i.max(j) * self.mean.len() + i.min(j)]
     }
 
-    /// Fits a line by ridge regression: it minimises the mean of (y - w x - b)² plus `ridge` times the sum of (w_i σ_i)²,
-    /// where σ_i is the standard deviation of x_i. `ridge` is above 0. An x that never changes has the weight 0.
+    /// Fits a line by ridge regression: it minimises the mean of (y - w x - b)² plus `ridge` times the sum of (w_i
+    /// σ_i)², where σ_i is the standard deviation of x_i. `ridge` is above 0. An x that never changes has the weight 0.
     pub fn fit(&self, ridge: f64) -> Line {
         let n = self.mean.len() - 1;
         let scale: Vec<f64> = (0..n).map(|i| self.product(i, i).sqrt()).collect();

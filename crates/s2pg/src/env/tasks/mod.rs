@@ -26,6 +26,6 @@ pub(super) fn entries() -> Vec<Entry> {
             make: |options| Ok(Box::new(TMaze::new(options)?)),
         },
     ];
-    entries.extend(point_mass_tasks::entries());
+    entries.extend(point_mass::entries());
     entries
 }

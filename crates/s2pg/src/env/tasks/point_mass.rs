@@ -3,7 +3,8 @@
 use std::f64::consts::PI;
 
 use super::point_mass_tasks::{Hides, Shows, TASKS, Task};
-use crate::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
+use crate::env::entry::Entry;
+use crate::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, TimeLimit, check_options, check_snapshot};
 use crate::rng::Rng;
 
 /// Length of a move: a step is three of them, each of 0.2 units of time at the speed 3.
@@ -24,10 +25,10 @@ const CRASH: f64 = -2.0;
 ///
 /// `o` = (x, y, shown), `s` = (x, y, hidden): the hidden numbers are the goal's place, or the left edges of two doors.
 /// The shown numbers are the hidden ones where the task shows them, which it does after each reset, and 0, or -1 for
-/// doors, where it does not. The reward depends on the distance d from the goal: exp(-0.1 d), with doors
-/// 10 exp(-0.03 d). An episode terminates with the reward -2 where the point leaves a field without doors, or hits a
-/// wall; else a [`TimeLimit`](crate::env::TimeLimit) truncates it after 1000 steps. The metric `success` is 1 once a
-/// step ended within 5 of the goal, and `distance` is the present distance.
+/// doors, where it does not. The reward depends on the distance d from the goal: exp(-0.1 d), with doors 10 exp(-0.03
+/// d). An episode terminates with the reward -2 where the point leaves a field without doors, or hits a wall; else a
+/// [`TimeLimit`] truncates it after 1000 steps. The metric `success` is 1 once a step ended within 5 of the goal, and
+/// `distance` is the present distance.
 #[derive(Clone, Debug)]
 pub struct PointMass {
     spec: EnvSpec,
@@ -191,6 +192,17 @@ impl Env for PointMass {
         shapes.push(Shape { from: at, to: at, radius: 3.0, part: 2 });
         shapes
     }
+}
+
+/// Returns the entries of the point-mass tasks.
+pub(super) fn entries() -> impl Iterator<Item = Entry> {
+    const MAKE: [fn(&Options) -> Result<Box<dyn Env>, EnvError>; 4] =
+        [|o| limited(&TASKS[0], o), |o| limited(&TASKS[1], o), |o| limited(&TASKS[2], o), |o| limited(&TASKS[3], o)];
+    TASKS.iter().zip(MAKE).map(|(task, make)| Entry { name: task.name, about: task.about, make })
+}
+
+fn limited(task: &'static Task, options: &Options) -> Result<Box<dyn Env>, EnvError> {
+    Ok(Box::new(TimeLimit::new(PointMass::new(task.name, options)?)))
 }
 
 #[cfg(test)]

@@ -1,8 +1,5 @@
 //! The table of the point-mass tasks: all that differs between them.
 
-use super::PointMass;
-use crate::env::entry::Entry;
-use crate::env::{Env, EnvError, Options, TimeLimit};
 use crate::rng::Rng;
 
 /// What differs between the point-mass tasks.
@@ -112,14 +109,3 @@ pub(super) static TASKS: [Task; 4] = [
         shows: Shows::NearStart(20.0),
     },
 ];
-
-/// Returns the entries of the point-mass tasks.
-pub(super) fn entries() -> impl Iterator<Item = Entry> {
-    const MAKE: [fn(&Options) -> Result<Box<dyn Env>, EnvError>; 4] =
-        [|o| limited(&TASKS[0], o), |o| limited(&TASKS[1], o), |o| limited(&TASKS[2], o), |o| limited(&TASKS[3], o)];
-    TASKS.iter().zip(MAKE).map(|(task, make)| Entry { name: task.name, about: task.about, make })
-}
-
-fn limited(task: &'static Task, options: &Options) -> Result<Box<dyn Env>, EnvError> {
-    Ok(Box::new(TimeLimit::new(PointMass::new(task.name, options)?)))
-}
