@@ -181,7 +181,10 @@ fn probe_says_what_a_policy_remembers() {
     let without = dir.path().join("without");
     finish(train(&write(dir.path(), &short()), &without).arg("estimator=vanilla"));
     let output = text(&finish(&mut s2pg(["probe", without.to_str().unwrap()])));
-    assert!(output.ends_with("the policy keeps no state from step to step, so there is nothing to probe\n"), "{output}");
+    assert!(
+        output.ends_with("the policy keeps no state from step to step, so there is nothing to probe\n"),
+        "{output}"
+    );
     assert_eq!(output.lines().count(), 1, "{output}");
 }
 
