@@ -29,6 +29,7 @@ mod keys;
 mod numbers;
 mod pace;
 mod play;
+mod probe;
 mod replay;
 mod report;
 mod series;
@@ -62,6 +63,7 @@ const EXAMPLES: &str = concat!(
     "  s2pg train ppo-rs/t-maze seeds=0..4             five seeds, one after the other, and a report\n",
     "  s2pg train runs/memoryless                      go on where the run was stopped\n",
     "  s2pg eval runs/memoryless                       evaluate its best policy\n",
+    "  s2pg probe runs/t-maze                          tell what its policy remembers\n",
     "  s2pg play runs/memoryless                       draw an episode as an animated GIF\n",
     "  s2pg report runs/a runs/b runs/c                compare runs in one figure and one table\n",
     "  s2pg algos --show ppo-rs/half-cheetah           print every key of an experiment\n",
@@ -77,6 +79,8 @@ enum Command {
     Train(train::Arguments),
     /// Evaluate the policy of a run.
     Eval(evaluate::Arguments),
+    /// Tell what the memory of a run's policy holds, and what the policy does without it.
+    Probe(probe::Arguments),
     /// Draw an episode of a run's policy as an animated GIF.
     Play(play::Arguments),
     /// Compare runs: figure and table of returns against steps and time.
@@ -154,6 +158,7 @@ pub fn main(registry: Registry) -> ExitCode {
     let result = match cli.command {
         Command::Train(arguments) => train::run(&arguments, registry),
         Command::Eval(arguments) => evaluate::run(&arguments, registry),
+        Command::Probe(arguments) => probe::run(&arguments, registry),
         Command::Play(arguments) => play::run(&arguments, registry),
         Command::Report(arguments) => report::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments, registry),

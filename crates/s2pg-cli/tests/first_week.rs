@@ -167,6 +167,27 @@ fn a_signal_ends_a_series() {
     assert!(!dir.path().join("a series-6").exists());
 }
 
+/// `probe` has a table of what the state tells, and one of what the policy does without it; of a policy that keeps no
+/// state it says so in one sentence.
+#[test]
+fn probe_says_what_a_policy_remembers() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = finished(dir.path());
+    let output = text(&finish(&mut s2pg(["probe", run.to_str().unwrap(), "--episodes", "4"])));
+    for part in ["remembered_cue", "seen 1 step ago", "R² from state", "untouched", "zeroed", "shuffled", "success"] {
+        assert!(output.contains(part), "{part} in {output}");
+    }
+    assert!(output.ends_with("over 4 episodes of each kind\n"), "{output}");
+    let without = dir.path().join("without");
+    finish(train(&write(dir.path(), &short()), &without).arg("estimator=vanilla"));
+    let output = text(&finish(&mut s2pg(["probe", without.to_str().unwrap()])));
+    assert!(
+        output.ends_with("the policy keeps no state from step to step, so there is nothing to probe\n"),
+        "{output}"
+    );
+    assert_eq!(output.lines().count(), 1, "{output}");
+}
+
 /// `eval` says which policy of which step it used, and before the first checkpoint that there is none; 0 episodes and
 /// numbers beyond all patience are refused.
 #[test]
@@ -263,7 +284,7 @@ fn algos_are_filtered() {
     assert_eq!((code(&output), said(&output).lines().count()), (USAGE, 1), "{}", said(&output));
 }
 
-/// Every field of the JSON of `eval`, `report`, `algos` and `envs` is documented in the book, and stays.
+/// Every field of the JSON of `eval`, `probe`, `report`, `algos` and `envs` is documented in the book, and stays.
 #[test]
 fn json_has_documented_fields() {
     fn fields(value: &serde_json::Value, found: &mut Vec<String>) {
@@ -285,10 +306,14 @@ fn json_has_documented_fields() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/report.md");
     let page = fs::read_to_string(page).unwrap();
     let (_, page) = page.split_once("## For programs").unwrap();
-    let commands: [(&[&str], &[&str]); 5] = [
+    let commands: [(&[&str], &[&str]); 6] = [
         (
             &["eval", &run, "--json"],
             &["run", "file", "step", "best_evaluation", "deterministic", "mean", "std", "seed"],
+        ),
+        (
+            &["probe", &run, "--json"],
+            &["has_state", "hidden", "r2_of_state", "r2_of_o", "by_steps_since_seen", "state", "zeroed", "shuffled"],
         ),
         (&["report", &run, "--out", &out, "--json"], &["groups", "runs", "training_return", "evaluation", "seconds"]),
         (&["algos", "--json"], &["algorithms", "estimators", "cells", "presets", "name", "about"]),

@@ -2,8 +2,9 @@
 //! own.
 //!
 //! [`presets`] find an experiment, [`registry`] knows every environment of the project, [`policy`] loads what a run has
-//! learned, [`play`](mod@play) and [`curve`](mod@curve) draw it, [`report`] compares runs, [`variance`] compares
-//! estimators of the gradient, and [`pictures`] and [`numbers`] are what all of them draw and write with.
+//! learned, [`play`](mod@play) and [`curve`](mod@curve) draw it, [`mod@probe`] tells what it remembers, [`report`]
+//! compares runs, [`variance`] compares estimators of the gradient, and [`pictures`] and [`numbers`] are what all of
+//! them draw and write with.
 //!
 //! This crate prints nothing, reads no arguments and no clock, and ends no process: every mistake is an error with a
 //! type.
@@ -28,6 +29,7 @@ pub mod pictures;
 pub mod play;
 pub mod policy;
 pub mod presets;
+pub mod probe;
 pub mod report;
 pub mod variance;
 

@@ -9,7 +9,7 @@ use s2pg::experiment::Experiment;
 use s2pg::run::{ModelError, Run};
 use s2pg::train::evaluate;
 use s2pg_lab::curve::learning_curve;
-use s2pg_lab::play::{draw, play};
+use s2pg_lab::play::play;
 use s2pg_lab::policy::{LoadError, Which, file, load};
 use s2pg_lab::presets::FindError;
 
@@ -60,9 +60,14 @@ fn the_best_policy_is_drawn() {
     let best = dir.path().join("checkpoints/best.safetensors");
     assert_eq!(file(dir.path(), Which::Best), best);
     let (player, make_env, _) = load(dir.path(), Which::Best, Arc::new(s2pg_lab::registry())).unwrap();
-    let path = dir.path().join("a.gif");
-    assert!(draw(&player, &make_env, Rng::new(0, "play"), &path).unwrap());
-    assert_eq!(fs::read(&path).unwrap(), play(&player, &make_env, Rng::new(0, "play")).unwrap());
+    let played = || play(&player, &make_env, Rng::new(0, "play"), false).unwrap();
+    let gif = played().animation().unwrap();
+    assert!(gif.is_some() && gif == played().animation().unwrap());
+    let picture = played().path().unwrap().svg();
+    assert!(picture.contains("PendulumPOMDP-v1") && picture.contains("each entry in its own range"));
+    // A task without rendered pictures says so, and is drawn.
+    let rendered = play(&player, &make_env, Rng::new(0, "play"), true).unwrap();
+    assert!(rendered.not_rendered.is_some() && rendered.animation().unwrap() == gif);
     assert!(learning_curve(dir.path()).unwrap().svg().contains("PendulumPOMDP-v1 — PPO-RS, seed 3"));
     fs::remove_file(best).unwrap();
     assert_eq!(file(dir.path(), Which::Best), dir.path().join("policy.safetensors"));

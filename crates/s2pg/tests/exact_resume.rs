@@ -71,9 +71,8 @@ fn every_pair_resumes_to_the_bit() {
     println!("{exact} resumes of {} pairs exact, 0 items differ; {inside} within a rollout", pairs().len());
 }
 
-/// What a drawn memory can be given trains and resumes to the bit too: some entries drawn, a clip
-/// and an advantage of its own, deviations that follow the divergence, a value function with a cell of its own or
-/// without z.
+/// What a drawn memory can be given trains and resumes to the bit too: some entries drawn, a clip and an advantage of
+/// its own, deviations that follow the divergence, a value function with a cell of its own or without z.
 #[test]
 fn options_of_a_drawn_memory_resume_to_the_bit() {
     let own = "ppo.clip_state=0.2 ppo.state_advantage=true ppo.state_kl=0.02";

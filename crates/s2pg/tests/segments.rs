@@ -273,8 +273,8 @@ fn gradients_go_back_to_the_start_of_a_segment() {
     println!("segments: {coordinates} coordinates");
 }
 
-/// REINFORCE's score of an episode is the gradient of the unrolled density, and the scores of its steps, of which each is
-/// shown from the start of its segment on (GPOMDP), add up to it.
+/// REINFORCE's score of an episode is the gradient of the unrolled density, and the scores of its steps, of which each
+/// is shown from the start of its segment on (GPOMDP), add up to it.
 #[test]
 fn scores_go_back_to_the_start_of_a_segment() {
     let mut rng = Rng::new(3, "scores");

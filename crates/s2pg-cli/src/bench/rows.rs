@@ -8,7 +8,7 @@ use s2pg::Rng;
 use s2pg::algo::pair::surrogate;
 use s2pg::algo::{Algorithm, Sac, sac};
 use s2pg::data::{Buffer, Replay, ReplayShape, Transition};
-use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape};
+use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, PointMass, Registry, Shape};
 use s2pg::experiment::{CriticKind, Estimator, Experiment, Span, build};
 use s2pg::nn::{Activation, Adam, Builder, CellKind, Init, Linear};
 use s2pg::policy::{
@@ -101,6 +101,7 @@ pub fn all() -> Vec<(String, Make)> {
         let name = format!("env/{row}");
         cases.push((name.clone(), Box::new(move |rounds| Ok(simulation(&name, task, rounds)?))));
     }
+    cases.push(case("env/point-mass-x1000", |_| Ok(point_mass()?)));
     cases.push(case(parallel::ENVIRONMENTS, parallel::environments));
     cases.push(case(parallel::STEP, parallel::training_step));
     cases.push(case(parallel::SAC, parallel::off_policy_step));
@@ -133,6 +134,7 @@ pub fn seconds(name: &str, rounds: usize) -> (f64, f64) {
         parallel::ENVIRONMENTS => (0.1, 0.1 * all(5)),
         parallel::STEP => (0.2, 1.5 * all(5)),
         parallel::SAC => (1.0, 1.5 * all(5)),
+        _ if name.starts_with("env/point-mass") => (0.1, 0.1),
         _ if name.starts_with("env/") => (0.1, 0.06 * all(20)),
         _ if !name.starts_with("step/") => (0.2, 0.2),
         _ if name.contains("bptt-32") && !name.contains("/ppo") => (4.0, 2.0),
@@ -208,6 +210,25 @@ fn repeated(row: Row, mut f: impl FnMut() + 'static) -> Case {
         Ok(())
     };
     Case { rows: vec![row], round: Box::new(round) }
+}
+
+/// A thousand steps of the point mass, which takes well under a microsecond for one.
+fn point_mass() -> Result<Case, EnvError> {
+    let (mut env, mut rng) = (PointMass::new("PointMass-v3", &Options::new())?, Rng::new(0, "bench/env"));
+    env.reset(&mut rng)?;
+    let start = env.snapshot();
+    let actions: Vec<f32> = (0..1000).map(|_| rng.range(-1.0, 1.0) as f32).collect();
+    let mut views = [[0.0; 4]; 2];
+    Ok(repeated(Row::new("env/point-mass-x1000", None, None, None), move || {
+        for a in &actions {
+            if env.step(&[*a], &mut rng).expect("a number as the action").terminated {
+                env.restore(&start).expect("a snapshot of its own");
+            }
+            let [o, s] = &mut views;
+            env.observe(o, s);
+            black_box(&views);
+        }
+    }))
 }
 
 /// The best matrix product of the machine, in milliseconds for a billion operations.

@@ -187,7 +187,32 @@ pub fn evaluate<P: StatefulPolicy>(
     means: bool,
     rng: &mut Rng,
 ) -> Result<Evaluation, EnvError> {
-    let evaluation = evaluate_unless(&|| false, policy, make_env, (episodes, threads), means, rng)?;
+    evaluate_altered(policy, make_env, (episodes, threads), means, rng, &mut |_| ())
+}
+
+/// What an evaluation is about to do: a step in all environments.
+pub struct Before<'a, P> {
+    /// The player, whose memory may be altered.
+    pub player: &'a mut Player<P>,
+    /// What the policy sees, not standardised, [n, n_o].
+    pub o: &'a [f32],
+    /// What the critic sees, not standardised, [n, n_s].
+    pub s: &'a [f32],
+    /// Whether the step belongs to an episode of the evaluation, for each environment; others go on with episodes that
+    /// do not count.
+    pub counts: &'a [bool],
+}
+
+/// Evaluates as [`evaluate`] does, and calls `alter` before each step.
+pub fn evaluate_altered<P: StatefulPolicy>(
+    policy: &Player<P>,
+    make_env: &MakeEnv,
+    sizes: (usize, usize),
+    means: bool,
+    rng: &mut Rng,
+    alter: &mut dyn FnMut(Before<'_, P>),
+) -> Result<Evaluation, EnvError> {
+    let evaluation = play(&|| false, policy, make_env, sizes, means, rng, alter)?;
     Ok(evaluation.expect("nobody interrupts it"))
 }
 
@@ -196,9 +221,21 @@ pub(super) fn evaluate_unless<P: StatefulPolicy>(
     interrupt: &dyn Fn() -> bool,
     policy: &Player<P>,
     make_env: &MakeEnv,
+    sizes: (usize, usize),
+    means: bool,
+    rng: &mut Rng,
+) -> Result<Option<Evaluation>, EnvError> {
+    play(interrupt, policy, make_env, sizes, means, rng, &mut |_| ())
+}
+
+fn play<P: StatefulPolicy>(
+    interrupt: &dyn Fn() -> bool,
+    policy: &Player<P>,
+    make_env: &MakeEnv,
     (episodes, threads): (usize, usize),
     means: bool,
     rng: &mut Rng,
+    alter: &mut dyn FnMut(Before<'_, P>),
 ) -> Result<Option<Evaluation>, EnvError> {
     check_memory(&*make_env()?, episodes)?;
     let mut envs = Vec::new();
@@ -220,6 +257,8 @@ pub(super) fn evaluate_unless<P: StatefulPolicy>(
         if interrupt() {
             return Ok(None);
         }
+        let counts: Vec<bool> = results.iter().map(Option::is_none).collect();
+        alter(Before { player: &mut player, o: &o, s: &s, counts: &counts });
         let a = player.act(&mut o, &mut s, (!means).then_some(&mut *rng));
         let step = env.step(&a)?;
         (0..episodes).filter(|&e| step.terminated[e] || step.truncated[e]).for_each(|e| player.reset(e));

@@ -7,7 +7,7 @@ mod recall;
 mod trainer;
 
 pub use any_trainer::{AnyTrainer, Batch, TrainError};
-pub use evaluation::{Evaluation, RecentEpisodes, Seen, evaluate, watch};
+pub use evaluation::{Before, Evaluation, RecentEpisodes, Seen, evaluate, evaluate_altered, watch};
 pub use player::{Model, Player};
 pub use recall::Recall;
 pub use trainer::{Parts, Trainer};

@@ -169,9 +169,15 @@ impl<P: StatefulPolicy> Player<P> {
         self.senses.recall.reset(e);
     }
 
-    /// Returns the states z or h that the policy carries into the next step, [n, state]; empty where it carries none.
+    /// Returns the states z or h that the policy carries into the next step in each environment, [n, state]; empty where
+    /// it carries none.
     pub fn state(&self) -> &[f32] {
         self.senses.recall.state()
+    }
+
+    /// Returns the states as [`state`](Self::state) does, to be altered.
+    pub fn state_mut(&mut self) -> &mut [f32] {
+        self.senses.recall.state_mut()
     }
 
     /// Returns the description of the environment as the policy sees it.

@@ -96,6 +96,11 @@ impl Recall {
         if self.memory.h() > 0 { &self.state } else { &[] }
     }
 
+    /// Returns the states z or h, [n, state], to be altered.
+    pub fn state_mut(&mut self) -> &mut [f32] {
+        &mut self.state
+    }
+
     /// Returns the previous actions as they are stored with a transition, [n, n_a].
     pub fn a_prev(&self) -> &[f32] {
         &self.a_prev
