@@ -44,8 +44,8 @@ impl Traces {
         (!entries.is_empty()).then_some(Self { entries, steps: states.len() })
     }
 
-    /// Draws the traces between two heights and two sides of the canvas: all steps, or the steps around `now`, and those
-    /// up to it in full colour.
+    /// Draws the traces between two heights and two sides of the canvas: all steps, or the steps around `now`, of which
+    /// those up to `now` are in full colour.
     pub fn draw(&self, canvas: &mut Canvas, [top, bottom]: [f32; 2], [left, right]: [f32; 2], now: Option<usize>) {
         let from = left + 22.0;
         canvas.text([left, 0.5 * (top + bottom) + 4.0], 12.0, Anchor::Start, PALE, "z");
