@@ -1,10 +1,13 @@
 """Records what crates/s2pg-mujoco/tests/loco.rs compares with: LocoMuJoCo's bodies, and steps that it takes.
 
-    python -m venv /tmp/venv && /tmp/venv/bin/pip install mujoco==2.3.7 numpy scipy gymnasium pyyaml wget gitpython opencv-python-headless
-    /tmp/venv/bin/pip install --no-deps mushroom-rl==1.10.2 dm_control==1.0.14 dm-env dm-tree absl-py lxml attrs wrapt labmaze glfw pyopengl \
-        pyparsing requests tqdm
+    python -m venv /tmp/venv && /tmp/venv/bin/pip install mujoco==3.17.0 numpy scipy gymnasium pyyaml wget gitpython \
+        opencv-python-headless dm-env dm-tree absl-py lxml attrs wrapt labmaze glfw pyopengl pyparsing requests tqdm
+    /tmp/venv/bin/pip install --no-deps mushroom-rl==1.10.2 dm_control==1.0.14
     /tmp/venv/bin/pip download --no-deps --no-binary :all: loco-mujoco==0.4.1 && tar xzf loco-mujoco-0.4.1.tar.gz
     PYTHONPATH=loco-mujoco-0.4.1 /tmp/venv/bin/python reference/locomujoco.py
+
+LocoMuJoCo 0.4.1 asks for MuJoCo 2.3.7. Here its models and tasks run on the MuJoCo of the tests: free movement is the same
+with both, and contacts are not.
 
 One safetensors file a task. Of each kind of body (the sizes or the weights, in their order) `<kind>.<body>` is a body: mass,
 centre of mass (3), inertia about it along the axes of the body (xx, yy, zz, xy, xz, yz), place (3) and attitude (4) in its
@@ -93,9 +96,9 @@ def steps(env, kind, rng):
     rows = []
     while len(rows) < STEPS:
         free = len(rows) < STEPS // 2
-        mujoco.mj_resetData(env._model, env._data)
         env._current_model_idx, env._model, env._data = kind, env._models[kind], env._datas[kind]
         env.obs_helper = env.obs_helpers[kind]
+        mujoco.mj_resetData(env._model, env._data)
         limits = {j: env._model.joint(j).range * env._model.jnt_limited[env._model.joint(j).id] for j in joints}
         q = np.array([rng.uniform(*limits[j]) * rng.choice([0.3, 1.1]) if any(limits[j]) else rng.normal() * 0.15 for j in joints])
         q[:2] = rng.normal(size=2)
@@ -105,7 +108,7 @@ def steps(env, kind, rng):
         v = rng.normal(size=len(joints)) * (1.5 if free else 0.5)
         env.set_sim_state(np.concatenate([q, v]))
         env._obs = env._create_observation(env.obs_helper._build_obs(env._data))
-        action = rng.uniform(-1.3, 1.3, env._model.nu) * (1 if free else 0.1)
+        action = (rng.uniform(-1.3, 1.3, env._model.nu) * (1 if free else 0.1)).astype(np.float32).astype(float)
         before, touched = env._obs, set()
         original = mujoco.mj_step
 

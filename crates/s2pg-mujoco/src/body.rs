@@ -160,6 +160,12 @@ impl Body {
         }
     }
 
+    /// The compiled model.
+    #[cfg(test)]
+    pub(crate) fn model(&self) -> &MjModel {
+        self.data.model()
+    }
+
     /// Seconds of a simulation step.
     pub fn timestep(&self) -> f64 {
         self.data.model().opt().timestep

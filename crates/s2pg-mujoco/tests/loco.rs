@@ -3,6 +3,7 @@
 use s2pg::env::{Env, EnvError, Options, Outcome, check_env};
 use s2pg::rng::Rng;
 use s2pg_mujoco::{Bare, Loco};
+use safetensors::SafeTensors;
 use toml::toml;
 
 const TASKS: [&str; 3] = ["HumanoidTorque4Ages.walk", "HumanoidTorque4Ages.run", "Atlas.carry"];
@@ -196,5 +197,55 @@ fn what_is_unstable_is_an_error() {
         assert!(matches!(env.step(&a, &mut rng), Err(EnvError::Unstable { step: 1, .. })), "{name}");
         env.reset(&mut rng).unwrap();
         env.step(&vec![0.0; a.len()], &mut rng).unwrap();
+    }
+}
+
+/// Steps from random poses of every kind bring LocoMuJoCo's observations, rewards and falls: without contacts, and with
+/// the feet on the floor.
+#[test]
+fn steps_are_locomujocos() {
+    let files: [&[u8]; 3] = [
+        include_bytes!("golden/loco_walk.safetensors"),
+        include_bytes!("golden/loco_run.safetensors"),
+        include_bytes!("golden/loco_carry.safetensors"),
+    ];
+    for (name, golden) in TASKS.into_iter().zip(files) {
+        let file = SafeTensors::deserialize(golden).unwrap();
+        let numbers = |name: String| -> Vec<f64> {
+            file.tensor(&name).unwrap().data().as_chunks().0.iter().map(|&x| f64::from_le_bytes(x)).collect()
+        };
+        let (mut env, mut rng) = (loco(name), Rng::new(0, "unused"));
+        let mut worst = [0f64; 2];
+        for kind in 0..4 {
+            let [before, actions, after, rewards, falls, free] =
+                ["before", "actions", "after", "rewards", "falls", "free"]
+                    .map(|name| numbers(format!("{kind}.{name}")));
+            while env.snapshot()[env.snapshot().len() - 4] != kind as f64 {
+                env.reset(&mut rng).unwrap();
+            }
+            let state = env.snapshot();
+            let (width, motors) = (before.len() / rewards.len(), actions.len() / rewards.len());
+            let seen = after.len() / rewards.len();
+            for (i, start) in before.chunks(width).enumerate() {
+                // The rest of the state of a simulation is what it was after a reset.
+                let mut state = state.clone();
+                state[1..1 + width].copy_from_slice(start);
+                env.restore(&state).unwrap();
+                let a: Vec<f32> = actions[motors * i..motors * (i + 1)].iter().map(|&a| a as f32).collect();
+                let outcome = env.step(&a, &mut rng).unwrap();
+                assert!((outcome.r - rewards[i]).abs() < 1e-15, "{name}, kind {kind}, step {i}: {}", outcome.r);
+                assert_eq!(outcome.terminated, falls[i] == 1.0, "{name}, kind {kind}, step {i}");
+                let (mut ours, (_, s)) = (env.snapshot()[3..1 + width].to_vec(), views(&env));
+                assert!(s.iter().zip(&ours).all(|(&s, &x)| s == x as f32));
+                ours.extend(s[width - 2..].iter().map(|&x| (x as f64 * 1e6).round() / 1e6));
+                assert_eq!(ours.len(), seen);
+                for (x, y) in ours.iter().zip(&after[seen * i..seen * (i + 1)]) {
+                    let error = (x - y).abs() / (1.0 + y.abs());
+                    worst[free[i] as usize] = worst[free[i] as usize].max(error);
+                }
+            }
+        }
+        println!("{name}: largest difference {:.1e} on the floor, {:.1e} without contacts", worst[0], worst[1]);
+        assert!(worst.into_iter().all(|worst| worst < 1e-12), "{name}");
     }
 }
