@@ -14,7 +14,8 @@ centre of mass (3), inertia about it along the axes of the body (xx, yy, zz, xy,
 parent; `<kind>.joint.<name>` a joint: axis (3), range (2, zeros where there is none), stiffness, damping, armature; and
 `<kind>.motor.<joint>` a motor: gear and range (2). `before`, `actions`, `after`, `rewards` and `falls` are steps of that kind: the
 positions and velocities in the order in which they are observed, forward and sideways first, and the observation afterwards.
-`free` are those in which nothing was touched.
+`free` are those in which nothing was touched. `capture_*.npz` are made-up motion capture, and the files of the same name hold the
+states that LocoMuJoCo makes of it.
 """
 
 import importlib.abc
@@ -51,6 +52,7 @@ from loco_mujoco.environments.humanoids.humanoids import HumanoidTorque4Ages
 
 OUT = pathlib.Path(__file__).resolve().parent.parent / "crates/s2pg-mujoco/tests/golden"
 STEPS = 40
+LENGTH = 33
 SHAPES = {"floor", "foot_box_r", "foot_box_l"}
 
 
@@ -139,8 +141,27 @@ def record(file, env):
     save(OUT / f"{file}.safetensors", tensors)
 
 
+def capture(file, env, trajectories):
+    """Made-up motion capture, and the states that LocoMuJoCo makes of it."""
+    rng, arrays = np.random.default_rng(3), {}
+    t = np.arange(LENGTH) / 500
+    for key, _, _ in env.obs_helper.observation_spec:
+        waves = [rng.uniform(0.02, 0.05) * np.sin(rng.uniform(5, 60) * t + rng.uniform(0, 6)) for _ in range(trajectories)]
+        arrays[key] = np.concatenate(waves) + (1.0 if key == "dq_pelvis_tx" else 0.0)
+    arrays["split_points"] = LENGTH * np.arange(trajectories + 1)
+    path = OUT / f"{file}.npz"
+    (np.savez_compressed if trajectories > 1 else np.savez)(path, **arrays)
+    env.load_trajectory(dict(traj_path=path, traj_dt=1 / 500, control_dt=1 / 100), warn=False)
+    dataset = env.create_dataset()
+    save(OUT / f"{file}.safetensors", {name: np.array(dataset[name]) for name in ("states", "next_states", "last")})
+
+
 common = dict(random_start=False)
 for task, velocity in (("walk", 1.25), ("run", 2.5)):
     reward = dict(reward_type="multi_target_velocity", reward_params=dict(target_velocity=velocity))
-    record(f"loco_{task}", HumanoidTorque4Ages(**reward, **common))
-record("loco_carry", Atlas(hold_weight=True, reward_type="target_velocity", reward_params=dict(target_velocity=1.25), **common))
+    people = HumanoidTorque4Ages(**reward, **common)
+    record(f"loco_{task}", people)
+atlas = Atlas(hold_weight=True, reward_type="target_velocity", reward_params=dict(target_velocity=1.25), **common)
+record("loco_carry", atlas)
+capture("capture_people", people, 8)
+capture("capture_atlas", atlas, 1)

@@ -29,7 +29,7 @@ use s2pg::env::{Entry, Env, EnvError, Options};
 pub use bare::Bare;
 pub use body::Body;
 pub use gym::Gym;
-pub use loco::Loco;
+pub use loco::{Demonstrations, Loco};
 
 /// All tasks, for [`s2pg::env::Registry::extend`], each with its time limit. [`Gym::new`] and [`Loco::new`] describe
 /// their options.

@@ -1,8 +1,12 @@
 //! LocoMuJoCo's numbers, and what the imitation tasks promise.
 
+use std::path::{Path, PathBuf};
+
+use s2pg::data::npz::{self, Limits};
+use s2pg::data::npz_writer::{self, Column};
 use s2pg::env::{Env, EnvError, Options, Outcome, check_env};
 use s2pg::rng::Rng;
-use s2pg_mujoco::{Bare, Loco};
+use s2pg_mujoco::{Bare, Demonstrations, Loco};
 use safetensors::SafeTensors;
 use toml::toml;
 
@@ -247,5 +251,169 @@ fn steps_are_locomujocos() {
         }
         println!("{name}: largest difference {:.1e} on the floor, {:.1e} without contacts", worst[0], worst[1]);
         assert!(worst.into_iter().all(|worst| worst < 1e-12), "{name}");
+    }
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// The numbers of the tensor `name` of a recorded file.
+fn recorded(file: &str, name: &str) -> Vec<f64> {
+    let bytes = std::fs::read(golden(file)).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.tensor(name).unwrap().data().as_chunks().0.iter().map(|&x| f64::from_le_bytes(x)).collect()
+}
+
+/// A path for a file of a test.
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn with_demos(path: &Path, more: Options) -> Options {
+    let mut options = more;
+    options.insert("demos".into(), path.to_str().unwrap().into());
+    options
+}
+
+/// Motion capture becomes the states that LocoMuJoCo makes of it: interpolated to the control rate, in pairs of one
+/// trajectory, of each size in turn.
+#[test]
+fn motion_capture_becomes_locomujocos_states() {
+    for (task, file, count, copies) in [(TASKS[0], "capture_people", 8, 1), (TASKS[2], "capture_atlas", 1, 4)] {
+        let demos = Demonstrations::read(task, &golden(&format!("{file}.npz"))).unwrap();
+        assert_eq!(demos.counts(), (count, count * 7));
+        let path = scratch(&format!("{file}.npz"));
+        std::fs::write(&path, demos.to_npz()).unwrap();
+        let arrays = npz::read(&path, Limits::default()).unwrap();
+        let array = |name: &str| &arrays.iter().find(|(known, _)| known == name).unwrap().1;
+        let spec = loco(task).spec().clone();
+        for name in ["states", "next_states"] {
+            let theirs = recorded(&format!("{file}.safetensors"), name);
+            let n = theirs.len() / spec.o.len();
+            assert_eq!(array(name).shape, [copies * n, spec.s.len()]);
+            for (i, row) in array(name).data.chunks(spec.s.len()).enumerate() {
+                let (seen, hidden) = row.split_at(spec.o.len());
+                let theirs = &theirs[i % n * spec.o.len()..][..spec.o.len()];
+                assert!(seen.iter().zip(theirs).all(|(x, y)| (x - y).abs() < 1e-7), "{file}, {name}, row {i}");
+                let kind = i / (copies * n / 4);
+                match copies {
+                    1 => assert_eq!(hidden, [(kind / 2) as f64, (kind % 2) as f64]),
+                    _ => assert_eq!(hidden, [[0.1f32, 1.0, 5.0, 10.0][kind] as f64]),
+                }
+            }
+        }
+        let last = recorded(&format!("{file}.safetensors"), "last").repeat(copies);
+        assert_eq!(array("last").data, last);
+        assert!(array("absorbing").data.iter().all(|&x| x == 0.0));
+    }
+}
+
+/// Episodes start at every moment of the demonstrations of their kind and at no other, forward and sideways at 0; from
+/// motion capture, and from the steps that are made of it.
+#[test]
+fn episodes_start_in_demonstrations() {
+    let mut rng = Rng::new(0, "starts");
+    for (task, file, motions) in [(TASKS[1], "capture_people", 2), (TASKS[2], "capture_atlas", 1)] {
+        let steps = scratch(&format!("starts_{file}.npz"));
+        std::fs::write(&steps, Demonstrations::read(task, &golden(&format!("{file}.npz"))).unwrap().to_npz()).unwrap();
+        for (path, moments, tolerance) in [(golden(&format!("{file}.npz")), 7, 1e-12), (steps, 6, 1e-7)] {
+            let mut env = Loco::new(task, &with_demos(&path, Options::new())).unwrap();
+            let n = env.spec().o.len();
+            // All moments are the states and, after the last of a trajectory, the next state.
+            let (states, next) = ("states", "next_states");
+            let of = |name| recorded(&format!("{file}.safetensors"), name);
+            let (states, next) = (of(states), of(next));
+            let mut seen = vec![0; states.len() / n / 6 * 7];
+            for _ in 0..4000 {
+                env.reset(&mut rng).unwrap();
+                let (state, kind) = (env.snapshot(), env.snapshot()[env.snapshot().len() - 4] as usize);
+                assert_eq!(state[1..3], [0.0; 2]);
+                let start = &state[3..3 + n];
+                let trajectories = if motions == 2 { 2 * kind..2 * kind + 2 } else { 0..1 };
+                let found = trajectories.flat_map(|t| (0..7).map(move |i| (t, i))).find(|&(t, i)| {
+                    let row = if i < 6 { &states[(6 * t + i) * n..] } else { &next[(6 * t + 5) * n..] };
+                    start.iter().zip(row).all(|(x, y)| (x - y).abs() < tolerance)
+                });
+                let (t, i) = found.unwrap_or_else(|| panic!("{file}: {start:?} is no moment of kind {kind}"));
+                seen[7 * t + i] += 1;
+            }
+            let missed = seen.iter().enumerate().filter(|(i, n)| i % 7 < moments && **n == 0).count();
+            assert_eq!(missed, 0, "{file}: {seen:?}");
+        }
+    }
+}
+
+/// Demonstrations of one size start episodes of that size, and the environment keeps its contract with them.
+#[test]
+fn demonstrations_may_be_of_one_size() {
+    let path = golden("capture_people.npz");
+    let child = Loco::new(TASKS[0], &with_demos(&path, toml! { size = "child" })).unwrap();
+    let one = Loco::new(TASKS[0], &with_demos(&path, toml! { size = "child" demos_sizes = "one" })).unwrap();
+    let rows = |mut env: Loco| {
+        let mut rng = Rng::new(0, "one");
+        let start = |_| {
+            env.reset(&mut rng).unwrap();
+            env.snapshot()[3..39].iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+        };
+        (0..1000).map(start).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!((rows(child), rows(one)), (14, 56));
+    let options = with_demos(&golden("capture_atlas.npz"), toml! { weights = "uniform" });
+    for check in check_env(&|| Ok(Box::new(Loco::new(TASKS[2], &options)?))).unwrap() {
+        assert!(check.what.contains("truncated at the horizon") || check.complaint.is_none(), "{}", check.what);
+    }
+}
+
+/// Demonstrations that do not fit are one sentence with the file and the array.
+#[test]
+fn demonstrations_that_do_not_fit_are_refused() {
+    let error = |name: &str, options: Options| Loco::new(name, &options).err().unwrap().to_string();
+    let people = golden("capture_people.npz");
+    let file = |name: &str, columns: &[(&str, Column<'_>)]| {
+        let path = scratch(name);
+        std::fs::write(&path, npz_writer::npz(columns)).unwrap();
+        with_demos(&path, Options::new())
+    };
+    let narrow = file("narrow.npz", &[("states", Column::Numbers(&[0.0; 6], 3)), ("last", Column::Flags(&[true; 2]))]);
+    let bits = file("bits.npz", &[("states", Column::Numbers(&[0.5; 38], 38)), ("last", Column::Flags(&[true]))]);
+    let nan = file("nan.npz", &[("states", Column::Numbers(&[f32::NAN; 31], 31)), ("last", Column::Flags(&[true]))]);
+    let long = file("long.npz", &[("states", Column::Numbers(&[0.0; 31], 31)), ("last", Column::Flags(&[true; 2]))]);
+    let toddler = file("toddler.npz", &[("states", Column::Numbers(&[0.0; 38], 38)), ("last", Column::Flags(&[true]))]);
+    let wide = [0.0; 40];
+    let joints: Vec<String> = loco(TASKS[2])
+        .spec()
+        .o
+        .iter()
+        .map(|o| match o.strip_prefix("v_") {
+            Some(joint) => format!("dq_{joint}"),
+            None => format!("q_{o}"),
+        })
+        .collect();
+    let mut columns: Vec<_> = joints.iter().map(|name| (&name[..], Column::Wide(&wide))).collect();
+    columns.push(("split_points", Column::Wide(&[0.0, 35.0, 40.0])));
+    let splits = file("splits.npz", &columns);
+    columns.pop();
+    columns[3].1 = Column::Wide(&wide[..39]);
+    let uneven = file("uneven.npz", &columns);
+    for (sentence, parts) in [
+        (error(TASKS[0], with_demos(Path::new("/nowhere.npz"), Options::new())), ["/nowhere.npz", "No such file"]),
+        (
+            error(TASKS[0], with_demos(&golden("capture_atlas.npz"), Options::new())),
+            ["capture_atlas.npz", "`q_lumbar_extension`"],
+        ),
+        (error(TASKS[0], narrow), ["narrow.npz: its array `states` has the shape (2, 3)", "38 numbers"]),
+        (error(TASKS[0], bits), ["bits.npz: row 0", "bits of a size"]),
+        (error(TASKS[2], nan), ["nan.npz: entry 0 of its array `states` is NaN", "finite"]),
+        (error(TASKS[2], long), ["long.npz: its array `last` has 2 entries", "1 rows"]),
+        (error(TASKS[0], toddler), ["none of the size \"child\"", "add some"]),
+        (error(TASKS[2], splits), ["splits.npz: its array `split_points`", "rise from 0"]),
+        (error(TASKS[2], uneven), ["uneven.npz: its array `q_pelvis_rotation` has the shape (39)", "40 numbers"]),
+        (error(TASKS[0], toml! { demos = 3 }), ["`demos`", "a list of them"]),
+        (error(TASKS[0], toml! { demos = [] }), ["`demos`", "a list of them"]),
+        (error(TASKS[0], with_demos(&people, toml! { demos_sizes = "one" })), ["`demos_sizes = \"one\"`", "`size`"]),
+        (Demonstrations::read("Ant-v5", &people).err().unwrap().to_string(), ["Ant-v5", "imitation"]),
+    ] {
+        assert!(parts.iter().all(|part| sentence.contains(part)) && !sentence.contains('\n'), "{sentence}");
     }
 }

@@ -3,6 +3,7 @@
 use s2pg::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
 use s2pg::rng::Rng;
 
+use super::demos::Starts;
 use super::kinds::Kinds;
 use super::task::{Figure, Task};
 use crate::body::Body;
@@ -28,6 +29,8 @@ pub struct Loco {
     task: &'static Task,
     spec: EnvSpec,
     kinds: Kinds,
+    /// Where episodes start; None where there are no demonstrations.
+    starts: Option<Starts>,
     /// The control of an action of 1.
     gain: f64,
     start: f64,
@@ -38,11 +41,12 @@ impl Loco {
     /// The task of a row, with these options.
     pub(super) fn of(task: &'static Task, options: &Options) -> Result<Self, EnvError> {
         let known: &[&str] = match task.figure {
-            Figure::Human => &["size", "torque_scale_exponent"],
-            Figure::Atlas => &["weights"],
+            Figure::Human => &["demos", "size", "torque_scale_exponent", "demos_sizes"],
+            Figure::Atlas => &["demos", "weights"],
         };
         check_options(task.name, options, known)?;
         let kinds = Kinds::of(task, options)?;
+        let starts = Starts::of(task, options, kinds.range())?;
         let joints = || task.joints.iter().map(|joint| joint.to_string());
         let o = joints()
             .chain(["v_pelvis_tx".into(), "v_pelvis_tz".into()])
@@ -54,7 +58,7 @@ impl Loco {
         let dt = kinds.body().timestep() * FRAME_SKIP as f64;
         let (low, high) = (vec![-1.0; motors], vec![1.0; motors]);
         let spec = EnvSpec { name: task.name.into(), o, s, low, high, horizon: HORIZON, dt };
-        let mut loco = Self { task, spec, kinds, gain, start: 0.0, steps: 0 };
+        let mut loco = Self { task, spec, kinds, starts, gain, start: 0.0, steps: 0 };
         let body = loco.kinds.body_mut();
         let (positions, velocities) = (body.reference().to_vec(), vec![0.0; body.velocities().len()]);
         body.reset(&positions, &velocities);
@@ -71,6 +75,16 @@ impl Loco {
         self.kinds.body().positions()[0]
     }
 
+    /// Draws positions and velocities near standing still.
+    fn upright(&self, rng: &mut Rng) -> (Vec<f64>, Vec<f64>) {
+        let body = self.kinds.body();
+        let mut positions: Vec<f64> = body.reference().iter().map(|x| x + rng.range(-NOISE, NOISE)).collect();
+        positions[..2].fill(0.0);
+        // The feet start above the floor.
+        positions[2] = positions[2].abs();
+        (positions, body.velocities().iter().map(|_| rng.range(-NOISE, NOISE)).collect())
+    }
+
     /// Whether the body is outside of its bounds.
     fn fell(&self) -> bool {
         let seen = &self.kinds.body().positions()[2..];
@@ -85,13 +99,11 @@ impl Env for Loco {
 
     fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError> {
         self.kinds.draw(rng);
-        let body = self.kinds.body_mut();
-        let mut positions: Vec<f64> = body.reference().iter().map(|x| x + rng.range(-NOISE, NOISE)).collect();
-        positions[..2].fill(0.0);
-        // The feet start above the floor.
-        positions[2] = positions[2].abs();
-        let velocities: Vec<_> = body.velocities().iter().map(|_| rng.range(-NOISE, NOISE)).collect();
-        body.reset(&positions, &velocities);
+        let (positions, velocities) = match &self.starts {
+            Some(starts) => starts.draw(self.kinds.kind, rng),
+            None => self.upright(rng),
+        };
+        self.kinds.body_mut().reset(&positions, &velocities);
         (self.start, self.steps) = (0.0, 0);
         Ok(())
     }

@@ -61,6 +61,11 @@ impl Kinds {
         self.first + self.bodies.len() - 1
     }
 
+    /// The numbers of the kinds.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.first..self.last() + 1
+    }
+
     /// Draws the kind of an episode.
     pub fn draw(&mut self, rng: &mut Rng) {
         let kind = self.first + rng.below(self.bodies.len());
