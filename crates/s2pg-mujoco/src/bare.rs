@@ -32,8 +32,8 @@ impl Bare {
         &mut self.body
     }
 
-    /// The simulation steps of a control step, and one `mj_rnePostConstraint` for the tasks of Gymnasium, without guard,
-    /// reward or observation.
+    /// The simulation steps of a control step, and one `mj_rnePostConstraint` for the tasks of Gymnasium, without
+    /// guard, reward or observation.
     pub fn step(&mut self, a: &[f32]) {
         self.body.advance(a, self.gain, self.frame_skip);
         if self.forces {

@@ -293,9 +293,9 @@ impl Body {
         self.data.kinematics();
     }
 
-    /// The shapes of the body, seen from the side, as of the last simulation step: capsules and spheres as they are, and
-    /// in place of a cylinder or a box a capsule about as large. The part of a shape is the number of its body in the
-    /// model, from 1.
+    /// The shapes of the body, seen from the side, as of the last simulation step: capsules and spheres as they are,
+    /// and in place of a cylinder or a box a capsule about as large. The part of a shape is the number of its body in
+    /// the model, from 1.
     pub fn shapes(&self) -> Vec<Shape> {
         let model = self.data.model();
         let draw = |i: usize| {

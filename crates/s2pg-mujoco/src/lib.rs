@@ -1,9 +1,9 @@
 //! Bodies and tasks on MuJoCo, as environments of [`s2pg`]. This is the only crate of the workspace with a native
 //! library, and it knows no algorithms.
 //!
-//! [`entries`] are all tasks, for a [`Registry`](s2pg::env::Registry); [`Gym`] and [`Loco`] are two families of them, and
-//! [`Body`] the simulation below. Each family of tasks is a folder of its own beside `body.rs` and `sum.rs`, which all of them
-//! share.
+//! [`entries`] are all tasks, for a [`Registry`](s2pg::env::Registry); [`Gym`] and [`Loco`] are two families of them,
+//! and [`Body`] the simulation below. Each family of tasks is a folder of its own beside `body.rs` and `sum.rs`, which
+//! all of them share.
 //!
 //! # Linking
 //!

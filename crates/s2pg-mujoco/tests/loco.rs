@@ -43,8 +43,8 @@ fn the_views_are_the_published_ones() {
     }
 }
 
-/// Each kind is drawn as often as every other, and every one of one size where that is asked for; a uniform weight fills
-/// its range.
+/// Each kind is drawn as often as every other, and every one of one size where that is asked for; a uniform weight
+/// fills its range.
 #[test]
 fn every_kind_is_drawn() {
     let kinds = |env: &mut Loco, n: usize| {
@@ -415,5 +415,37 @@ fn demonstrations_that_do_not_fit_are_refused() {
         (Demonstrations::read("Ant-v5", &people).err().unwrap().to_string(), ["Ant-v5", "imitation"]),
     ] {
         assert!(parts.iter().all(|part| sentence.contains(part)) && !sentence.contains('\n'), "{sentence}");
+    }
+}
+
+/// 50,000 steps with extreme actions from extreme states, in each task: each is an error, or everything that it brings
+/// is finite.
+#[test]
+#[ignore = "minutes"]
+fn extreme_steps_are_sound_or_errors() {
+    for name in TASKS {
+        let (mut env, mut rng, mut unstable) = (loco(name), Rng::new(0, "extreme"), 0);
+        let extreme = |rng: &mut Rng| rng.normal() * 10f64.powf(rng.range(-3.0, 14.0));
+        env.reset(&mut rng).unwrap();
+        for _ in 0..50_000 {
+            if rng.below(20) == 0 {
+                env.reset(&mut rng).unwrap();
+                let mut state = env.snapshot();
+                let at = 1 + rng.below(env.spec().o.len() + 2);
+                state[at] = if rng.below(50) == 0 { f64::NAN } else { extreme(&mut rng) };
+                env.restore(&state).unwrap();
+            }
+            let a: Vec<f32> = env.spec().low.iter().map(|_| extreme(&mut rng) as f32).collect();
+            match env.step(&a, &mut rng) {
+                Ok(outcome) => assert!(outcome.r.is_finite() && views(&env).1.iter().all(|x| x.is_finite()), "{name}"),
+                Err(EnvError::Unstable { .. }) => {
+                    unstable += 1;
+                    env.reset(&mut rng).unwrap();
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(unstable > 50);
+        println!("{name}: {unstable} of 50,000 steps were unstable");
     }
 }

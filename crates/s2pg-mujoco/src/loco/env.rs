@@ -19,12 +19,12 @@ const NOISE: f64 = 0.01;
 
 /// An imitation task without a time limit; [`s2pg::env::TimeLimit`] adds one.
 ///
-/// `s` is the positions of the joints (m, rad) but for where the pelvis is forward and sideways, the velocities of all of
-/// them (m/s, rad/s), and what tells the kind of the body: the two bits of the number of its size, or the weight that it
-/// carries in kg. `o` is `s` without the kind. An action of plus or minus 1 is the most that a motor does, and MuJoCo
-/// clamps what is beyond. The reward `exp(-(v - v')^2)` is of the velocity v forward before the step, and the velocity v'
-/// that is asked for grows as the size. The episode terminates where the body leans, turns or sinks out of its bounds. The
-/// metric `distance` is how far the body is from its start, in m.
+/// `s` is the positions of the joints (m, rad) but for where the pelvis is forward and sideways, the velocities of all
+/// of them (m/s, rad/s), and what tells the kind of the body: the two bits of the number of its size, or the weight
+/// that it carries in kg. `o` is `s` without the kind. An action of plus or minus 1 is the most that a motor does, and
+/// MuJoCo clamps what is beyond. The reward `exp(-(v - v')^2)` is of the velocity v forward before the step, and the
+/// velocity v' that is asked for grows as the size. The episode terminates where the body leans, turns or sinks out of
+/// its bounds. The metric `distance` is how far the body is from its start, in m.
 pub struct Loco {
     task: &'static Task,
     spec: EnvSpec,

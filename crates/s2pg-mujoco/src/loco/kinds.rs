@@ -210,8 +210,8 @@ mod tests {
         }
     }
 
-    /// Gears grow as the power of the size that is asked for, and a weight that is drawn is that of a model compiled with
-    /// it.
+    /// Gears grow as the power of the size that is asked for, and a weight that is drawn is that of a model compiled
+    /// with it.
     #[test]
     fn options_change_the_bodies() {
         let three = Options::from_iter([("torque_scale_exponent".to_string(), 3.into())]);

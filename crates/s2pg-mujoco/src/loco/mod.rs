@@ -19,19 +19,20 @@ use task::TASKS;
 impl Loco {
     /// The task called `name`. Unknown options are an error. All tasks have this option:
     ///
-    /// - `demos`: the path of a file of demonstrations, or a list of paths. An episode starts at a moment of a trajectory
-    ///   that is drawn from those of its kind, forward and sideways at 0. [`Demonstrations::read`] says what a file holds.
-    ///   Without demonstrations it starts upright and at rest, every position and velocity changed by up to 0.01.
+    /// - `demos`: the path of a file of demonstrations, or a list of paths. An episode starts at a moment of a
+    ///   trajectory that is drawn from those of its kind, forward and sideways at 0. [`Demonstrations::read`] says what
+    ///   a file holds. Without demonstrations it starts upright and at rest, every position and velocity changed by up
+    ///   to 0.01.
     ///
     /// The tasks of people have these options:
     ///
-    /// - `size`: `"all"` (the default), each episode is of a toddler (0.4 of an adult's size), a child (0.6), a teenager
-    ///   (0.8) or an adult, drawn uniformly; `"toddler"`, `"child"`, `"teenager"` or `"adult"`, all are of this one.
-    /// - `torque_scale_exponent`: 2 (the default), the motors' torque grows as the second power of the size, as in every
-    ///   published version of the models; 3, as its third power, as the paper says.
-    ///
-    /// - `demos_sizes`: `"all"` (the default), motion capture in `demos` is of all sizes, the smallest first; `"one"`, it is
-    ///   of the size that `size` names.
+    /// - `size`: `"all"` (the default), each episode is of a toddler (0.4 of an adult's size), a child (0.6), a
+    ///   teenager (0.8) or an adult, drawn uniformly; `"toddler"`, `"child"`, `"teenager"` or `"adult"`, all are of
+    ///   this one.
+    /// - `torque_scale_exponent`: 2 (the default), the motors' torque grows as the second power of the size, as in
+    ///   every published version of the models; 3, as its third power, as the paper says.
+    /// - `demos_sizes`: `"all"` (the default), motion capture in `demos` is of all sizes, the smallest first; `"one"`,
+    ///   it is of the size that `size` names.
     ///
     /// The task of the robot has this one:
     ///

@@ -61,8 +61,8 @@ struct Entry {
     start: u64,
 }
 
-/// Reads the arrays of the archive `path`, each with its name. It may be packed, as by `numpy.savez_compressed`, and its
-/// arrays may be floating-point numbers, integers and flags; arrays of Python objects are refused.
+/// Reads the arrays of the archive `path`, each with its name. It may be packed, as by `numpy.savez_compressed`, and
+/// its arrays may be floating-point numbers, integers and flags; arrays of Python objects are refused.
 pub fn read(path: &Path, limits: Limits) -> Result<Vec<(String, Array)>, NpzError> {
     let wrong = |what: String| NpzError::Wrong(path.into(), what);
     let io = |e| NpzError::Read(path.into(), e);
