@@ -347,16 +347,95 @@ fn the_library_is_silent_and_repeatable() {
     assert_eq!(occurrences(&sources("s2pg"), &words, &[]), NONE);
     // The simulator's bindings may print and end the process where C leaves no other way.
     let words = ["SystemTime", "Instant", "thread_rng", "OsRng", "HashMap", "HashSet", "RandomState", "dbg!"];
-    let found = occurrences(&sources("s2pg-mujoco"), &words, &["s2pg-mujoco/src/loco/demos.rs"]);
-    assert_eq!(found, NONE);
-    let demos = sources("s2pg-mujoco").into_iter().filter(|source| source.path.ends_with("loco/demos.rs"));
-    let paths: Vec<String> = demos.flat_map(|source| uses(&source.text)).map(|(_, path)| path).collect();
-    let named = || paths.iter().filter(|path| path.contains("s2pg::"));
-    assert!(named().any(|path| path.starts_with("s2pg::data::npz::")), "{paths:?}");
-    for path in named() {
-        let allowed = ["s2pg::data::npz", "s2pg::env", "s2pg::rng"];
-        assert!(allowed.iter().any(|allowed| path.starts_with(allowed)), "loco/demos.rs may not use {path}");
+    assert_eq!(occurrences(&sources("s2pg-mujoco"), &words, &[]), NONE);
+}
+
+/// Threads talk through channels and scopes: locks and atomic numbers are nowhere but in the environments' threads, the
+/// networks' pool of workers, and the flag that a signal sets.
+#[test]
+fn no_hand_made_concurrency() {
+    let words = ["Mutex", "RwLock", "Condvar", "Barrier", "static mut", "UnsafeCell"];
+    let atomics: Vec<String> =
+        ["Bool", "Usize", "U8", "U32", "U64", "I32", "I64", "Isize", "Ptr"].map(|kind| format!("Atomic{kind}")).into();
+    let words: Vec<&str> = words.into_iter().chain(atomics.iter().map(String::as_str)).collect();
+    let allowed = ["s2pg/src/env/vec.rs", "s2pg/src/nn/pool.rs", "s2pg-cli/src/signals.rs"];
+    let mut with = 0;
+    for krate in ["s2pg", "s2pg-mujoco", "s2pg-lab", "s2pg-cli"] {
+        let sources = sources(krate);
+        assert_eq!(occurrences(&sources, &words, &allowed), NONE);
+        let synchronised =
+            |s: &&Source| !occurrences(&[Source { path: String::new(), ..copy(s) }], &words, &[]).is_empty();
+        with += sources.iter().filter(synchronised).count();
     }
+    println!("{with} files with synchronisation");
+}
+
+fn copy(s: &Source) -> Source {
+    Source { path: s.path.clone(), text: s.text.clone(), lines: s.lines }
+}
+
+/// `unsafe` is nowhere but at the one call of the matrix product and in the bindings of the simulator.
+#[test]
+fn unsafe_is_in_one_place() {
+    let found = ["s2pg", "s2pg-lab", "s2pg-cli"].map(|krate| occurrences(&sources(krate), &["unsafe"], &[])).concat();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("s2pg/src/nn/kernels.rs:"), "{found:?}");
+    println!("unsafe outside of the bindings: {}", found[0]);
+}
+
+/// The text between a brace and its partner.
+fn body(text: &str) -> &str {
+    let open = text.find('{').unwrap();
+    let mut depth = 0;
+    for (i, c) in text[open..].char_indices() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if depth == 0 {
+            return &text[open + 1..open + i];
+        }
+    }
+    panic!("an open brace");
+}
+
+/// State cannot be forgotten: every `visit` of a structure takes it apart without `..`.
+#[test]
+fn a_visit_forgets_no_field() {
+    let (mut visits, mut skipped) = (0, 0);
+    for Source { path, text, .. } in [sources("s2pg"), sources("s2pg-mujoco")].into_iter().flatten() {
+        for (i, signature) in text.match_indices("fn visit(&mut self, v: &mut dyn Visitor)") {
+            let rest = &text[i + signature.len()..];
+            if rest.trim_start().starts_with(';') {
+                continue;
+            }
+            let body = body(rest);
+            for (at, _) in body.match_indices("..") {
+                let next = body[at + 2..].trim_start();
+                assert!(!next.starts_with('}'), "{path}: a visit skips fields with `..`: {}", body.trim());
+            }
+            // A list has no fields, and the one field of `Parameters` is behind a shared pointer.
+            let has_fields =
+                ["State for Vec<T> {", "State for Parameters<T> {"].iter().all(|s| !text[..i].trim_end().ends_with(s));
+            assert!(body.contains("let Self") || !has_fields, "{path}: a visit takes no `Self` apart: {}", body.trim());
+            skipped += body.matches(": _").count();
+            visits += 1;
+        }
+    }
+    assert!(visits > 10, "{visits} visits were read");
+    println!("{visits} visits, {skipped} fields skipped with `_`");
+}
+
+/// The simulator knows no algorithm, and of data only the archives that hold demonstrations; no binary's mathematics
+/// hides in the command line.
+#[test]
+fn crates_know_their_place() {
+    let words = ["algo", "policy", "data", "train", "nn", "theory"].map(|m| format!("s2pg::{m}"));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let demos = "s2pg-mujoco/src/loco/demos.rs";
+    assert_eq!(occurrences(&sources("s2pg-mujoco"), &words, &[demos]), NONE);
+    let source = sources("s2pg-mujoco").into_iter().find(|source| source.path == demos).unwrap();
+    let paths: Vec<String> = uses(&source.text).into_iter().map(|(_, path)| path).collect();
+    let allowed = ["s2pg::data::npz", "s2pg::env", "s2pg::rng"];
+    let ours = |path: &&String| path.starts_with("s2pg::") && !allowed.iter().any(|a| path.starts_with(a));
+    assert_eq!((paths.is_empty(), paths.iter().find(ours)), (false, None));
     let words = ["s2pg::algo", "s2pg::data", "s2pg::nn", "s2pg::policy"];
     assert_eq!(occurrences(&sources("s2pg-cli"), &words, &["s2pg-cli/src/bench"]), NONE);
     let words = ["s2pg::algo", "s2pg::data", "s2pg::nn"];
