@@ -115,7 +115,7 @@ impl Demonstrations {
         }
         let count = splits.len() - 1;
         let kinds = if one || self.task.figure == Figure::Atlas { 1 } else { 4 };
-        if count % kinds != 0 {
+        if !count.is_multiple_of(kinds) {
             let what = "each of the four sizes needs as many as every other";
             return Err(format!("it has {count} trajectories; {what} (or give `demos_sizes = \"one\"`)"));
         }
