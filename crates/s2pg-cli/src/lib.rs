@@ -22,6 +22,7 @@ mod algos;
 mod bench;
 mod check;
 mod completion;
+mod demos;
 mod envs;
 mod evaluate;
 mod exit;
@@ -87,6 +88,8 @@ enum Command {
     Report(report::Arguments),
     /// Replay a run that diverged: from its last checkpoint to the step at which it diverged.
     Replay(replay::Arguments),
+    /// Turn motion capture into demonstrations of an imitation task.
+    Demos(demos::Arguments),
     /// List environments.
     Envs(envs::Arguments),
     /// Check that an environment keeps what a trainer relies on.
@@ -162,6 +165,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Play(arguments) => play::run(&arguments, registry),
         Command::Report(arguments) => report::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments, registry),
+        Command::Demos(arguments) => demos::run(&arguments),
         Command::Envs(arguments) => envs::run(&arguments, &registry),
         Command::CheckEnv(arguments) => check::run(&arguments, &registry),
         Command::Algos(arguments) => algos::run(&arguments, &registry),

@@ -2,6 +2,7 @@
 
 mod render;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Once, OnceLock};
@@ -22,7 +23,7 @@ const LARGEST: f64 = 1e10;
 
 /// The text of a model, and what it was compiled to: once, and shared by all bodies that do not change it.
 pub(crate) struct Source {
-    xml: &'static str,
+    xml: Cow<'static, str>,
     /// Geoms with another sliding friction than the text's.
     friction: &'static [(&'static str, f64)],
     model: OnceLock<Arc<MjModel>>,
@@ -30,14 +31,19 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) const fn new(xml: &'static str, friction: &'static [(&'static str, f64)]) -> Self {
-        Self { xml, friction, model: OnceLock::new() }
+        Self { xml: Cow::Borrowed(xml), friction, model: OnceLock::new() }
+    }
+
+    /// A text that was made by the program.
+    pub(crate) fn made(xml: String) -> Self {
+        Self { xml: Cow::Owned(xml), friction: &[], model: OnceLock::new() }
     }
 
     fn model(&self) -> Result<Arc<MjModel>, String> {
         if let Some(model) = self.model.get() {
             return Ok(model.clone());
         }
-        let mut model = guarded(self.xml)?;
+        let mut model = guarded(&self.xml)?;
         for &(name, friction) in self.friction {
             let geom =
                 model.name_to_id(MjtObjBase::mjOBJ_GEOM, name).ok_or_else(|| format!("there is no geom {name}"))?;
@@ -156,6 +162,12 @@ impl Body {
         }
     }
 
+    /// The compiled model.
+    #[cfg(test)]
+    pub(crate) fn model(&self) -> &MjModel {
+        self.data.model()
+    }
+
     /// Seconds of a simulation step.
     pub fn timestep(&self) -> f64 {
         self.data.model().opt().timestep
@@ -227,8 +239,13 @@ impl Body {
     /// MuJoCo warned, or where a number is not finite or too large; after an error only a reset or a restore makes the
     /// body usable again.
     pub fn step(&mut self, a: &[f32], n: usize) -> Result<(), String> {
+        self.step_scaled(a, 1.0, n)
+    }
+
+    /// [`Body::step`] with the controls `factor` times `a`.
+    pub(crate) fn step_scaled(&mut self, a: &[f32], factor: f64, n: usize) -> Result<(), String> {
         MESSAGE.with_borrow_mut(String::clear);
-        self.advance(a, n);
+        self.advance(a, factor, n);
         if self.data.warning().iter().any(|warning| warning.number > 0) {
             let what = MESSAGE.with_borrow(String::clone);
             return Err(if what.is_empty() { "it was unstable before, and was not reset".into() } else { what });
@@ -240,11 +257,11 @@ impl Body {
         }
     }
 
-    /// [`Body::step`] without the guard.
-    pub(crate) fn advance(&mut self, a: &[f32], n: usize) {
+    /// [`Body::step_scaled`] without the guard.
+    pub(crate) fn advance(&mut self, a: &[f32], factor: f64, n: usize) {
         let ctrl = self.data.ctrl_mut();
         assert_eq!(a.len(), ctrl.len(), "an action of {} numbers for {} motors", a.len(), ctrl.len());
-        ctrl.iter_mut().zip(a).for_each(|(ctrl, &a)| *ctrl = a as f64);
+        ctrl.iter_mut().zip(a).for_each(|(ctrl, &a)| *ctrl = factor * a as f64);
         (0..n).for_each(|_| self.data.step());
     }
 
@@ -278,19 +295,25 @@ impl Body {
         self.data.kinematics();
     }
 
-    /// The capsules and spheres of the body, seen from the side, as of the last simulation step. The part of a shape is
-    /// the number of its body in the model, from 1.
+    /// The shapes of the body, seen from the side, as of the last simulation step: capsules and spheres as they are,
+    /// and in place of a cylinder or a box a capsule about as large. The part of a shape is the number of its body in
+    /// the model, from 1.
     pub fn shapes(&self) -> Vec<Shape> {
         let model = self.data.model();
         let draw = |i: usize| {
             let (size, centre, axes) = (model.geom_size()[i], self.data.geom_xpos()[i], self.data.geom_xmat()[i]);
-            let half = match model.geom_type()[i] {
-                MjtGeomBase::mjGEOM_CAPSULE => size[1],
-                MjtGeomBase::mjGEOM_SPHERE => 0.0,
+            let (half, axis, radius) = match model.geom_type()[i] {
+                MjtGeomBase::mjGEOM_CAPSULE | MjtGeomBase::mjGEOM_CYLINDER => (size[1], 2, size[0]),
+                MjtGeomBase::mjGEOM_SPHERE => (0.0, 2, size[0]),
+                MjtGeomBase::mjGEOM_BOX => {
+                    let axis = (0..3).max_by(|&i, &j| size[i].total_cmp(&size[j])).expect("a box has three sides");
+                    let radius = (size.iter().sum::<f64>() - size[axis]) / 2.0;
+                    (size[axis] - radius, axis, radius)
+                }
                 _ => return None,
             };
-            let end = |half: f64| [centre[0] + half * axes[2], centre[2] + half * axes[8]];
-            Some(Shape { from: end(-half), to: end(half), radius: size[0], part: model.geom_bodyid()[i] as usize })
+            let end = |half: f64| [centre[0] + half * axes[axis], centre[2] + half * axes[6 + axis]];
+            Some(Shape { from: end(-half), to: end(half), radius, part: model.geom_bodyid()[i] as usize })
         };
         (0..model.geom_type().len()).filter_map(draw).collect()
     }

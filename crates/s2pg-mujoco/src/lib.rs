@@ -1,9 +1,9 @@
 //! Bodies and tasks on MuJoCo, as environments of [`s2pg`]. This is the only crate of the workspace with a native
 //! library, and it knows no algorithms.
 //!
-//! [`entries`] are all tasks, for a [`Registry`](s2pg::env::Registry); [`Gym`] is one of them, and [`Body`] the
-//! simulation below. Each family of tasks is a folder of its own beside `body.rs` and `sum.rs`, which all of them
-//! share.
+//! [`entries`] are all tasks, for a [`Registry`](s2pg::env::Registry); [`Gym`] and [`Loco`] are two families of them,
+//! and [`Body`] the simulation below. Each family of tasks is a folder of its own beside `body.rs` and `sum.rs`, which
+//! all of them share.
 //!
 //! # Linking
 //!
@@ -17,9 +17,32 @@
 //! }
 //! ```
 
+mod bare;
 mod body;
 mod gym;
+mod loco;
+mod options;
 mod sum;
 
+use s2pg::env::{Entry, Env, EnvError, Options};
+
+pub use bare::Bare;
 pub use body::Body;
-pub use gym::{Bare, Gym, entries};
+pub use gym::Gym;
+pub use loco::{Demonstrations, Loco};
+
+/// All tasks, for [`s2pg::env::Registry::extend`], each with its time limit. [`Gym::new`] and [`Loco::new`] describe
+/// their options.
+pub fn entries() -> Vec<Entry> {
+    let mut entries = gym::entries();
+    entries.extend(loco::entries());
+    entries
+}
+
+/// The task called `name`, without a time limit.
+pub fn task(name: &str, options: &Options) -> Result<Box<dyn Env>, EnvError> {
+    match loco::entries().iter().any(|entry| entry.name == name) {
+        true => Ok(Box::new(Loco::new(name, options)?)),
+        false => Ok(Box::new(Gym::new(name, options)?)),
+    }
+}

@@ -4,9 +4,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use s2pg::env::{Env, Options};
+use s2pg::env::Options;
 use s2pg::rng::Rng;
-use s2pg_mujoco::Gym;
 
 struct Counting;
 
@@ -34,7 +33,7 @@ static COUNTING: Counting = Counting;
 #[test]
 fn a_step_allocates_nothing() {
     for entry in s2pg_mujoco::entries() {
-        let mut env = Gym::new(entry.name, &Options::new()).unwrap();
+        let mut env = s2pg_mujoco::task(entry.name, &Options::new()).unwrap();
         let mut rng = Rng::new(0, "allocation");
         let (mut o, mut s) = (vec![0.0; env.spec().o.len()], vec![0.0; env.spec().s.len()]);
         let mut a = vec![0.0; env.spec().low.len()];

@@ -17,7 +17,7 @@ use s2pg::policy::{
 };
 use s2pg::train::Recall;
 use s2pg_lab::presets;
-use s2pg_mujoco::{Bare, Gym};
+use s2pg_mujoco::Bare;
 
 use super::flops::{Flops, encoders, mlp, off_policy_actor, plain_critic, ppo_actor, ppo_critic};
 use super::sac::{Unroll, Update, normal};
@@ -147,7 +147,7 @@ pub fn seconds(name: &str, rounds: usize) -> (f64, f64) {
 }
 
 /// Rows of simulations, and their tasks.
-const TASKS: [(&str, &str); 10] = [
+const TASKS: [(&str, &str); 12] = [
     ("half-cheetah", "HalfCheetahPOMDP-v3"),
     ("ant", "AntPOMDP-v3"),
     ("hopper", "HopperPOMDP-v3"),
@@ -158,6 +158,8 @@ const TASKS: [(&str, &str); 10] = [
     ("hopper-v5", "Hopper-v5"),
     ("walker2d-v5", "Walker2d-v5"),
     ("humanoid-v5", "Humanoid-v5"),
+    ("humanoid-4-ages", "HumanoidTorque4Ages.walk"),
+    ("atlas", "Atlas.carry"),
 ];
 
 /// How many times as long as without memory a step takes, as published (the paper's Table 2).
@@ -562,7 +564,7 @@ fn rltools() -> Case {
 
 /// A control step of ours beside the bare simulation, on the same random actions, in at least 20 interleaved pairs.
 fn simulation(row: &str, task: &str, rounds: usize) -> Result<Case, EnvError> {
-    let (mut env, mut bare) = (Gym::new(task, &Options::new())?, Bare::new(task)?);
+    let (mut env, mut bare) = (s2pg_mujoco::task(task, &Options::new())?, Bare::new(task)?);
     let mut rng = Rng::new(0, "bench/env");
     let spec = env.spec().clone();
     let mut draw = || spec.low.iter().map(|_| rng.range(-1.0, 1.0) as f32).collect::<Vec<f32>>();

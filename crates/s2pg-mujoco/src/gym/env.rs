@@ -4,10 +4,10 @@ use s2pg::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, 
 use s2pg::rng::Rng;
 
 use super::masses::{CHANGE, Masses};
-use super::options::{choose, switch};
 use super::task::{Block, Control, Place, Root, Task};
 use super::views::{Suite, Views};
 use crate::body::Body;
+use crate::options::{choose, switch};
 use crate::sum::sum;
 
 /// Steps after which an episode is cut.
@@ -76,7 +76,7 @@ impl Gym {
     }
 
     /// The body alone, and the simulation steps in a control step.
-    pub(super) fn into_body(self) -> (Body, usize) {
+    pub(crate) fn into_body(self) -> (Body, usize) {
         (self.body, self.task.frame_skip)
     }
 

@@ -3,7 +3,7 @@
 use s2pg::env::{EnvError, Options};
 use s2pg::rng::Rng;
 
-use super::options::{choose, switch};
+use crate::options::{choose, switch};
 
 /// The most that a mass changes, as a part of its nominal value.
 pub(super) const CHANGE: f64 = 0.3;

@@ -3,17 +3,14 @@
 //! A task is a row of the table in `table.rs`; `task.rs` says what a row can say, and `env.rs` brings a row to life.
 //! Neither of `table.rs` and `env.rs` knows the other: they meet here.
 
-mod bare;
 mod env;
 mod masses;
-mod options;
 mod table;
 mod task;
 mod views;
 
 use s2pg::env::{Entry, EnvError, Options, TimeLimit};
 
-pub use bare::Bare;
 pub use env::Gym;
 use task::Task;
 
@@ -46,9 +43,8 @@ macro_rules! list {
     ($($task:ident)*) => {
         static TASKS: &[&Task] = &[$(&table::$task),*];
 
-        /// The locomotion tasks, for [`s2pg::env::Registry::extend`], each with its time limit. [`Gym::new`] describes
-        /// their options.
-        pub fn entries() -> Vec<Entry> {
+        /// The locomotion tasks, each with its time limit.
+        pub(crate) fn entries() -> Vec<Entry> {
             vec![$(Entry {
                 name: table::$task.name,
                 about: table::$task.about,

@@ -2,6 +2,8 @@
 //! off-policy algorithms.
 
 mod episodes;
+pub mod npz;
+pub mod npz_writer;
 mod replay;
 mod rollout;
 mod show;

@@ -4,7 +4,7 @@ use s2pg::env::{EnvError, Options};
 
 /// The value of the option `key`, which is one of the words in `choices`; the first of the choices where the option is
 /// not given.
-pub(super) fn choose<T: Copy>(env: &str, options: &Options, key: &str, choices: &[(&str, T)]) -> Result<T, EnvError> {
+pub(crate) fn choose<T: Copy>(env: &str, options: &Options, key: &str, choices: &[(&str, T)]) -> Result<T, EnvError> {
     let Some(given) = options.get(key) else { return Ok(choices[0].1) };
     let choice = choices.iter().find(|(word, _)| given.as_str() == Some(word));
     choice.map(|choice| choice.1).ok_or_else(|| {
@@ -14,7 +14,7 @@ pub(super) fn choose<T: Copy>(env: &str, options: &Options, key: &str, choices: 
 }
 
 /// The value of the option `key`, which is true or false; `default` where the option is not given.
-pub(super) fn switch(env: &str, options: &Options, key: &str, default: bool) -> Result<bool, EnvError> {
+pub(crate) fn switch(env: &str, options: &Options, key: &str, default: bool) -> Result<bool, EnvError> {
     let Some(given) = options.get(key) else { return Ok(default) };
     given.as_bool().ok_or_else(|| EnvError::Invalid {
         env: env.into(),
