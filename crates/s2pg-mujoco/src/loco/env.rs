@@ -157,4 +157,8 @@ impl Env for Loco {
     fn shapes(&self) -> Vec<Shape> {
         self.kinds.body().shapes()
     }
+
+    fn render(&mut self, size: [u32; 2]) -> Option<Result<Vec<u8>, String>> {
+        Some(self.kinds.body_mut().render(size))
+    }
 }
