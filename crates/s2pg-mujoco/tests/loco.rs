@@ -129,13 +129,13 @@ fn rewards_and_falls_follow_the_definition() {
         };
         let mut env = Loco::new(name, &options).unwrap();
         let n = env.spec().o.len() / 2 + 1;
-        let scale = if size.is_empty() { 1.0 } else { 0.6 };
+        let scale: f64 = if size.is_empty() { 1.0 } else { 0.6 };
         let mut state = env.snapshot();
         let a = vec![0.0; env.spec().low.len()];
         state[1 + n] = 0.7;
         env.restore(&state).unwrap();
         let Outcome { r, terminated, truncated } = env.step(&a, &mut rng).unwrap();
-        assert!((r - (-(0.7 - velocity * scale).powi(2)).exp()).abs() < 1e-12 && !terminated && !truncated, "{name}");
+        assert!((r - (-(0.7 - scale * velocity).powi(2)).exp()).abs() < 1e-12 && !terminated && !truncated, "{name}");
         for (joint, most) in [(2, 0.1), (3, PI / 12.0), (4, PI / 8.0)] {
             for (beyond, falls) in [(0.97, false), (1.05, true)] {
                 let mut state = env.snapshot();
