@@ -32,6 +32,12 @@ impl<T: Real> Bounds<T> {
         Self::new(&vec![-1.0; n], &vec![1.0; n])
     }
 
+    /// Makes the ranges `ranges`, each a lower and an upper bound.
+    pub fn of(ranges: &[(f64, f64)]) -> Self {
+        let (low, high): (Vec<T>, Vec<T>) = ranges.iter().map(|&(low, high)| (T::of(low), T::of(high))).unzip();
+        Self { low: low.into(), high: high.into() }
+    }
+
     fn len(&self) -> usize {
         self.low.len()
     }
