@@ -15,14 +15,15 @@ impl Registry {
     }
 
     /// Adds a core that is a differential equation, as [`with_core`](Self::with_core) adds a core; `make` makes the
-    /// equation. Its state follows the equation for the time `network.dt` in each step, by one step of `network.solver`.
+    /// equation. Its state follows the equation for the time `network.dt` in each step, by one step of
+    /// `network.solver`.
     pub fn with_dynamics(mut self, name: &'static str, about: &'static str, make: MakeDynamics) -> Self {
         self.add(OwnCore { name, about, make: Make::Dynamics(make) });
         self
     }
 
-    /// Returns the names that `network.cell` may be, each with one line about it: the cells, the other
-    /// cores of this library, and then the cores that were added, in their order.
+    /// Returns the names that `network.cell` may be, each with one line about it: the cells, the other cores of this
+    /// library, and then the cores that were added, in their order.
     pub fn cores(&self) -> Vec<(String, &'static str)> {
         let cells = CellKind::ALL.iter().map(|kind| (kind.name(), kind.about()));
         let kinds = CoreKind::ALL.iter().map(|kind| (kind.name().into(), kind.about()));

@@ -104,8 +104,13 @@ impl<T: Real> Gaussian<T> {
         Self { mean, log_std, clamped, support: Support::Free, drawn: None }
     }
 
-    /// Returns the Gaussian with draws that end up in `support`.
+    /// Returns the Gaussian with draws that end up in `support`; they stay where they fall where `support` has no
+    /// range.
     pub fn within(self, support: Support<T>) -> Self {
+        let support = match support {
+            Support::Squashed(bounds) | Support::Clipped(bounds) if bounds.len() == 0 => Support::Free,
+            support => support,
+        };
         Self { support, ..self }
     }
 

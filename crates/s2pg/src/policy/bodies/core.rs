@@ -8,9 +8,9 @@ use crate::nn::{Cell, Parameters, Real, Steps, Tensor};
 /// The part of a [`Trunk`](super::Trunk) that remembers: a recurrent cell, or any other dynamics whose state is a row
 /// of numbers.
 ///
-/// A core draws its parameters from the [`Builder`](crate::nn::Builder) of the network that it belongs to, and reads them from that
-/// network's [`Parameters`]. Every episode begins with a state of zeros; dynamics that begin elsewhere keep their
-/// distance from there as their state.
+/// A core draws its parameters from the [`Builder`](crate::nn::Builder) of the network that it belongs to, and reads
+/// them from that network's [`Parameters`]. Every episode begins with a state of zeros; dynamics that begin elsewhere
+/// keep their distance from there as their state.
 pub trait Core<T: Real = f32>: Debug + Send + Sync {
     /// Returns the number of entries of the core's state, at least 1. It depends on nothing but the number of units.
     fn state_size(&self) -> usize;

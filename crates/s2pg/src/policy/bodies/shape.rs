@@ -53,8 +53,8 @@ pub enum PolicyKind {
     /// The network of the paper's first examples, as published: one embedding with tanh, a cell (there `elmanrelu`),
     /// and a linear head.
     Simple,
-    /// The action is what the core emits, by one linear layer where the numbers differ. The core is shown nothing of the
-    /// world, in this kind and in all below, so this policy is blind.
+    /// The action is what the core emits, by one linear layer where the numbers differ. The core is shown nothing of
+    /// the world, in this kind and in all below, so this policy is blind.
     Blind,
     /// Two hidden layers read what the core emits: blind as well.
     BlindPost,
@@ -65,8 +65,8 @@ pub enum PolicyKind {
     /// As `Post`, and what the core emits is added to the action.
     Additive,
     /// Of oscillators (`cpg`), as many as the action has entries: one network reads their waves, another the waves and
-    /// the observation; an entry of the action is r / b of the first and 1 − r / b of the second, for the amplitude r and
-    /// its limit b.
+    /// the observation; an entry of the action is r / b of the first and 1 − r / b of the second, for the amplitude r
+    /// and its limit b.
     Mixed,
     /// As `Mixed`, with the parameter from which b is made in place of b, as published.
     MixedRaw,

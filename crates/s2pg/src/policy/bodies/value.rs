@@ -66,8 +66,8 @@ impl<T: Real> Value<T> {
         Self { parameters: b.finish(), layers, shape, core: None }
     }
 
-    /// Returns the value function that reads of a state what `core` has a critic read. The shape's z is then the number of entries
-    /// of that.
+    /// Returns the value function that reads of a state what `core` has a critic read. The shape's z is then the number
+    /// of entries of that.
     pub fn reading(mut self, core: CoreShape) -> Self {
         self.core = Some(core.build(&mut Builder::counting(), 1));
         self

@@ -2,15 +2,15 @@
 
 use std::f64::consts::PI;
 
-use super::super::dynamics::{Clock, Dynamics};
+use crate::policy::bodies::dynamics::{Clock, Dynamics};
 use super::coupling::OffDiagonal;
 use crate::nn::{Builder, Parameters, Real, Tensor};
 
-/// n coupled oscillators (the paper's policy made of differential equations), whose state is [ψ, r, ṙ]:
-/// ψ̇_i = 2π v_i + Σ_j r_j w_ij sin(ψ_j − ψ_i − φ_ij) and r̈_i = c_i (c_i / 4 (b_i − r_i) − ṙ_i). They read no input.
+/// n coupled oscillators (the paper's policy made of differential equations), whose state is [ψ, r, ṙ]: ψ̇_i = 2π v_i +
+/// Σ_j r_j w_ij sin(ψ_j − ψ_i − φ_ij) and r̈_i = c_i (c_i / 4 (b_i − r_i) − ṙ_i). They read no input.
 ///
-/// Each of v, b, c, w and φ is M σ(θ / M) of a parameter θ, with an M of its own, so that frequencies lie below 5 Hz and
-/// amplitudes below 2. A network reads what they emit, r cos ψ; a critic reads [r sin ψ, r cos ψ, ṙ].
+/// Each of v, b, c, w and φ is M σ(θ / M) of a parameter θ, with an M of its own, so that frequencies lie below 5 Hz
+/// and amplitudes below 2. A network reads what they emit, r cos ψ; a critic reads [r sin ψ, r cos ψ, ṙ].
 #[derive(Clone, Debug)]
 pub struct Cpg {
     n: usize,

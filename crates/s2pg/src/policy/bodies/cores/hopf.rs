@@ -2,12 +2,12 @@
 
 use std::f64::consts::PI;
 
-use super::super::dynamics::Dynamics;
+use crate::policy::bodies::dynamics::Dynamics;
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
 
-/// n Hopf oscillators, whose state is [x, y]. With ρ² = x² + y² and the gain g = (μ − ρ²) / (1 + ρ²) they follow
-/// ẋ = g x − ω y and ẏ = g y + ω x + W (u, y) + d, where u is the input: each is drawn to a circle of the radius √μ, which
-/// it goes round ω / 2π times a second. The gain of the textbook is μ − ρ²; it has the same circle, and makes an explicit
+/// n Hopf oscillators, whose state is [x, y]. With ρ² = x² + y² and the gain g = (μ − ρ²) / (1 + ρ²) they follow ẋ = g
+/// x − ω y and ẏ = g y + ω x + W (u, y) + d, where u is the input: each is drawn to a circle of the radius √μ, which it
+/// goes round ω / 2π times a second. The gain of the textbook is μ − ρ²; it has the same circle, and makes an explicit
 /// step diverge from afar.
 #[derive(Clone, Debug)]
 pub struct Hopf {

@@ -2,12 +2,12 @@
 
 use std::f64::consts::PI;
 
-use super::super::dynamics::Dynamics;
+use crate::policy::bodies::dynamics::Dynamics;
 use super::coupling::OffDiagonal;
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
 
-/// n phases θ, which follow θ̇_i = ω_i + Σ_j K_ij sin(θ_j − θ_i) + (W u + d)_i, where u is the input. The
-/// rest of the network, and a critic, read [sin θ, cos θ].
+/// n phases θ, which follow θ̇_i = ω_i + Σ_j K_ij sin(θ_j − θ_i) + (W u + d)_i, where u is the input. The rest of the
+/// network, and a critic, read [sin θ, cos θ].
 #[derive(Clone, Debug)]
 pub struct Kuramoto {
     n: usize,

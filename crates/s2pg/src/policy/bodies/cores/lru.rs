@@ -1,11 +1,11 @@
 //! The linear recurrent unit.
 
-use super::super::core::{Core, unrolled};
+use crate::policy::bodies::core::{Core, unrolled};
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Steps, Tensor};
 
-/// n complex numbers that turn and shrink on their own, whose state is [Re z, Im z] (Orvieto et al. 2023):
-/// z' = λ z + √(1 − |λ|²) (W u + d), where u is the input and λ = exp(−exp(ν) + i exp(θ)), so that |λ| < 1 whatever the
-/// parameters ν and θ.
+/// n complex numbers that turn and shrink on their own, whose state is [Re z, Im z] (Orvieto et al. 2023): z' = λ z +
+/// √(1 − |λ|²) (W u + d), where u is the input and λ = exp(−exp(ν) + i exp(θ)), so that |λ| < 1 whatever the parameters
+/// ν and θ.
 #[derive(Clone, Debug)]
 pub struct Lru {
     n: usize,
@@ -15,8 +15,8 @@ pub struct Lru {
 }
 
 impl Lru {
-    /// Makes `n` units with inputs of `inputs` entries; the parameters are drawn by `b`: at first λ is uniform on the part
-    /// of the ring from 0.9 to 0.999 with an angle below π / 10.
+    /// Makes `n` units with inputs of `inputs` entries; the parameters are drawn by `b`: at first λ is uniform on the
+    /// part of the ring from 0.9 to 0.999 with an angle below π / 10.
     pub fn new<T: Real>(b: &mut Builder<'_, T>, inputs: usize, n: usize) -> Self {
         let (low, high) = (0.9f64, 0.999f64);
         let nu = b.drawn("nu", (1, n), |rng| (-0.5 * rng.range(low * low, high * high).ln()).ln());

@@ -1,14 +1,14 @@
 //! Matsuoka's oscillators.
 
-use super::super::dynamics::Dynamics;
+use crate::policy::bodies::dynamics::Dynamics;
 use super::coupling::OffDiagonal;
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
 
-/// n neurons that inhibit each other and tire, whose state is [x, f] (Matsuoka 1985): ẋ = k (−x − β f − A y + W u + d) and
-/// ḟ = q (y − f), where y = max(x, 0) is the firing rate, which the rest of the network reads, and u the input.
+/// n neurons that inhibit each other and tire, whose state is [x, f] (Matsuoka 1985): ẋ = k (−x − β f − A y + W u + d)
+/// and ḟ = q (y − f), where y = max(x, 0) is the firing rate, which the rest of the network reads, and u the input.
 ///
-/// The rates k and q are 10 σ(θ) of parameters, so that an explicit step below 0.2 s damps them; β and A are softplus(θ),
-/// and A has no diagonal.
+/// The rates k and q are 10 σ(θ) of parameters, so that an explicit step below 0.2 s damps them; β and A are
+/// softplus(θ), and A has no diagonal.
 #[derive(Clone, Debug)]
 pub struct Matsuoka {
     n: usize,

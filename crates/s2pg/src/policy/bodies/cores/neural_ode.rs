@@ -1,10 +1,10 @@
 //! A neural ordinary differential equation.
 
-use super::super::dynamics::Dynamics;
+use crate::policy::bodies::dynamics::Dynamics;
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
 
-/// n numbers that follow ż = W₂ tanh(W₁ (u, z) + b₁) + b₂ − z, where u is the input (Chen et al. 2018, with a leak, so that
-/// no state grows without end).
+/// n numbers that follow ż = W₂ tanh(W₁ (u, z) + b₁) + b₂ − z, where u is the input (Chen et al. 2018, with a leak, so
+/// that no state grows without end).
 #[derive(Clone, Debug)]
 pub struct NeuralOde {
     n: usize,
