@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
 
 fn show(what: &str, overrides: &[String], as_json: bool, registry: &Registry) -> anyhow::Result<ExitCode> {
     let found = presets::find(what, overrides, None)?;
-    found.experiment.network.core(registry)?;
+    found.experiment.network.core(registry, 1.0)?;
     let text = found.experiment.to_toml();
     let repeated: Vec<&str> = found.experiment.deviations().list().iter().filter(|s| s.1).map(|s| s.0).collect();
     if as_json {

@@ -91,7 +91,8 @@ fn every_command_knows_the_core() {
     assert!(good("algos --show rs-whole").contains("cell = \"leaky\""));
     for line in ["train small.toml network.cell=leeky", "algos --show small.toml network.cell=leeky"] {
         let output = run(dir, line);
-        let words = "`network.cell` is \"leeky\", which is none of elman, elmanrelu, gru, lstm, leaky\n";
+        let words = "`network.cell` is \"leeky\", which is none of elman, elmanrelu, gru, lstm, cpg, hopf, \
+                     kuramoto, matsuoka, neuralode, lru, mingru, leaky\n";
         assert!(output.status.code() == Some(64) && said(&output).ends_with(words), "{line}: {}", said(&output));
     }
 }

@@ -135,6 +135,14 @@ fn shapes() {
         let a = n.get("a");
         weigh(&(a.columns(1..3).square() * a.columns(2..4)))
     });
+    check("reshape", &net, |n| {
+        let a = n.get("a");
+        weigh(&(a.reshape(2, 10).square() * a.reshape(2, 10))) + weigh(&a.reshape(1, 20))
+    });
+    check("product", &net, |n| {
+        let (a, b) = (n.get("a"), n.get("b"));
+        weigh(&(a.product(&b).square() * b.product(&b))) + weigh(&n.get("row").product(&a))
+    });
     check("rows", &net, |n| {
         let a = n.get("a");
         weigh(&(a.rows_of(0..3).square() * a.rows_of(2..5)))

@@ -6,6 +6,7 @@
 //! project, whatever environments a program adds.
 
 mod checkpoint;
+mod cores;
 mod flops;
 mod parallel;
 mod rows;

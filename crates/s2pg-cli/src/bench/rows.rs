@@ -21,7 +21,7 @@ use s2pg_mujoco::Bare;
 
 use super::flops::{Flops, encoders, mlp, off_policy_actor, plain_critic, ppo_actor, ppo_critic};
 use super::sac::{Unroll, Update, normal};
-use super::{Budget, Case, Row, Sample, checkpoint, cpu, parallel};
+use super::{Budget, Case, Row, Sample, checkpoint, cores, cpu, parallel};
 
 /// The name of the row that all shares refer to.
 pub const PEAK: &str = "peak/gemm";
@@ -59,6 +59,7 @@ pub fn all() -> Vec<(String, Make)> {
         step("step/ppo-bptt-32/half-cheetah", 2, Some(22.6), Some(7.0)),
         step("step/ppo-window-5/half-cheetah", 5, None, None),
         step("step/ppo-window-32/half-cheetah", 5, None, None),
+        step("step/ppo-rs/half-cheetah-cpg", 5, None, None),
         step("step/ppo-rs/ant", 3, Some(6.77), None),
         step("step/ppo-vanilla/ant", 3, Some(1.38), None),
         step("step/ppo-oracle/ant", 3, None, None),
@@ -75,6 +76,7 @@ pub fn all() -> Vec<(String, Make)> {
         step("step/sac-window-5/half-cheetah", 3, None, None),
         step("step/sac-window-32/half-cheetah", 3, None, None),
         step("step/td3-rs/half-cheetah", 5, Some(13.8), Some(3.2)),
+        step("step/td3-rs/half-cheetah-cpg", 5, None, None),
         step("step/td3-vanilla/half-cheetah", 5, Some(8.5), Some(2.2)),
         step("step/td3-oracle/half-cheetah", 3, None, None),
         step("step/td3-bptt-5/half-cheetah", 3, Some(13.9), None),
@@ -94,6 +96,9 @@ pub fn all() -> Vec<(String, Make)> {
     ];
     for (row, estimator) in SEGMENTS {
         cases.push(case(row, move |_| beside_rs(row, estimator)));
+    }
+    for (row, shape) in cores::ROWS {
+        cases.push(case(row, move |_| Ok(cores::step(row, shape))));
     }
     // The update of SAC in the sizes by which another library was measured.
     cases.push(case("update/sac-rltools-shape", |_| Ok(rltools())));
@@ -204,7 +209,7 @@ fn ms(n: usize, mut f: impl FnMut()) -> f64 {
 }
 
 /// A case of one row that measures `f` in blocks of about 20 ms, five a round.
-fn repeated(row: Row, mut f: impl FnMut() + 'static) -> Case {
+pub fn repeated(row: Row, mut f: impl FnMut() + 'static) -> Case {
     ms(3, &mut f);
     let n = (20.0 / ms(3, &mut f)).ceil() as usize;
     let round = move |samples: &mut [Vec<Sample>]| {

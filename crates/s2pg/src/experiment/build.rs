@@ -71,9 +71,12 @@ impl Experiment {
     }
 
     fn plan(&self, spec: EnvSpec, registry: &Registry, threads: usize) -> Result<Plan, PlanError> {
-        let (core, budget) = (self.network.core(registry)?, Budget::new(&spec.name));
+        let (core, budget) = (self.network.core(registry, spec.dt)?, Budget::new(&spec.name));
         let has_state = self.estimator.memory(1).is_recurrent();
         let state = if has_state { self.network.state_size(core, &budget)? } else { 0 };
+        if has_state {
+            self.network.check_kind(core, spec.low.len())?;
+        }
         if let Some(drawn) = self.network.drawn.filter(|&drawn| has_state && drawn > state) {
             return Err(PlanError(format!(
                 "`network.drawn` is {drawn}, and the state has {state} entries; give at most as many, or leave the key out"

@@ -177,6 +177,15 @@ impl<'a, T: Real> Builder<'a, T> {
         self.push(name, (rows, cols), None)
     }
 
+    /// Adds a parameter of rows x cols numbers whose initial values `draw` gives, row after row. Returns the index of
+    /// its slot.
+    pub fn drawn(&mut self, name: &str, (rows, cols): (usize, usize), mut draw: impl FnMut(&mut Rng) -> f64) -> usize {
+        if let Some(rng) = &mut self.rng {
+            self.data.extend((0..rows * cols).map(|_| T::of(draw(rng))));
+        }
+        self.push(name, (rows, cols), None)
+    }
+
     /// Adds a parameter of one row of `cols` numbers that are all `value` at first. Returns the index of its slot.
     pub fn constant(&mut self, name: &str, cols: usize, value: f64) -> usize {
         self.fill(cols, value);

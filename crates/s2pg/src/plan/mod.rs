@@ -164,7 +164,13 @@ impl Plan {
     /// of the observation has the kind of memory that the policy has: it reads z, or the window, or it has a core of
     /// its own.
     pub fn value(&self) -> Value {
-        Value::new(self.value_shape(), &mut Rng::new(self.seed, "value"))
+        let value = Value::new(self.value_shape(), &mut Rng::new(self.seed, "value"));
+        if self.memory.z() > 0 { value.reading(self.core) } else { value }
+    }
+
+    /// Returns the number of entries that a critic reads of a state z; 0 where there is none.
+    fn critic_reads(&self) -> usize {
+        if self.memory.z() > 0 { self.core.critic_size() } else { 0 }
     }
 
     fn value_shape(&self) -> ValueShape {
@@ -175,7 +181,7 @@ impl Plan {
         ValueShape {
             view: self.critic,
             world: if sees_state { self.spec.s.len() } else { self.memory.window() * self.spec.o.len() },
-            z: if reads_z { z } else { 0 },
+            z: if reads_z { self.critic_reads() } else { 0 },
             a_prev: if z > 0 || through_time { self.actions() } else { 0 },
             features: network.critic_features,
             gain: network.value_gain,
@@ -208,7 +214,10 @@ impl Plan {
     /// initialisation where the policy has no memory; elsewhere the gain is 0.1, as published.
     pub fn critics(&self, n: usize, gain: f64) -> Vec<Q> {
         let shape = self.q_shape(gain);
-        let of = |i| Q::new(shape.clone(), &mut Rng::new(self.seed, &format!("critic/{i}")));
+        let of = |i| {
+            let q = Q::new(shape.clone(), &mut Rng::new(self.seed, &format!("critic/{i}")));
+            if self.memory.z() > 0 { q.reading(self.core) } else { q }
+        };
         (0..n).map(of).collect()
     }
 
@@ -221,7 +230,7 @@ impl Plan {
         QShape {
             view: if sees_state { View::State } else { View::Observation },
             world: if sees_state { self.spec.s.len() } else { self.memory.window() * self.spec.o.len() },
-            z,
+            z: self.critic_reads(),
             a: self.actions(),
             a_prev: encoders,
             features: network.critic_features,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::keys::{Value, table};
-use crate::policy::PolicyKind;
+use crate::policy::{PolicyKind, Solver};
 
 /// How a critic of the extended process is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,11 @@ table! {
     /// Sizes and start values of the networks: the table `[network]` of an experiment. Where an algorithm was published
     /// with other values than these defaults, an experiment of that algorithm has the published ones.
     NetworkSettings "network" {
-        /// Kind of network of a policy with a state; a policy without a state has two hidden layers.
+        /// Kind of network of a policy with a state; a policy without a state has two hidden layers. `shortcut` and
+        /// `simple` are the paper's recurrent networks. In all others the core runs by itself: the action of a `blind`
+        /// policy is what the core emits; `blindpost` has a network behind it, and `post` one that sees the observation
+        /// as well; `blindadditive` and `additive` add to that what the core emits; `mixed` and `mixedraw` mix two
+        /// networks by the amplitudes of a `cpg`.
         policy: PolicyKind = PolicyKind::Shortcut, Any;
         /// Width of the embeddings and hidden layers of the policy.
         features: usize = 128, AtLeastOne;
@@ -27,9 +31,16 @@ table! {
         critic_features: usize = 128, AtLeastOne;
         /// Units of what a policy with a state remembers with.
         hidden: usize = 128, AtLeastOne;
-        /// What a policy with a state remembers with: a recurrent cell (`elman`, `elmanrelu`, `gru` or `lstm`), or a
-        /// core that the program adds under a name of its own; `s2pg algos` lists the names.
+        /// What a policy with a state remembers with: a recurrent cell (`elman`, `elmanrelu`, `gru` or `lstm`), another
+        /// core of this library (`cpg`, `hopf`, `kuramoto`, `matsuoka`, `neuralode`, `lru` or `mingru`), or a core that
+        /// the program adds under a name of its own; `s2pg algos` lists the names.
         cell: String = "gru".into(), Any;
+        /// How a core that is a differential equation is solved, with one step of the method in each step: explicit
+        /// Euler, or Runge and Kutta's method of fourth order by the 3/8 rule.
+        solver: Solver = Solver::Euler, Any;
+        /// Time in seconds for which a core that is a differential equation goes on in each step; that of a step of the
+        /// environment where not given.
+        dt: Option<f64> = None, Positive;
         /// Initial standard deviation of the action; for SAC, before squashing. TD3 reads `td3.noise` instead.
         std: f64 = 0.5, PositiveUpTo(7);
         /// Initial standard deviation of the next state z'; for SAC, before squashing. TD3 reads `td3.state_noise`
@@ -56,3 +67,4 @@ table! {
 
 impl Value for PolicyKind {}
 impl Value for CriticKind {}
+impl Value for Solver {}

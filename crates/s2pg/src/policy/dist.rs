@@ -32,6 +32,12 @@ impl<T: Real> Bounds<T> {
         Self::new(&vec![-1.0; n], &vec![1.0; n])
     }
 
+    /// Makes the ranges `ranges`, each a lower and an upper bound.
+    pub fn of(ranges: &[(f64, f64)]) -> Self {
+        let (low, high): (Vec<T>, Vec<T>) = ranges.iter().map(|&(low, high)| (T::of(low), T::of(high))).unzip();
+        Self { low: low.into(), high: high.into() }
+    }
+
     fn len(&self) -> usize {
         self.low.len()
     }
@@ -98,8 +104,13 @@ impl<T: Real> Gaussian<T> {
         Self { mean, log_std, clamped, support: Support::Free, drawn: None }
     }
 
-    /// Returns the Gaussian with draws that end up in `support`.
+    /// Returns the Gaussian with draws that end up in `support`; they stay where they fall where `support` has no
+    /// range.
     pub fn within(self, support: Support<T>) -> Self {
+        let support = match support {
+            Support::Squashed(bounds) | Support::Clipped(bounds) if bounds.len() == 0 => Support::Free,
+            support => support,
+        };
         Self { support, ..self }
     }
 

@@ -8,9 +8,11 @@ mod context;
 mod dist;
 mod memory;
 
+pub(crate) use bodies::has_amplitudes;
 pub use bodies::{
-    Actor, ActorShape, Core, CoreShape, Head, MakeCore, OwnCore, PolicyKind, Q, QKind, QShape, Trunk, TrunkShape,
-    Value, ValueShape, View,
+    Actor, ActorShape, Clock, Core, CoreKind, CoreShape, Cpg, Dynamics, Head, Hopf, Integrated, Kuramoto, Lru, Make,
+    MakeCore, MakeDynamics, Matsuoka, MinGru, NeuralOde, OwnCore, PolicyKind, Q, QKind, QShape, Solver, Trunk,
+    TrunkShape, Value, ValueShape, View,
 };
 pub use context::{Context, Extended, LogProb};
 pub use dist::{Bounds, Dist, Gaussian, LOG_STD, Support};

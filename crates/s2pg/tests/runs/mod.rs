@@ -16,6 +16,9 @@ pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
         for &estimator in Estimator::ALL {
             // A new estimator does not compile until it is decided here whether it has a recurrent cell.
             let cells: &[&str] = match estimator {
+                // An equation and a linear recurrence stand for all cores that are no cells: `cores` has each, and what
+                // is computed through time is theirs step by step. With `rs` alone, to keep the tests quick.
+                Estimator::Rs(1) => &["gru", "lstm", "elman", "cpg", "lru"],
                 Estimator::Rs(_) | Estimator::Tbptt(_) | Estimator::Bptt(_) => &["gru", "lstm", "elman"],
                 Estimator::Window(_) | Estimator::Vanilla | Estimator::Oracle => &["gru"],
             };
@@ -62,7 +65,7 @@ pub fn experiment(
     let text = format!(
         "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = 1_000_000\n{more}\n\
          [env]\nname = \"{env}\"\nparallel = {parallel}\n\
-         [network]\nfeatures = 8\ncritic_features = 8\nhidden = 6\ncell = \"{cell}\"\n\
+         [network]\nfeatures = 8\ncritic_features = 8\nhidden = 6\ncell = \"{cell}\"\ndt = 0.05\n\
          {settings}\
          [evaluation]\nevery = 60\nepisodes = 2\n[checkpoint]\nevery = 0\n"
     );

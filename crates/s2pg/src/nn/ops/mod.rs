@@ -11,7 +11,9 @@ mod gaussian;
 mod linear;
 mod operation;
 mod parameter;
+mod product;
 mod recurrence;
+mod reshape;
 mod rows;
 mod squash;
 mod stack;
@@ -91,7 +93,9 @@ operations! {
     gaussian::Gaussian,
     linear::Linear,
     parameter::Parameter,
+    product::Product,
     recurrence::Recurrence,
+    reshape::Reshape,
     rows::Rows,
     squash::Squash,
     stack::Stack,

@@ -1,84 +1,13 @@
 //! The actors of the paper: a recurrent network for a policy with memory, a plain one for a policy without.
 
-use super::core::CoreShape;
+use super::core::Core;
+use super::emitter::Emitter;
+use super::shape::{ActorShape, Head, PolicyKind};
 use super::trunk::{Trunk, TrunkShape};
 use crate::nn::{Activation, Builder, Init, Linear, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
 use crate::policy::{Bounds, Context, Dist, Gaussian, LOG_STD, Memory, StatefulPolicy, Support};
 use crate::rng::Rng;
 use crate::state::{State, Visitor};
-
-/// What the outputs of the network of an [`Actor`] mean.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Head {
-    /// The outputs are the mean of an unbounded Gaussian over the action. Each entry of (a, z') has a log-std that is a
-    /// parameter of its own (PPO, TRPO, REINFORCE).
-    Gaussian {
-        /// Initial standard deviation of the action.
-        std: f64,
-        /// Initial standard deviation of the next state.
-        state_std: f64,
-    },
-    /// The outputs are the mean and log-std of a Gaussian over the action, which is squashed by tanh into the range of
-    /// the action, and the log-std of the next state, which is squashed into [-1, 1] (SAC).
-    Squashed {
-        /// Lower bounds of the action.
-        low: Vec<f32>,
-        /// Upper bounds of the action.
-        high: Vec<f32>,
-        /// Initial standard deviation of the action, before squashing; 1 as published.
-        std: f64,
-        /// Initial standard deviation of the next state, before squashing; 1 as published.
-        state_std: f64,
-    },
-    /// The outputs, squashed by tanh and stretched, are the action. Gaussian noise is added to the action and to z',
-    /// and the sums are clipped to the range of the action and to [-1, 1] (TD3).
-    Deterministic {
-        /// Lower bounds of the action.
-        low: Vec<f32>,
-        /// Upper bounds of the action.
-        high: Vec<f32>,
-        /// The factor by which the output of tanh is multiplied; None where the output is stretched to the range of the
-        /// action.
-        scale: Option<f64>,
-        /// Standard deviation of the noise on the action, in the units of the action.
-        std: f64,
-        /// Standard deviation of the noise on the next state.
-        state_std: f64,
-    },
-}
-
-/// Kind of network of a policy that carries a state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PolicyKind {
-    /// The paper's Figure 6, as published: embeddings of observation and previous action with ReLU, a cell, and a
-    /// shortcut of the observation around the cell.
-    #[default]
-    Shortcut,
-    /// The network of the paper's first examples, as published: one embedding with tanh, a cell (there `elmanrelu`),
-    /// and a linear head.
-    Simple,
-}
-
-/// Sizes and start values of an [`Actor`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct ActorShape {
-    /// Entries of the observation.
-    pub o: usize,
-    /// Entries of the action.
-    pub a: usize,
-    /// Entries of the previous action that a policy with a state reads: `a`, or 0 where the policy reads no previous
-    /// action.
-    pub a_prev: usize,
-    /// Width of each embedding or hidden layer.
-    pub features: usize,
-    /// What the policy remembers with, where it carries a state.
-    pub core: CoreShape,
-    /// Kind of network, where the policy carries a state.
-    pub kind: PolicyKind,
-    /// What the outputs of the network mean.
-    pub head: Head,
-}
 
 /// The layers of an [`Actor`].
 #[derive(Clone, Debug)]
@@ -88,6 +17,28 @@ enum Body<T: Real> {
     /// A trunk whose state is the state of the policy, and a linear head; SAC has one more layer between trunk and
     /// head.
     Recurrent { trunk: Trunk<T>, hidden: Option<Linear>, head: Linear },
+    /// A core that runs by itself, whose state is the state of the policy, and what makes actions of its states.
+    Emitting(Emitter<T>),
+}
+
+impl<T: Real> Body<T> {
+    /// Returns what the policy remembers with.
+    fn core(&self) -> Option<&dyn Core<T>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Recurrent { trunk, .. } => Some(trunk.core()),
+            Self::Emitting(emitter) => Some(emitter.core()),
+        }
+    }
+}
+
+/// Returns how the weights of a network of two hidden layers start, as published for the head `head`.
+fn inits(head: &Head) -> [Init; 3] {
+    match head {
+        Head::Gaussian { .. } => [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier),
+        Head::Squashed { .. } => [RELU_GAIN, RELU_GAIN, 0.01].map(Init::Xavier),
+        Head::Deterministic { .. } => [Init::FanIn, Init::FanIn, Init::Uniform(3e-3)],
+    }
 }
 
 /// How an [`Actor`] makes a distribution from the outputs of its network.
@@ -130,8 +81,12 @@ impl<T: Real> Actor<T> {
         match shape.head {
             Head::Gaussian { std, state_std } => start(&mut parameters, "log_std", 0, std, state_std),
             Head::Squashed { std, state_std, .. } => {
-                let bias = if let Body::Plain(_) = body { "h3.bias" } else { "head.bias" };
-                start(&mut parameters, bias, a, std, state_std);
+                let (bias, from) = match &body {
+                    Body::Plain(_) => ("h3.bias", a),
+                    Body::Recurrent { .. } => ("head.bias", a),
+                    Body::Emitting(emitter) => emitter.rest(),
+                };
+                start(&mut parameters, bias, from, std, state_std);
             }
             Head::Deterministic { .. } => {}
         }
@@ -152,7 +107,9 @@ impl<T: Real> Actor<T> {
         let z = memory.drawn();
         let squashed = matches!(shape.head, Head::Squashed { .. });
         let outputs = if squashed { 2 * a + z } else { a };
-        let body = if memory.is_recurrent() {
+        let body = if memory.is_recurrent() && shape.kind.runs_alone() {
+            Body::Emitting(Emitter::new(b, shape, outputs, inits(&shape.head)))
+        } else if memory.is_recurrent() {
             let simple = shape.kind == PolicyKind::Simple;
             let (init, last) = match shape.head {
                 _ if simple => (Init::FanIn, Init::FanIn),
@@ -171,7 +128,6 @@ impl<T: Real> Actor<T> {
                 joint: simple,
             };
             let trunk = Trunk::new(b, &trunk);
-            assert_eq!(memory.state(), trunk.state_size(), "the state of the core is the state of the policy");
             let hidden =
                 (squashed && !simple).then(|| Linear::new(b, "hidden", trunk.width(), f, Activation::Relu, init));
             let inputs = if hidden.is_some() { f } else { trunk.width() };
@@ -180,29 +136,29 @@ impl<T: Real> Actor<T> {
         } else {
             let windows = matches!(memory, Memory::Window { .. });
             let inits = match shape.head {
-                Head::Gaussian { .. } => [0.01 * RELU_GAIN, 0.01 * RELU_GAIN, 0.01].map(Init::Xavier),
-                _ if windows => [0.1 * RELU_GAIN; 3].map(Init::Xavier),
-                Head::Squashed { .. } => [RELU_GAIN, RELU_GAIN, 0.01].map(Init::Xavier),
-                Head::Deterministic { .. } => [Init::FanIn, Init::FanIn, Init::Uniform(3e-3)],
+                Head::Squashed { .. } | Head::Deterministic { .. } if windows => [0.1 * RELU_GAIN; 3].map(Init::Xavier),
+                _ => inits(&shape.head),
             };
             let sizes = [memory.window() * shape.o, f, f, outputs];
             Body::Plain(Mlp::new(b, &sizes, Activation::Relu, &inits))
         };
         // What the core has no range for, such as an LSTM's cell state, has none.
-        let bounded = Bounds::unit(match &body {
-            Body::Recurrent { trunk, .. } if z > 0 => trunk.bounded(),
-            _ => 0,
-        });
+        let core = body.core();
+        let state = core.map_or(0, Core::state_size);
+        assert_eq!(memory.state(), state, "the state of the core is the state of the policy");
+        let core = core.filter(|_| z > 0);
         let output = match &shape.head {
             Head::Gaussian { .. } => Output::Gaussian { log_std: b.held("log_std", a + z, 0.0, LOG_STD) },
-            Head::Squashed { low, high, .. } => Output::Squashed { a: Bounds::new(low, high), z: bounded },
+            Head::Squashed { low, high, .. } => {
+                Output::Squashed { a: Bounds::new(low, high), z: Bounds::unit(core.map_or(0, Core::bounded)) }
+            }
             Head::Deterministic { low, high, scale, std, state_std } => {
                 let range = Bounds::new(low, high);
                 let scaled = |s: &f64| Bounds::new(&vec![-s as f32; a], &vec![*s as f32; a]);
                 let stretch = scale.as_ref().map_or_else(|| range.clone(), scaled);
                 Output::Deterministic {
                     a: range,
-                    z: bounded,
+                    z: Bounds::of(&core.map_or(Vec::new(), Core::ranges)),
                     stretch,
                     log_std: std.ln(),
                     state_log_std: state_std.ln(),
@@ -243,6 +199,16 @@ impl<T: Real> Actor<T> {
     }
 }
 
+impl<T: Real> Actor<T> {
+    /// Returns the distribution that the outputs `y` of the network stand for, and the next states `next` of its core.
+    fn with_next(&self, x: &Context<T>, y: &Tensor<T>, next: Tensor<T>) -> Dist<T> {
+        let drawn = self.memory.drawn() > 0;
+        let (a, z) = self.distribution(y, drawn.then_some(&next));
+        let z = z.map(|z| z.of_drawn(x.drawn.clone()));
+        Dist { a, z, h: (!drawn).then_some(next) }
+    }
+}
+
 impl<T: Real> Params<T> for Actor<T> {
     fn params(&self) -> &Parameters<T> {
         &self.parameters
@@ -275,20 +241,21 @@ impl<T: Real> StatefulPolicy<T> for Actor<T> {
 
     fn dist(&self, x: &Context<T>) -> Dist<T> {
         let p = &self.parameters;
+        let state = || x.z.as_ref().or(x.h.as_ref()).expect("a recurrent policy reads its state");
         match &self.body {
             Body::Plain(mlp) => {
                 let (a, z) = self.distribution(&mlp.forward(p, &x.o), None);
                 Dist { a, z, h: None }
             }
             Body::Recurrent { trunk, hidden, head } => {
-                let state = x.z.as_ref().or(x.h.as_ref()).expect("a recurrent policy reads its state");
-                let (features, next) = trunk.forward(p, x, &x.o, state, || x.samples(&x.o));
+                let (features, next) = trunk.forward(p, x, &x.o, state(), || x.samples(&x.o));
                 let features = hidden.as_ref().map_or(features.clone(), |layer| layer.forward(p, &features));
                 let y = head.forward(p, &features);
-                let drawn = self.memory.drawn() > 0;
-                let (a, z) = self.distribution(&y, drawn.then_some(&next));
-                let z = z.map(|z| z.of_drawn(x.drawn.clone()));
-                Dist { a, z, h: (!drawn).then_some(next) }
+                self.with_next(x, &y, next)
+            }
+            Body::Emitting(emitter) => {
+                let (y, next) = emitter.forward(p, x, state());
+                self.with_next(x, &y, next)
             }
         }
     }

@@ -2,12 +2,22 @@
 
 mod actor;
 mod core;
+mod core_shape;
+mod cores;
+mod dynamics;
+mod emitter;
 mod q;
+mod shape;
 mod trunk;
 mod value;
 
-pub use actor::{Actor, ActorShape, Head, PolicyKind};
-pub use core::{Core, CoreShape, MakeCore, OwnCore};
+pub use actor::Actor;
+pub use core::Core;
+pub use core_shape::{CoreShape, Make, MakeCore, MakeDynamics, OwnCore};
+pub use cores::{CoreKind, Cpg, Hopf, Kuramoto, Lru, Matsuoka, MinGru, NeuralOde};
+pub use dynamics::{Clock, Dynamics, Integrated, Solver};
+pub(crate) use emitter::has_amplitudes;
 pub use q::{Q, QKind, QShape};
+pub use shape::{ActorShape, Head, PolicyKind};
 pub use trunk::{Trunk, TrunkShape};
 pub use value::{Value, ValueShape, View};

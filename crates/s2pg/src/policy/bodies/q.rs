@@ -1,6 +1,9 @@
 //! Action-value functions Q(x, u) of the off-policy algorithms.
 
-use super::core::CoreShape;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::core_shape::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
 use super::value::View;
 use crate::nn::{Activation, Builder, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
@@ -61,6 +64,8 @@ pub struct Q<T: Real = f32> {
     parameters: Parameters<T>,
     layers: Layers<T>,
     shape: QShape,
+    /// What tells which features of z are read; None where z is read as it is.
+    core: Option<Arc<dyn Core<T>>>,
 }
 
 impl<T: Real> Q<T> {
@@ -68,7 +73,14 @@ impl<T: Real> Q<T> {
     pub fn new(shape: QShape, rng: &mut Rng) -> Self {
         let mut b = Builder::new(rng);
         let layers = Self::layers(&mut b, &shape);
-        Self { parameters: b.finish(), layers, shape }
+        Self { parameters: b.finish(), layers, shape, core: None }
+    }
+
+    /// Returns the action-value function that reads of a state what `core` has a critic read. The shape's z is then the
+    /// number of entries of that.
+    pub fn reading(mut self, core: CoreShape) -> Self {
+        self.core = Some(core.build(&mut Builder::counting(), 1));
+        self
     }
 
     /// Returns how large an action-value function is; nothing is made.
@@ -120,7 +132,7 @@ impl<T: Real> Params<T> for Q<T> {
 
 impl<T: Real> State for Q<T> {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { parameters, layers: _, shape: _ } = self;
+        let Self { parameters, layers: _, shape: _, core: _ } = self;
         parameters.visit(v);
     }
 }
@@ -136,18 +148,16 @@ impl<T: Real> Critic<T> for Q<T> {
         let a_prev = || x.a_prev.as_ref().expect("the critic is shown the previous action");
         let states = || {
             let z = x.z.as_ref().expect("a critic of the extended state is shown z");
-            (z, u.z.as_ref().expect("a critic of the extended action is shown z'"))
+            let z_next = u.z.as_ref().expect("a critic of the extended action is shown z'");
+            [z, z_next].map(|z| self.core.as_ref().map_or_else(|| z.clone(), |core| core.for_critic(z)))
         };
         match &self.layers {
             Layers::Plain(mlp) => {
+                let read = (self.shape.z > 0).then(states);
                 let mut parts = vec![world];
-                if self.shape.z > 0 {
-                    parts.push(states().0);
-                }
+                parts.extend(read.as_ref().map(|[z, _]| z));
                 parts.push(&u.a);
-                if self.shape.z > 0 {
-                    parts.push(states().1);
-                }
+                parts.extend(read.as_ref().map(|[_, z_next]| z_next));
                 if self.shape.a_prev {
                     parts.push(a_prev());
                 }
@@ -158,8 +168,8 @@ impl<T: Real> Critic<T> for Q<T> {
                 if self.shape.a_prev {
                     acts.push(a_prev());
                 }
-                let (z, z_next) = states();
-                let sum = state.forward(p, &Tensor::concat(&[z, z_next]))
+                let [z, z_next] = states();
+                let sum = state.forward(p, &Tensor::concat(&[&z, &z_next]))
                     + of_world.forward(p, &Tensor::concat(&[&[world], &acts[..]].concat()))
                     + action.forward(p, &Tensor::concat(&acts));
                 joint.forward(p, &sum.relu())

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::core::{Core, CoreShape};
+use super::core::Core;
+use super::core_shape::CoreShape;
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
 use crate::policy::context::Context;
 
@@ -62,14 +63,9 @@ impl<T: Real> Trunk<T> {
         Self { embedding, core, shortcut, width }
     }
 
-    /// Returns the number of entries of the core's state.
-    pub fn state_size(&self) -> usize {
-        self.core.state_size()
-    }
-
-    /// Returns the number of entries of the core's state that have the range [-1, 1] where an algorithm has ranges.
-    pub fn bounded(&self) -> usize {
-        self.core.bounded()
+    /// Returns what the trunk remembers with.
+    pub fn core(&self) -> &dyn Core<T> {
+        &*self.core
     }
 
     /// Returns the width of the trunk's features.
@@ -104,6 +100,6 @@ impl<T: Real> Trunk<T> {
 
     /// Returns the core's states before the first step of `rows` windows: zeros, [rows, state].
     pub fn start(&self, rows: usize) -> Tensor<T> {
-        Tensor::zeros(rows, self.state_size())
+        Tensor::zeros(rows, self.core.state_size())
     }
 }

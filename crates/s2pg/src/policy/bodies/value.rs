@@ -1,6 +1,9 @@
 //! Value functions V(x) of the on-policy algorithms.
 
-use super::core::CoreShape;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::core_shape::CoreShape;
 use super::trunk::{Trunk, TrunkShape};
 use crate::nn::{Activation, Builder, Init, Mlp, Parameters, Params, RELU_GAIN, Real, Size, Tensor};
 use crate::policy::{Context, Critic, Extended};
@@ -51,6 +54,8 @@ pub struct Value<T: Real = f32> {
     parameters: Parameters<T>,
     layers: Layers<T>,
     shape: ValueShape,
+    /// What tells which features of z are read; None where z is read as it is.
+    core: Option<Arc<dyn Core<T>>>,
 }
 
 impl<T: Real> Value<T> {
@@ -58,7 +63,14 @@ impl<T: Real> Value<T> {
     pub fn new(shape: ValueShape, rng: &mut Rng) -> Self {
         let mut b = Builder::new(rng);
         let layers = Self::layers(&mut b, &shape);
-        Self { parameters: b.finish(), layers, shape }
+        Self { parameters: b.finish(), layers, shape, core: None }
+    }
+
+    /// Returns the value function that reads of a state what `core` has a critic read. The shape's z is then the number
+    /// of entries of that.
+    pub fn reading(mut self, core: CoreShape) -> Self {
+        self.core = Some(core.build(&mut Builder::counting(), 1));
+        self
     }
 
     /// Returns how large a value function is; nothing is made.
@@ -95,7 +107,7 @@ impl<T: Real> Params<T> for Value<T> {
 
 impl<T: Real> State for Value<T> {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { parameters, layers: _, shape: _ } = self;
+        let Self { parameters, layers: _, shape: _, core: _ } = self;
         parameters.visit(v);
     }
 }
@@ -109,10 +121,11 @@ impl<T: Real> Critic<T> for Value<T> {
         let p = &self.parameters;
         match &self.layers {
             Layers::Plain(layers) => {
+                let z = || x.z.as_ref().expect("a critic of the extended state is shown z");
+                let z = (self.shape.z > 0).then(z);
+                let z = z.map(|z| self.core.as_ref().map_or_else(|| z.clone(), |core| core.for_critic(z)));
                 let mut parts = vec![world];
-                if self.shape.z > 0 {
-                    parts.push(x.z.as_ref().expect("a critic of the extended state is shown z"));
-                }
+                parts.extend(&z);
                 if self.shape.a_prev > 0 {
                     parts.push(x.a_prev.as_ref().expect("the critic is shown the previous action"));
                 }
