@@ -8,7 +8,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use s2pg::algo::{Algorithm, Metrics, Progress, Schedule};
-use s2pg::data::{Buffer, Rollout, RolloutShape};
+use s2pg::data::{Rollout, RolloutShape};
 use s2pg::env::{Options, Registry};
 use s2pg::nn::{Adam, CellKind, Tensor};
 use s2pg::plan::Switches;

@@ -4,7 +4,7 @@
 //! There is no test harness here: this program is the example's own program where it is called with the variable
 //! `OWN_DYNAMICS`, and else the test that calls it so.
 
-#[path = "../examples/own_dynamics.rs"]
+#[path = "../examples/3_write_a_policy.rs"]
 mod own_dynamics;
 
 mod binary;
@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, Output};
 
 use binary::{KEPT, T_MAZE, said, write};
 
-const SOURCE: &str = include_str!("../examples/own_dynamics.rs");
+const SOURCE: &str = include_str!("../examples/3_write_a_policy.rs");
 const PAGE: &str = include_str!("../../../book/src/dynamics.md");
 
 fn main() -> ExitCode {
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 /// The book shows the whole program, word for word; the program has less than 80 lines.
 fn the_book_shows_the_example() {
     let program = SOURCE.split_once("\n\n").unwrap().1;
-    assert!(PAGE.contains(&format!("```rust\n{program}```")), "dynamics.md does not show examples/own_dynamics.rs");
+    assert!(PAGE.contains(&format!("```rust\n{program}```")), "dynamics.md does not show examples/3_write_a_policy.rs");
     assert!(SOURCE.lines().count() < 80);
 }
 

@@ -4,13 +4,13 @@
 //! There is no test harness here: this program is the example's own program where it is called with the variable
 //! `OWN_ENVIRONMENT`, and else the test that calls it so.
 
-#[path = "../examples/own_environment.rs"]
+#[path = "../examples/2_write_an_environment.rs"]
 mod own_environment;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-const SOURCE: &str = include_str!("../examples/own_environment.rs");
+const SOURCE: &str = include_str!("../examples/2_write_an_environment.rs");
 const EXPERIMENT: &str = include_str!("../examples/echo.toml");
 const README: &str = include_str!("../../../README.md");
 
@@ -27,7 +27,10 @@ fn main() -> ExitCode {
 /// The README shows the whole program and its experiment, word for word; the program has less than 40 lines of code.
 fn the_readme_shows_the_example() {
     let program = SOURCE.split_once("\n\n").unwrap().1;
-    assert!(README.contains(&format!("```rust\n{program}```")), "README.md does not show examples/own_environment.rs");
+    assert!(
+        README.contains(&format!("```rust\n{program}```")),
+        "README.md does not show examples/2_write_an_environment.rs"
+    );
     assert!(README.contains(&format!("```toml\n{EXPERIMENT}```")), "README.md does not show examples/echo.toml");
     let code = SOURCE.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
     assert!(code.count() < 40);
