@@ -2,9 +2,9 @@
 
 use std::f64::consts::PI;
 
-use crate::policy::bodies::dynamics::{Clock, Dynamics};
 use super::coupling::OffDiagonal;
 use crate::nn::{Builder, Parameters, Real, Tensor};
+use crate::policy::bodies::dynamics::{Clock, Dynamics};
 
 /// n coupled oscillators (the paper's policy made of differential equations), whose state is [ψ, r, ṙ]: ψ̇_i = 2π v_i +
 /// Σ_j r_j w_ij sin(ψ_j − ψ_i − φ_ij) and r̈_i = c_i (c_i / 4 (b_i − r_i) − ṙ_i). They read no input.

@@ -2,8 +2,8 @@
 
 use std::f64::consts::PI;
 
-use crate::policy::bodies::dynamics::Dynamics;
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
+use crate::policy::bodies::dynamics::Dynamics;
 
 /// n Hopf oscillators, whose state is [x, y]. With ρ² = x² + y² and the gain g = (μ − ρ²) / (1 + ρ²) they follow ẋ = g
 /// x − ω y and ẏ = g y + ω x + W (u, y) + d, where u is the input: each is drawn to a circle of the radius √μ, which it

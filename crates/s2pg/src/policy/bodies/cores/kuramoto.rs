@@ -2,9 +2,9 @@
 
 use std::f64::consts::PI;
 
-use crate::policy::bodies::dynamics::Dynamics;
 use super::coupling::OffDiagonal;
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
+use crate::policy::bodies::dynamics::Dynamics;
 
 /// n phases θ, which follow θ̇_i = ω_i + Σ_j K_ij sin(θ_j − θ_i) + (W u + d)_i, where u is the input. The rest of the
 /// network, and a critic, read [sin θ, cos θ].

@@ -1,7 +1,7 @@
 //! The linear recurrent unit.
 
-use crate::policy::bodies::core::{Core, unrolled};
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Steps, Tensor};
+use crate::policy::bodies::core::{Core, unrolled};
 
 /// n complex numbers that turn and shrink on their own, whose state is [Re z, Im z] (Orvieto et al. 2023): z' = λ z +
 /// √(1 − |λ|²) (W u + d), where u is the input and λ = exp(−exp(ν) + i exp(θ)), so that |λ| < 1 whatever the parameters

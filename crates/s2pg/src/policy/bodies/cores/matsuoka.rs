@@ -1,8 +1,8 @@
 //! Matsuoka's oscillators.
 
-use crate::policy::bodies::dynamics::Dynamics;
 use super::coupling::OffDiagonal;
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
+use crate::policy::bodies::dynamics::Dynamics;
 
 /// n neurons that inhibit each other and tire, whose state is [x, f] (Matsuoka 1985): ẋ = k (−x − β f − A y + W u + d)
 /// and ḟ = q (y − f), where y = max(x, 0) is the firing rate, which the rest of the network reads, and u the input.

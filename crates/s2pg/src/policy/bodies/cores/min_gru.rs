@@ -1,7 +1,7 @@
 //! The minimal gated unit.
 
-use crate::policy::bodies::core::{Core, unrolled};
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Steps, Tensor};
+use crate::policy::bodies::core::{Core, unrolled};
 
 /// n gated units whose gates read the input alone (minGRU, Feng et al. 2024): z' = (1 − g) z + g c, with g = σ(W u + d)
 /// and c = V u + e, where u is the input.

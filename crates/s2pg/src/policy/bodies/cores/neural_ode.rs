@@ -1,7 +1,7 @@
 //! A neural ordinary differential equation.
 
-use crate::policy::bodies::dynamics::Dynamics;
 use crate::nn::{Activation, Builder, Init, Linear, Parameters, Real, Tensor};
+use crate::policy::bodies::dynamics::Dynamics;
 
 /// n numbers that follow ż = W₂ tanh(W₁ (u, z) + b₁) + b₂ − z, where u is the input (Chen et al. 2018, with a leak, so
 /// that no state grows without end).
