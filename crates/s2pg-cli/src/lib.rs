@@ -4,9 +4,9 @@
 //! with more environments, and with cores of its own, which are what a policy remembers with. Both are then known to
 //! every command: `train`, `eval`, `play`, `algos`, `envs`, `check-env`.
 //!
-//! `examples/2_write_an_environment.rs` and `examples/own_core.rs` are such programs, whole. A policy of another build than
-//! embeddings, core and head is trained through the library, as the example `own_policy` of [`s2pg`] shows: an
-//! algorithm is compiled for the type of its policy.
+//! `examples/2_write_an_environment.rs`, `examples/3_write_a_policy.rs` and `examples/own_core.rs` are such programs,
+//! whole. A policy of another build than embeddings, core and head is trained through the library, as the example
+//! `own_policy` of [`s2pg`] shows: an algorithm is compiled for the type of its policy.
 //!
 //! # A program of one's own
 //!

@@ -5,8 +5,8 @@ use s2pg::algo::pair::surrogate;
 use s2pg::nn::{Activation, Linear};
 use s2pg::nn::{Adam, Builder, Cell, CellKind, Init, Mlp, Parameters, Params, Steps, Tensor, gradient};
 use s2pg::policy::{
-    Actor, ActorShape, Context, CoreShape, Critic, Extended, Head, Memory, PolicyKind, Q, QKind, QShape,
-    StatefulPolicy, Value, ValueShape, View,
+    Actor, ActorShape, Clock, Context, CoreKind, CoreShape, Critic, Extended, Head, Memory, PolicyKind, Q, QKind,
+    QShape, Solver, StatefulPolicy, Value, ValueShape, View,
 };
 
 type F = Tensor<f64>;
@@ -479,4 +479,52 @@ fn off_policy_losses() {
         }
     }
     println!("losses of SAC and TD3: {coordinates} coordinates");
+}
+
+/// A policy whose core runs by itself has the gradients of differences, in each way to make actions of the core and
+/// with each head, and so has a critic, which reads waves in place of phases: by the policy through the critic, and by
+/// the critic.
+#[test]
+fn cores_that_run_by_themselves() {
+    use PolicyKind::{Additive, Blind, BlindAdditive, BlindPost, Mixed, MixedRaw, Post};
+    let (rows, o, a, units) = (5, 3, 2, 2);
+    let clock = Clock { solver: Solver::Rk4, dt: 0.1 };
+    let core = CoreShape::BuiltIn { kind: CoreKind::Cpg, units, clock };
+    let z = core.state_size();
+    let x = Context { z: Some(data(rows, z, 31)), ..Context::of(data(rows, o, 32)) };
+    let noise = Extended { a: data(rows, a, 33), z: Some(data(rows, z, 34)) };
+    let (low, high) = (vec![-1.0, -0.4], vec![1.0, 1.2]);
+    let heads = [
+        Head::Gaussian { std: 0.6, state_std: 0.4 },
+        Head::Squashed { low: low.clone(), high: high.clone(), std: 0.7, state_std: 0.5 },
+        Head::Deterministic { low, high, scale: None, std: 0.1, state_std: 0.1 },
+    ];
+    let mut coordinates = 0;
+    for kind in [Blind, BlindPost, BlindAdditive, Post, Additive, Mixed, MixedRaw] {
+        for head in &heads {
+            let mut rng = Rng::new(5, "by itself");
+            let shape = ActorShape { o, a, a_prev: a, features: 4, core, kind, head: head.clone() };
+            let mut actor: Actor<f64> = Actor::new(Memory::Stochastic { z }, &shape, &mut rng);
+            let (reads, q) = (core.critic_size(), QKind::Plain { gain: 1.0 });
+            let q = QShape { view: View::Observation, world: o, z: reads, a, a_prev: false, features: 4, kind: q };
+            let mut q = Q::new(q, &mut rng).reading(core);
+            actor.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.3 * rng.normal());
+            q.params_mut().data_mut().iter_mut().for_each(|x| *x += 0.3 * rng.normal());
+            check(&format!("policy {kind:?} {head:?}"), &actor, |actor| {
+                let dist = actor.dist(&x);
+                match head {
+                    Head::Gaussian { .. } => dist.log_prob(&noise).joint().mean(),
+                    Head::Squashed { .. } => {
+                        let (u, log_prob) = dist.reparameterised(&noise);
+                        (log_prob.joint() * 0.3 - q.value(&x, Some(&u))).mean()
+                    }
+                    Head::Deterministic { .. } => -q.value(&x, Some(&dist.mean())).mean(),
+                }
+            });
+            let u = actor.dist(&x).sample(&mut rng);
+            check(&format!("critic {kind:?}"), &q, |q| q.value(&x, Some(&u)).square().mean());
+            coordinates += actor.params().data().len() + q.params().data().len();
+        }
+    }
+    println!("policies whose core runs by itself: {coordinates} coordinates");
 }

@@ -169,8 +169,8 @@ impl<P: StatefulPolicy> Player<P> {
         self.senses.recall.reset(e);
     }
 
-    /// Returns the states z or h that the policy carries into the next step, one for each environment, [n, state]; empty
-    /// where it carries none.
+    /// Returns the states z or h that the policy carries into the next step, a row for each environment, [n, state];
+    /// empty where it carries none.
     pub fn state(&self) -> &[f32] {
         self.senses.recall.state()
     }
