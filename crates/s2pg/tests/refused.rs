@@ -1,5 +1,7 @@
 //! Settings with which nothing can be learned are refused before the first step, in one sentence.
 
+mod runs;
+
 use std::sync::Arc;
 
 use s2pg::env::{Entry, Options, Pendulum, Registry, TimeLimit};
@@ -192,8 +194,13 @@ fn an_action_without_bounds_is_refused() {
         ] {
             let table = algorithm.table();
             let replay = format!("{table}.replay=11_000");
-            let more: &[&str] = if algorithm.is_off_policy() { &[&replay] } else { &[] };
-            let mut experiment = parse(algorithm.name(), "Unbounded", &[&["network.hidden=4"], more].concat()).unwrap();
+            let demos = format!("{table}.demos={}", runs::demos("Unbounded").display());
+            let mut more: Vec<&str> = if algorithm.is_off_policy() { vec![&replay] } else { Vec::new() };
+            if runs::imitates(algorithm) {
+                more.push(&demos);
+            }
+            let mut experiment =
+                parse(algorithm.name(), "Unbounded", &[&["network.hidden=4"], &more[..]].concat()).unwrap();
             experiment.env.options = format!("low = {low:?}\nhigh = {high:?}").parse().unwrap();
             let built = build(&experiment, Arc::clone(&registry), 1).map(|_| ()).map_err(|e| e.to_string());
             let played = player(&experiment, Arc::clone(&registry)).map(|_| ()).map_err(|e| e.to_string());

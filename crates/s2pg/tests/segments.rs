@@ -286,7 +286,8 @@ fn scores_go_back_to_the_start_of_a_segment() {
                 let log_prob = policy.dist(&data.policy_context(&rows)).log_prob(&data.extended(&rows));
                 gradient(&log_prob.joint().sum(), &policy)
             };
-            let sum = |parts: Vec<Vec<f64>>| parts.into_iter().reduce(|a, b| a.iter().zip(b).map(|(a, b)| a + b).collect());
+            let sum =
+                |parts: Vec<Vec<f64>>| parts.into_iter().reduce(|a, b| a.iter().zip(b).map(|(a, b)| a + b).collect());
             let wide = |g: Vec<f32>| g.into_iter().map(f64::from).collect::<Vec<f64>>();
             let unrolled = sum(data.policy_groups(7).into_iter().map(|rows| wide(density(rows))).collect()).unwrap();
             let reinforce = Reinforce::new(policy.clone(), reinforce::Settings::default());

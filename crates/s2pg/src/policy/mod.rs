@@ -9,8 +9,8 @@ mod dist;
 mod memory;
 
 pub use bodies::{
-    Actor, ActorShape, Core, CoreShape, Head, MakeCore, OwnCore, PolicyKind, Q, QKind, QShape, Trunk, TrunkShape,
-    Value, ValueShape, View,
+    Actor, ActorShape, Core, CoreShape, Discriminator, Head, MakeCore, OwnCore, PolicyKind, Q, QKind, QShape, Trunk,
+    TrunkShape, Value, ValueShape, View,
 };
 pub use context::{Context, Extended, LogProb};
 pub use dist::{Bounds, Dist, Gaussian, LOG_STD, Support};
