@@ -161,7 +161,7 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
         let critics = &self.critics.online;
         let alpha = self.alpha.value();
         let alpha_z = self.state_alpha.as_ref().map_or(0.0, Temperature::value);
-        let step = self.descent.descend(&mut self.policy, (data, rows), &self.workers, |policy, piece| {
+        let step = self.descent.descend(&mut self.policy, &[(data, rows)], &self.workers, |policy, piece| {
             let dist = policy.dist(&data.policy_context(piece.rows));
             let (u, log_prob) = dist.reparameterised(&noise.of(piece.samples));
             let q = least(critics, &data.context(piece.rows), &u);
@@ -254,7 +254,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
             // 3. Move the temperatures towards the wanted entropies of a and z'.
             let (loss, state_loss) = self.temperature_step(&step);
             if self.settings.diagnostics {
-                metrics.extend(diagnose(&self.policy, data, &rows, &self.descent.gradients));
+                metrics.extend(diagnose(&self.policy, &[(&*data, &rows)], &self.descent.gradients));
             }
             metrics.push(("train/actor_loss", step.loss));
             metrics.push(("train/actor_grad_norm", step.grad_norm));
