@@ -1,5 +1,5 @@
-//! Demonstrations: what a policy did is recorded and read again, numpy's archives are read, and what is no demonstration
-//! of a task is refused in one sentence.
+//! Demonstrations: what a policy did is recorded and read again, numpy's archives are read, and what is no
+//! demonstration of a task is refused in one sentence.
 
 mod runs;
 
@@ -153,11 +153,14 @@ fn what_does_not_fit_is_refused() {
     }
 }
 
-/// Demonstrations without actions teach a discriminator of next states, and one of states alone, on either view, with
-/// the task's own reward beside; by least squares too.
+/// Demonstrations without actions, of states that the policy never sees, teach a discriminator of next states, and one
+/// of states alone, on either view, with the task's own reward beside; by least squares too.
 #[test]
-fn states_alone_are_imitated() {
-    let states = Demos { a: None, ..read(&demos("TMaze-v0"), &spec("TMaze-v0")).unwrap() };
+fn discriminators_tell_states_apart() {
+    let mut states = Demos { a: None, ..read(&demos("TMaze-v0"), &spec("TMaze-v0")).unwrap() };
+    for views in [&mut states.o, &mut states.s, &mut states.next_o, &mut states.next_s] {
+        views.iter_mut().for_each(|x| *x += 1.0);
+    }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), states.to_npz()).unwrap();
     let mut weights = Vec::new();
@@ -175,11 +178,13 @@ fn states_alone_are_imitated() {
         .into();
         let experiment = Experiment::parse("x.toml", &base.to_toml(), &changes).unwrap();
         let mut training = build(&experiment, registry(), 1).unwrap();
-        let losses: Vec<f64> = (0..480)
-            .filter_map(|_| training.step().unwrap())
-            .map(|row| row.iter().find(|m| m.0 == "discriminator/loss").unwrap().1)
-            .collect();
-        assert!(losses[losses.len() - 1] < losses[0], "{judges} {view} {lesson}: {losses:?}");
+        let rows: Vec<_> = (0..480).filter_map(|_| training.step().unwrap()).collect();
+        let of =
+            |name: &str| -> Vec<f64> { rows.iter().map(|row| row.iter().find(|m| m.0 == name).unwrap().1).collect() };
+        let (losses, last) = (of("discriminator/loss"), rows.len() - 1);
+        assert!(losses[last] < 0.7 * losses[0], "{judges} {view} {lesson}: {losses:?}");
+        let [expert, policy] = ["expert", "policy"].map(|side| of(&format!("discriminator/logit_{side}"))[last]);
+        assert!(expert > policy + 0.5, "{judges} {view} {lesson}: {expert} {policy}");
         weights.push(training.model().parameters.data().to_vec());
     }
     assert!(weights[0] != weights[1] && weights[1] != weights[2]);

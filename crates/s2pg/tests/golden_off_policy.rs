@@ -442,8 +442,8 @@ fn golden_lsiq_rs() {
                 case.check(&format!("launcher.after.{of}.next_state"), &next);
             }
         }
-        // The batch is what it is made of; the next value is in y; the draws are in the losses and the refreshed states.
-        // The published network keeps a layer of the previous action that it does not use.
+        // The batch is what it is made of; the next value is in y; the draws are in the losses and the refreshed
+        // states. The published network keeps a layer of the previous action that it does not use.
         let unused = if reads_a_prev { "no such" } else { "after.actor.h1_a_prev" };
         case.assert_complete(&["batch.", "next_v", "actor.out", "actor.logp", unused]);
     }

@@ -1,8 +1,7 @@
 //! A policy and a critic that are learned from an expert's steps: the parts of inverse Q-learning, a step each.
 
 use super::inverse_q::{InverseQ, Side};
-use super::off_policy::{Descended, Descent, Piece, Workers, pieces};
-use super::sac::PolicyStep;
+use super::off_policy::{Descended, Descent, Piece, PolicyStep, Workers, pieces};
 use super::{Noise, Temperature};
 use crate::data::Replay;
 use crate::nn::Tensor;
@@ -186,8 +185,8 @@ impl<P: StatefulPolicy, Q: Critic> Learner<P, Q> {
         self.target.params_mut().follow(self.critic.params(), tau);
     }
 
-    /// Puts the next states `z` of both sides in place of the stored ones, by the shares `shares`, and returns how stale
-    /// the policy's were.
+    /// Puts the next states `z` of both sides in place of the stored ones, by the shares `shares`, and returns how
+    /// stale the policy's were.
     pub fn refresh(&mut self, data: &mut Replay, rows: [&[usize]; 2], z: &[f32], shares: [f64; 2]) -> Option<f64> {
         let (own, other) = z.split_at(z.len() * rows[0].len() / (rows[0].len() + rows[1].len()));
         self.expert.refresh(rows[1], other, shares[1]);

@@ -142,8 +142,9 @@ impl InverseQ {
         }
     }
 
-    /// Returns the three terms of the loss of each step, [B, 1]: that of the expert, that of others, and the regulariser.
-    /// The loss is the mean over all steps of both sides; a mean over one side is there `share` times as large.
+    /// Returns the three terms of the loss of each step, [B, 1]: that of the expert, that of others, and the
+    /// regulariser. The loss is the mean over all steps of both sides; a mean over one side is there `share` times as
+    /// large.
     pub(super) fn terms(&self, side: &Side<'_>) -> [Option<Tensor>; 3] {
         let Side { is_expert, share, q, v, .. } = *side;
         let column = |of: &dyn Fn(usize) -> f64| {

@@ -27,8 +27,8 @@ settings! {
         expert: OfExpert = OfExpert::Fix, Any;
         /// What the loss says of other steps: of Q of the policy's stored actions (`q_old_policy`), of V of all states
         /// (`value`), of the expert's (`value_expert`), of the policy's (`value_policy`), (1 - γ) V of the expert's
-        /// states (`v0`), the sum of the first two (`value_q_old_policy`), or nothing (`off`). With `sqil` there are the
-        /// first two and `off`.
+        /// states (`v0`), the sum of the first two (`value_q_old_policy`), or nothing (`off`). With `sqil` there are
+        /// the first two and `off`.
         policy: OfPolicy = OfPolicy::QOldPolicy, Any;
         /// How far a value is from its target: `squared`, or `huber`.
         distance: Distance = Distance::Squared, Any;

@@ -32,7 +32,7 @@ pub mod trpo;
 
 pub use gail::Gail;
 pub use lsiq::Lsiq;
-pub use off_policy::{Critics, Noise};
+pub use off_policy::{Critics, Noise, PolicyStep};
 pub use ppo::Ppo;
 pub use recipe::{Extent, Recipe, Row};
 pub use reinforce::Reinforce;

@@ -118,6 +118,23 @@ pub(super) struct Descended<const N: usize> {
     pub kept: [Vec<f32>; N],
 }
 
+/// The figures of a step of a policy that is drawn from, and what was drawn for it.
+#[derive(Clone, Debug)]
+pub struct PolicyStep {
+    /// Loss of the policy.
+    pub loss: f64,
+    /// Norm of the gradient of the loss.
+    pub grad_norm: f64,
+    /// log π(a | x) of the drawn actions.
+    pub log_prob_a: Vec<f32>,
+    /// log π(z' | x) of those next states that are drawn.
+    pub log_prob_z: Vec<f32>,
+    /// The next states, [rows, n_z].
+    pub z: Vec<f32>,
+    /// The critic's value of each draw, the lesser where there are two.
+    pub q: Vec<f32>,
+}
+
 impl Descent {
     /// Makes a new optimiser with the step size `lr` for `network`, and room for the gradients of batches of at most
     /// `batch` rows.

@@ -1,7 +1,7 @@
 //! Soft actor-critic (SAC) over the extended action (Algorithm 2 of the paper). The book has a page about it.
 
 use super::figures::{diagnose, figures};
-use super::off_policy::{Descended, Descent, Workers, average, bellman, least};
+use super::off_policy::{Descended, Descent, PolicyStep, Workers, average, bellman, least};
 use super::recipe::{Extent, Recipe, Row, filling};
 use super::settings::settings;
 use super::{Algorithm, Critics, Metrics, Noise, Progress, Schedule, Scheduled, Temperature};
@@ -118,23 +118,6 @@ pub struct Sac<P, Q> {
     settings: Settings,
     updates: usize,
     workers: Workers,
-}
-
-/// The figures of a step of the policy, and what was drawn for it.
-#[derive(Clone, Debug)]
-pub struct PolicyStep {
-    /// Loss of the policy.
-    pub loss: f64,
-    /// Norm of the gradient of the loss.
-    pub grad_norm: f64,
-    /// log π(a | x) of the drawn actions.
-    pub log_prob_a: Vec<f32>,
-    /// log π(z' | x) of those next states that are drawn.
-    pub log_prob_z: Vec<f32>,
-    /// The next states, [rows, n_z].
-    pub z: Vec<f32>,
-    /// The lesser of both critics' values of each draw.
-    pub q: Vec<f32>,
 }
 
 impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {

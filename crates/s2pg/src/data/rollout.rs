@@ -161,8 +161,8 @@ impl Rollout {
         self.statistics.as_ref()
     }
 
-    /// Returns what row `k` holds of the world beside the memory: o, s (empty where it is not kept), a, and the true next
-    /// o and s.
+    /// Returns what row `k` holds of the world beside the memory: o, s (empty where it is not kept), a, and the true
+    /// next o and s.
     pub fn step(&self, k: usize) -> [&[f32]; 5] {
         [At::O, At::S, At::A, At::NextO, At::NextS].map(|at| self.row(at, k))
     }

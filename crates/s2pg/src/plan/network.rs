@@ -49,8 +49,8 @@ table! {
         /// Whether the value function of an on-policy algorithm reads z where the policy has a z.
         value_reads_z: bool = true, Any;
         /// Number of the last observations over which the value function of an on-policy algorithm has a recurrent cell
-        /// of its own, where the policy has a z; `value_gain` and `value_reads_z` do nothing then. It has none where not
-        /// given.
+        /// of its own, where the policy has a z; `value_gain` and `value_reads_z` do nothing then. It has none where
+        /// not given.
         value_window: Option<usize> = None, AtLeastOne;
         /// How an off-policy critic that reads z and z' is built: `encoders` are three whose sum goes through a hidden
         /// layer, as published; `plain` has two hidden layers that read all inputs side by side.

@@ -139,8 +139,8 @@ impl<T: Real> Actor<T> {
         Self { parameters, body, output, memory, actions: a }
     }
 
-    /// Returns the policy with log-stds that are clipped to [`least`, 2] rather than [-20, 2], where they are outputs of
-    /// the network.
+    /// Returns the policy with log-stds that are clipped to [`least`, 2] rather than [-20, 2], where they are outputs
+    /// of the network.
     pub fn no_narrower(mut self, log_std: f64) -> Self {
         if let Output::Squashed { least, .. } = &mut self.output {
             *least = log_std;
