@@ -31,6 +31,7 @@ mod numbers;
 mod pace;
 mod play;
 mod probe;
+mod record;
 mod replay;
 mod report;
 mod series;
@@ -66,6 +67,7 @@ const EXAMPLES: &str = concat!(
     "  s2pg eval runs/memoryless                       evaluate its best policy\n",
     "  s2pg probe runs/t-maze                          tell what its policy remembers\n",
     "  s2pg play runs/memoryless                       draw an episode as an animated GIF\n",
+    "  s2pg record runs/memoryless --out expert.npz    record episodes, for gail.demos and lsiq.demos\n",
     "  s2pg report runs/a runs/b runs/c                compare runs in one figure and one table\n",
     "  s2pg algos --show ppo-rs/half-cheetah           print every key of an experiment\n",
     "  s2pg keys ppo                                   say what the keys mean, and what they may be\n",
@@ -84,6 +86,8 @@ enum Command {
     Probe(probe::Arguments),
     /// Draw an episode of a run's policy as an animated GIF.
     Play(play::Arguments),
+    /// Record demonstrations of a run's policy, for algorithms that imitate.
+    Record(record::Arguments),
     /// Compare runs: figure and table of returns against steps and time.
     Report(report::Arguments),
     /// Replay a run that diverged: from its last checkpoint to the step at which it diverged.
@@ -163,6 +167,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Eval(arguments) => evaluate::run(&arguments, registry),
         Command::Probe(arguments) => probe::run(&arguments, registry),
         Command::Play(arguments) => play::run(&arguments, registry),
+        Command::Record(arguments) => record::run(&arguments, registry),
         Command::Report(arguments) => report::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments, registry),
         Command::Demos(arguments) => demos::run(&arguments),

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use s2pg::Rng;
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape, TimeLimit};
-use s2pg::experiment::{AlgorithmName, Estimator, Experiment, build};
+use s2pg::experiment::{AlgorithmName, Estimator, Experiment, build, player};
 use s2pg::run::checkpoint::{differences, load, save};
 use s2pg::run::disk::RealDisk;
-use s2pg::train::AnyTrainer;
+use s2pg::train::{AnyTrainer, record};
 
 /// Steps of an episode at most: algorithms that learn from whole episodes see the end of some.
 const LONGEST: usize = 12;
@@ -66,6 +66,16 @@ fn small(algorithm: AlgorithmName) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}; write the small settings of {algorithm}"))
 }
 
+/// The bytes of a few demonstrations of an untrained policy on the task `task`.
+fn demos(task: &str, registry: &Arc<Registry>) -> Vec<u8> {
+    let text = format!(
+        "algorithm = \"ppo\"\nestimator = \"vanilla\"\nsteps = 10_000\n[env]\nname = \"Short-v0\"\ntask = \"{task}\"\n"
+    );
+    let experiment = Experiment::parse("demos.toml", &text, &[]).unwrap_or_else(|e| panic!("{e}"));
+    let (player, make_env) = player(&experiment, registry.clone()).unwrap_or_else(|e| panic!("{e}"));
+    record(&player, &make_env, 3, false, &mut Rng::new(0, "demos")).unwrap_or_else(|e| panic!("{e}")).to_npz()
+}
+
 fn training(experiment: &Experiment, registry: &Arc<Registry>) -> Box<dyn AnyTrainer> {
     build(experiment, registry.clone(), 1).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -90,9 +100,11 @@ fn every_pair_learns_and_resumes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.safetensors");
     let mut pairs = 0;
+    let demos_path = dir.path().join("demos.npz");
     for entry in s2pg_lab::registry().entries() {
+        std::fs::write(&demos_path, demos(entry.name, &registry)).unwrap();
         for algorithm in AlgorithmName::all() {
-            let settings = small(algorithm);
+            let settings = small(algorithm).replace("DEMOS", &demos_path.display().to_string());
             for &estimator in Estimator::ALL {
                 // In a narrower critic all units of a layer may be zero, and the policy then has no gradient.
                 let text = format!(

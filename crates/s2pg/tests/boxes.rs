@@ -77,7 +77,7 @@ fn every_page_is_its_algorithm() {
 #[test]
 fn every_figure_is_defined() {
     for algorithm in AlgorithmName::all() {
-        let (page, table) = (algorithm.table(), runs::small(algorithm));
+        let (page, table) = (algorithm.table(), runs::settings(algorithm, "TMaze-v0"));
         let steps = if algorithm.is_off_policy() { 2000 } else { 48 };
         let text = format!(
             "algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = {steps}\ndiagnostics = true\n\

@@ -964,6 +964,8 @@ fn thousands_of_environments_are_saved() {
             (experiment.ppo.steps, experiment.trpo.steps, experiment.reinforce.episodes) =
                 (parallel, parallel, parallel);
             (experiment.ppo.minibatch, experiment.trpo.minibatch) = (parallel, parallel);
+            (experiment.gail.steps, experiment.gail.minibatch) = (parallel, parallel);
+            (experiment.lsiq.replay, experiment.lsiq.update_ratio) = (4 * MANY, 1e-3);
             (experiment.sac.replay, experiment.td3.replay) = (4 * MANY, 4 * MANY);
             (experiment.sac.update_ratio, experiment.td3.update_ratio) = (1e-3, 1e-3);
             experiment

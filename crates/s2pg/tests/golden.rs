@@ -7,12 +7,16 @@ mod common;
 use common::Case;
 use s2pg::Rng;
 use s2pg::algo::gae::{gae, normalise};
+use s2pg::algo::judge::Lesson;
 use s2pg::algo::on_policy::{self, log_prob};
 use s2pg::algo::pair::Old;
-use s2pg::algo::{Algorithm, Ppo, ppo};
-use s2pg::data::{Buffer, Rollout, RolloutShape, Transition};
-use s2pg::nn::{CellKind, Params, Standardiser, Tensor};
-use s2pg::policy::{Actor, ActorShape, CoreShape, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View};
+use s2pg::algo::{Algorithm, Gail, Ppo, gail, ppo};
+use s2pg::data::{Buffer, Demos, Rollout, RolloutShape, Transition};
+use s2pg::nn::{Builder, CellKind, Init, Parameters, Params, Standardiser, Tensor, gradient};
+use s2pg::policy::{
+    Actor, ActorShape, CoreShape, Discriminator, Head, Memory, PolicyKind, StatefulPolicy, Value, ValueShape, View,
+};
+use s2pg::state::{Data, State, Visitor};
 use s2pg::train::Recall;
 
 const ACTOR: [(&str, &str); 13] = [
@@ -38,6 +42,15 @@ const VALUE: [(&str, &str); 6] = [
     ("h2.bias", "h2.bias"),
     ("h3.weight", "h3.weight"),
     ("h3.bias", "h3.bias"),
+];
+
+const DISCRIMINATOR: [(&str, &str); 6] = [
+    ("h1.weight", "linears.0.weight"),
+    ("h1.bias", "linears.0.bias"),
+    ("h2.weight", "linears.1.weight"),
+    ("h2.bias", "linears.1.bias"),
+    ("h3.weight", "linears.2.weight"),
+    ("h3.bias", "linears.2.bias"),
 ];
 
 const RECURRENT_VALUE: [(&str, &str); 14] = [
@@ -72,10 +85,19 @@ fn actor(case: &Case, memory: Memory, features: &str, prefix: &str) -> Actor {
     actor
 }
 
+/// What the policy sees of `s`: all of it, unless a mask is recorded.
+fn seen(case: &Case, s: &[f32]) -> Vec<f32> {
+    if !case.has("mask.policy") {
+        return s.to_vec();
+    }
+    s.iter().zip(case.bools("mask.policy")).filter(|(_, m)| *m).map(|(x, _)| *x).collect()
+}
+
 /// The recorded transitions, with everything that the published code does to windows.
 fn rollout(case: &Case, memory: Memory) -> Rollout {
     let (n_o, n_a, n_z, n) = (case.size("obs"), case.size("A"), case.size("H"), case.size("N"));
-    let width = n_o + n_z;
+    let width = case.shape("data.state")[1];
+    let n_s = width - n_z;
     let (x, next_x) = (case.f32("data.state"), case.f32("data.next_state"));
     let (a, r) = (case.f32("data.action"), case.get("data.reward").to_vec());
     let (absorbing, last) = (case.bools("data.absorbing"), case.bools("data.last"));
@@ -83,6 +105,7 @@ fn rollout(case: &Case, memory: Memory) -> Rollout {
         steps: n,
         envs: 1,
         o: n_o,
+        s: if n_s > n_o { n_s } else { 0 },
         a: n_a,
         memory,
         a_prev: true,
@@ -94,9 +117,10 @@ fn rollout(case: &Case, memory: Memory) -> Rollout {
     let stochastic = matches!(memory, Memory::Stochastic { .. });
     for t in 0..n {
         let (row, next) = (&x[t * width..][..width], &next_x[t * width..][..width]);
-        let (state, next_state) = (&row[n_o..], &next[n_o..]);
+        let (state, next_state) = (&row[n_s..], &next[n_s..]);
         data.push(&Transition {
-            o: &row[..n_o],
+            o: &seen(case, &row[..n_s]),
+            s: &row[..n_s],
             a_prev: &a_prev,
             z: if stochastic { state } else { &[] },
             h: if stochastic { &[] } else { state },
@@ -107,7 +131,8 @@ fn rollout(case: &Case, memory: Memory) -> Rollout {
             terminated: &absorbing[t..=t],
             truncated: &[last[t] && !absorbing[t]],
             dropped: &[false],
-            next_o: &next[..n_o],
+            next_o: &seen(case, &next[..n_s]),
+            next_s: &next[..n_s],
             ..Transition::default()
         });
         a_prev.copy_from_slice(&a[t * n_a..][..n_a]);
@@ -233,6 +258,142 @@ fn golden_ppo_bptt_update() {
     }
 }
 
+/// One PPO-BPTT update whose value function sees the state, as inside GAIL-BPTT, has the recorded numbers.
+#[test]
+fn golden_ppo_bptt_pi_update() {
+    let mut case = Case::open("ppo_bptt_pi_update");
+    let len = case.size("truncation_length");
+    let memory = Memory::Bptt { h: case.size("H"), len };
+    let data = rollout(&case, memory);
+    check_windows(&mut case, &data, len);
+    let value = state_value(&case, 0);
+    let actor = actor(&case, memory, "n_features_actor", "actor.");
+    let mut ppo = Ppo::new(actor, value, settings(&case, false), 1);
+    check_update(&mut case, &mut ppo, &data, &VALUE);
+    case.assert_complete(&[]);
+}
+
+/// A value function of the recorded privileged state, and of `z` entries of z.
+fn state_value(case: &Case, z: usize) -> Value {
+    let (world, features) = (case.size("privileged"), case.size("n_features_critic"));
+    let shape = ValueShape { view: View::State, world, z, a_prev: 0, features, gain: 0.01, core: None };
+    let mut value = Value::new(shape, &mut Rng::new(0, "golden"));
+    case.load(value.params_mut(), "value.", &VALUE);
+    value
+}
+
+/// The recorded statistics of a standardiser.
+struct Statistics<'a>(&'a Case);
+
+impl Visitor for Statistics<'_> {
+    fn item(&mut self, name: &str, data: Data<'_>) {
+        let Data::F64(x) = data else { panic!("{name} is no number") };
+        x.copy_from_slice(self.0.get(&format!("standardizer.{}", name.replace("sum", "S"))));
+    }
+    fn enter(&mut self, _: &str) {}
+    fn leave(&mut self) {}
+}
+
+/// Logits of which a loss has a gradient.
+struct Logits(Parameters<f32>);
+
+impl Params for Logits {
+    fn params(&self) -> &Parameters<f32> {
+        &self.0
+    }
+    fn params_mut(&mut self) -> &mut Parameters<f32> {
+        &mut self.0
+    }
+}
+
+/// One update of GAIL-RS has the recorded numbers: the verdict and the reward of every step, PPO's update with them,
+/// and the discriminator's step on standardised demonstrations; so have both losses and both rewards of given logits.
+#[test]
+fn golden_gail_rs() {
+    let mut case = Case::open("gail_rs");
+    let (n_o, n_s, n_a, n) = (case.size("obs"), case.size("privileged"), case.size("A"), case.size("N"));
+    let memory = Memory::Stochastic { z: case.size("H") };
+    let mut data = rollout(&case, memory);
+    case.check("prev_action", data.context(&data.rows()).a_prev.unwrap().data());
+    let mut standardiser = Standardiser::new(n_s);
+    standardiser.visit(&mut Statistics(&case));
+    case.check("standardizer.std", &standardiser.std());
+    data.standardise(&Standardiser::new(n_o), &standardiser);
+
+    let (s, next_s) = (case.f32("expert.states"), case.f32("expert.next_states"));
+    let masked = |s: &[f32]| s.chunks(n_s).flat_map(|s| seen(&case, s)).collect();
+    let rows = s.len() / n_s;
+    let demos = Demos {
+        sizes: [n_o, n_s, n_a],
+        o: masked(&s),
+        next_o: masked(&next_s),
+        a: Some(case.f32("expert.actions")),
+        r: vec![0.0; rows],
+        absorbing: vec![false; rows],
+        last: vec![false; rows],
+        s,
+        next_s,
+    };
+    let settings = gail::Settings {
+        lr: case.number("lr_actor").into(),
+        value_lr: case.number("lr_critic").into(),
+        gamma: case.number("gamma"),
+        lambda: case.number("lam"),
+        clip: case.number("eps_ppo"),
+        discriminator_lr: case.number("lr_D").into(),
+        discriminator_entropy: case.number("entcoeff"),
+        ..gail::Settings::default()
+    };
+    let widths = [0, 1].map(|i| case.shape(&format!("disc.linears.{i}.weight"))[0]);
+    let mut discriminator = Discriminator::new(n_s + n_a, widths, &mut Rng::new(0, "golden"));
+    case.load(discriminator.params_mut(), "disc.", &DISCRIMINATOR);
+    let actor = actor(&case, memory, "n_features_actor", "actor.");
+    let networks = (actor, state_value(&case, case.size("H")), discriminator);
+    let mut gail = Gail::new(networks, demos.clone(), settings.clone(), 1);
+    let court = gail.judge.court;
+
+    let mut shown = court.of_policy(&data, &data.rows());
+    let d = gail.judge.logits(&shown);
+    case.check("disc.logit", d.data());
+    let r: Vec<f64> = d.data().iter().map(|&d| court.reward(f64::from(d))).collect();
+    case.check("reward", &r);
+    data.set_r(&r);
+    check_update(&mut case, &mut gail.ppo, &data, &VALUE);
+
+    let of_expert = court.of_expert(&demos, &data, &case.indices("D.expert_idx"));
+    let states: Vec<f32> = of_expert.chunks(n_s + n_a).flat_map(|row| row[..n_s].to_vec()).collect();
+    case.check("D.expert_states", &states);
+    shown.extend(of_expert);
+    case.check("D.input", &shown);
+    let expert: Vec<bool> = (0..2 * n).map(|i| i >= n).collect();
+    let loss = gail.judge.teach(&shown, &expert);
+    case.check("D.loss", &[loss]);
+    for (ours, theirs) in DISCRIMINATOR {
+        let slot = gail.judge.network().params().slot(ours).clone();
+        let gradient = format!("D.grad.{theirs}");
+        case.check(&gradient, &gail.judge.optimiser.gradient()[slot.range()]);
+        let after = &gail.judge.network().params().data()[slot.range()];
+        case.check_after_adam(&format!("D.after.{theirs}"), after, case.number("lr_D"), &[gradient]);
+    }
+
+    let logits = case.f32("probe.logit");
+    let expert = case.bools("probe.target");
+    for (lesson, name) in [(Lesson::Logistic, "logistic"), (Lesson::Squares, "ls")] {
+        let court = gail::Settings { lesson, discriminator_entropy: 0.1, ..settings.clone() }.court([n_o, n_s, n_a]);
+        let mut rng = Rng::new(0, "golden");
+        let mut builder = Builder::new(&mut rng);
+        let slot = builder.add("logits", logits.len(), 1, Init::FanIn);
+        let mut d = Logits(builder.finish());
+        d.0.data_mut().copy_from_slice(&logits);
+        let loss = court.loss(&Tensor::param(&d.0, slot), &expert);
+        case.check(&format!("probe.{name}_loss"), &[loss.item()]);
+        case.check(&format!("probe.{name}_grad"), &gradient(&loss, &d));
+        let r: Vec<f64> = logits.iter().map(|&d| court.reward(f64::from(d))).collect();
+        case.check(&format!("probe.reward_{name}"), &r);
+    }
+    case.assert_complete(&["bernoulli_entropy"]);
+}
+
 /// The windows of every row and of every next observation, padded behind as they are recorded.
 fn check_windows(case: &mut Case, data: &Rollout, len: usize) {
     let (n_o, n_a, n_h) = (case.size("obs"), case.size("A"), case.size("H"));
@@ -258,13 +419,20 @@ fn check_windows(case: &mut Case, data: &Rollout, len: usize) {
         case.check(action, &behind(a, n_a));
         // The recorded windows hold the state of every step; ours hold the one before the first.
         let o = behind(&context.o, n_o);
-        let recorded = case.f32(state);
-        let mut ours = recorded.clone();
-        for (i, window) in ours.chunks_exact_mut(len * (n_o + n_h)).enumerate() {
-            for (t, x) in window.chunks_exact_mut(n_o + n_h).enumerate() {
-                x[..n_o].copy_from_slice(&o[(i * len + t) * n_o..][..n_o]);
+        let mut ours = case.f32(state);
+        let n_s = case.shape("data.state")[1] - n_h;
+        let mask = if n_s > n_o { case.bools("mask.policy") } else { vec![true; n_s] };
+        for (i, window) in ours.chunks_exact_mut(len * (n_s + n_h)).enumerate() {
+            for (t, x) in window.chunks_exact_mut(n_s + n_h).enumerate() {
+                let (s, h) = x.split_at_mut(n_s);
+                let o = &o[(i * len + t) * n_o..][..n_o];
+                s.iter_mut().zip(&mask).filter(|(_, m)| **m).zip(o).for_each(|((s, _), o)| *s = *o);
                 if t == 0 {
-                    x[n_o..].copy_from_slice(&context.h.as_ref().unwrap().data()[i * n_h..][..n_h]);
+                    h.copy_from_slice(&context.h.as_ref().unwrap().data()[i * n_h..][..n_h]);
+                }
+                // Of what the policy does not see, ours hold the last.
+                if let Some(all) = context.s.as_ref().filter(|_| t + 1 == lengths[i]) {
+                    s.copy_from_slice(&all.data()[i * n_s..][..n_s]);
                 }
             }
         }

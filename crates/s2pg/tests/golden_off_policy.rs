@@ -5,7 +5,8 @@ mod common;
 
 use common::Case;
 use s2pg::Rng;
-use s2pg::algo::{Algorithm, Noise, Sac, Td3, sac, td3};
+use s2pg::algo::inverse_q::{Distance, Form, OfExpert, OfPolicy, Regularised};
+use s2pg::algo::{Algorithm, Lsiq, Noise, Sac, Td3, lsiq, sac, td3};
 use s2pg::data::{Buffer, Replay, ReplayShape, Transition};
 use s2pg::nn::{Builder, CellKind, Init, Parameters, Params, Tensor, gradient};
 use s2pg::policy::{
@@ -99,7 +100,7 @@ fn actor(case: &Case, memory: Memory, head: Head, features: &str, prefix: &str, 
     let shape = ActorShape {
         o: case.size("obs"),
         a: case.size("A"),
-        a_prev: case.size("A"),
+        a_prev: if names.iter().any(|(ours, _)| ours.starts_with("embed_a")) { case.size("A") } else { 0 },
         features: case.size(features),
         core: CoreShape::cell(CellKind::Gru, case.size("H")),
         kind: PolicyKind::Shortcut,
@@ -110,8 +111,8 @@ fn actor(case: &Case, memory: Memory, head: Head, features: &str, prefix: &str, 
     actor
 }
 
-fn q(case: &Case, stochastic: bool, features: &str, prefix: &str) -> Q {
-    let shape = QShape {
+fn shape_of_q(case: &Case, stochastic: bool, features: &str) -> QShape {
+    QShape {
         view: View::State,
         world: case.size("privileged"),
         z: if stochastic { case.size("H") } else { 0 },
@@ -119,8 +120,11 @@ fn q(case: &Case, stochastic: bool, features: &str, prefix: &str) -> Q {
         a_prev: stochastic,
         features: case.size(features),
         kind: if stochastic { QKind::Encoders } else { QKind::Plain { gain: 0.1 } },
-    };
-    let mut q = Q::new(shape, &mut Rng::new(0, "golden"));
+    }
+}
+
+fn q(case: &Case, stochastic: bool, features: &str, prefix: &str) -> Q {
+    let mut q = Q::new(shape_of_q(case, stochastic, features), &mut Rng::new(0, "golden"));
     case.load(q.params_mut(), prefix, critic_names(stochastic));
     q
 }
@@ -136,11 +140,17 @@ fn seen(case: &Case, s: &[f32]) -> Vec<f32> {
 
 /// The recorded transitions; windows before next observations as the published code makes them.
 fn replay(case: &Case, memory: Memory) -> Replay {
-    let (n_s, n_a, n_z, n) = (case.size("privileged"), case.size("A"), case.size("H"), case.size("N_replay"));
+    stored(case, memory, "data")
+}
+
+/// The transitions that are recorded under the name `of`.
+fn stored(case: &Case, memory: Memory, of: &str) -> Replay {
+    let (n_s, n_a, n_z) = (case.size("privileged"), case.size("A"), case.size("H"));
     let width = n_s + n_z;
-    let (x, next_x) = (case.f32("data.state"), case.f32("data.next_state"));
-    let (a, r) = (case.f32("data.action"), case.get("data.reward").to_vec());
-    let (absorbing, last) = (case.bools("data.absorbing"), case.bools("data.last"));
+    let [x, next_x, a] = ["state", "next_state", "action"].map(|name| case.f32(&format!("{of}.{name}")));
+    let n = a.len() / n_a;
+    let r = if of == "data" { case.get("data.reward").to_vec() } else { vec![0.0; n] };
+    let [absorbing, last] = ["absorbing", "last"].map(|name| case.bools(&format!("{of}.{name}")));
     let stochastic = matches!(memory, Memory::Stochastic { .. });
     let shape =
         ReplayShape { size: 2 * n, envs: 1, o: case.size("obs"), s: n_s, a: n_a, memory, misalign_next_windows: true };
@@ -303,6 +313,140 @@ fn noise(case: &Case, name: &str, rows: usize, n_a: usize) -> Noise {
         all.chunks_exact(width).flat_map(|row| row[from..to].to_vec()).collect()
     };
     Noise::new(rows, &columns(0, n_a), &columns(n_a, width))
+}
+
+/// The settings of a recorded mode of the loss, or of the published runs.
+fn lsiq_settings(case: &Case, mode: &str) -> lsiq::Settings {
+    let published = lsiq::Settings {
+        batch: case.size("B"),
+        lr: case.number("lr_a").into(),
+        critic_lr: case.number("lr_c").into(),
+        gamma: case.number("gamma"),
+        tau: case.number("tau"),
+        alpha: case.get("log_alpha")[0].exp(),
+        alpha_lr: case.number("lr_alpha").into(),
+        state_alpha: case.get("log_alpha_hidden")[0].exp(),
+        state_alpha_lr: case.number("lr_alpha_hidden").into(),
+        stale_a_prev: true,
+        ..lsiq::Settings::default()
+    };
+    // An expert term, a policy term, the regularised steps, and whether the end of a task is treated.
+    let of = |loss: Form, expert: OfExpert, policy: OfPolicy, regularised: Regularised, treat_absorbing: bool| {
+        let iq = mode.strip_prefix("iq_").is_some();
+        lsiq::Settings { loss, expert, policy, regularised, treat_absorbing, clip_targets: !iq, ..published.clone() }
+    };
+    use {Form::*, OfExpert::*, OfPolicy::*};
+    let huber = |settings: lsiq::Settings| lsiq::Settings { distance: Distance::Huber, ..settings };
+    match mode {
+        "launcher" => published,
+        "sqil_bootstrap_huber" => huber(of(Sqil, Bootstrap, QOldPolicy, Regularised::Policy, true)),
+        "sqil_value" => of(Sqil, Bootstrap, Value, Regularised::Off, false),
+        "lsiq_fix_value_plcyreg" => of(Iq, Fix, Value, Regularised::Policy, true),
+        "lsiq_fix_huber_value_q_old" => huber(of(Iq, Fix, ValueQOldPolicy, Regularised::Expert, true)),
+        "lsiq_bootstrap_value_policy_reg_both" => of(Iq, Bootstrap, ValuePolicy, Regularised::Both, true),
+        "iq_value_reg_both" => of(Iq, Bootstrap, Value, Regularised::Both, false),
+        "iq_value_expert_reg_exp" => of(Iq, Bootstrap, ValueExpert, Regularised::Expert, true),
+        "iq_v0_reg_plcy" => of(Iq, Bootstrap, V0, Regularised::Policy, false),
+        "iq_q_old_policy_hidden_entropy" => {
+            lsiq::Settings { state_entropy_in_target: true, ..of(Iq, Bootstrap, QOldPolicy, Regularised::Both, false) }
+        }
+        other => panic!("a mode {other} is recorded"),
+    }
+}
+
+/// Whole updates of LS-IQ-RS have the recorded numbers, and so have the values, the terms, the loss and the gradient of
+/// the critic in every form of the loss; with the previous action as an input too, where the value of the next state
+/// reads that of the state before (D36).
+#[test]
+fn golden_lsiq_rs() {
+    for name in ["lsiq_rs", "lsiq_rs_prev_action"] {
+        let mut case = Case::open(name);
+        let (n_a, n_z) = (case.size("A"), case.size("H"));
+        let reads_a_prev = case.flag("use_prev_action");
+        let memory = Memory::Stochastic { z: n_z };
+        let mut actor_names = SAC_ACTOR.to_vec();
+        actor_names.retain(|(ours, _)| reads_a_prev || !ours.starts_with("embed_a"));
+        let least = f64::from(case.list("log_std_clamp")[0]);
+        let make = |case: &Case, mode: &str| {
+            let policy = actor(case, memory, squashed(case), "n_features_actor", "actor.", &actor_names);
+            let shape = QShape { a_prev: reads_a_prev, ..shape_of_q(case, true, "n_features_critic") };
+            let mut critic = Q::new(shape, &mut Rng::new(0, "golden"));
+            case.load(critic.params_mut(), "critic.", &ENCODERS);
+            let networks = (policy.no_narrower(least), critic);
+            let expert = stored(case, memory, "expert");
+            let mut lsiq = Lsiq::new(networks, expert, (n_a, n_z), lsiq_settings(case, mode), 1);
+            case.load(lsiq.learner.target.params_mut(), "target.", &ENCODERS);
+            lsiq.learner
+        };
+        let mut data = replay(&case, memory);
+        let (all, all_of_expert) = (data.rows(), make(&case, "launcher").expert.rows());
+        let pick = |all: &[usize], name: &str| -> Vec<usize> { case.indices(name).iter().map(|&i| all[i]).collect() };
+        let own = pick(&all, "batch.idx_policy");
+        let other = pick(&all_of_expert, "batch.idx_expert");
+        let rows = [&own[..], &other[..]];
+        let n = own.len() + other.len();
+        let noises = ["noise.next_v", "noise.second"].map(|name| noise(&case, name, n, n_a));
+
+        let mut modes: Vec<String> = case.modes();
+        modes.push("launcher".into());
+        for mode in modes {
+            let mut learner = make(&case, &mode);
+            let prefix = if mode == "launcher" { mode.clone() } else { format!("mode.{mode}") };
+            let y = learner.next_values(&data, rows, &noises[0]);
+            case.check(&format!("{prefix}.y"), &y);
+            let step = learner.critic_step(&data, rows, &y, &noises[1]);
+            case.check(&format!("{prefix}.current_q"), &step.q);
+            let r: Vec<f32> = step.q.iter().zip(&y).map(|(q, y)| q - y).collect();
+            case.check(&format!("{prefix}.reward"), &r);
+            if case.has(&format!("{prefix}.v")) {
+                case.check(&format!("{prefix}.v"), &step.v);
+            }
+            for (i, term) in ["loss_term1", "loss_term2", "chi2"].into_iter().enumerate() {
+                case.check(&format!("{prefix}.{term}"), &step.terms[i..=i]);
+            }
+            case.check(&format!("{prefix}.loss_q"), &[step.loss]);
+            let gradient = learner.critic_descent.optimiser.gradient().to_vec();
+            check_gradients(&mut case, &format!("{prefix}.critic"), learner.critic.params(), &gradient, &ENCODERS);
+            if mode != "launcher" {
+                continue;
+            }
+            let after = |case: &mut Case, name: &str, network: &Parameters<f32>, of: &str, lr: f64, names: &Names| {
+                for (ours, theirs) in names {
+                    let gradient = [format!("launcher.{of}.grad.{theirs}")];
+                    let values = &network.data()[network.slot(ours).range()];
+                    case.check_after_adam(&format!("launcher.{name}.{theirs}"), values, lr, &gradient);
+                }
+            };
+            let (lr, critic_lr) = (case.number("lr_a"), case.number("lr_c"));
+            after(&mut case, "after_q.critic", learner.critic.params(), "critic", critic_lr, &ENCODERS);
+            let step = learner.policy_step(&data, rows, &noises[1]);
+            case.check("launcher.actor.loss", &[step.loss]);
+            let gradient = learner.descent.optimiser.gradient().to_vec();
+            check_gradients(&mut case, "launcher.actor", learner.policy.params(), &gradient, &actor_names);
+            after(&mut case, "after.actor", learner.policy.params(), "actor", lr, &actor_names);
+            let (loss, state_loss) = learner.temperature_step(&step);
+            case.check("launcher.alpha.loss", &[loss]);
+            case.check("launcher.alpha_hidden.loss", &[state_loss.unwrap()]);
+            let state_alpha = learner.temperatures.state_alpha.clone().unwrap();
+            case.check("launcher.alpha.grad.log_alpha", learner.temperatures.alpha.gradient());
+            case.check("launcher.alpha_hidden.grad.log_alpha_hidden", state_alpha.gradient());
+            case.check("launcher.after.log_alpha", &[learner.temperatures.alpha.value().ln()]);
+            case.check("launcher.after.log_alpha_hidden", &[state_alpha.value().ln()]);
+            learner.follow(case.number("tau"));
+            after(&mut case, "after.target", learner.target.params(), "critic", critic_lr, &ENCODERS);
+            learner.refresh(&mut data, rows, &step.z, [1.0, 1.0]);
+            for (of, data) in [("replay", &data), ("expert", &learner.expert)] {
+                let rows = data.rows();
+                let (state, next) = (states(&data.context(&rows)), states(&data.next_context(&rows)));
+                case.check(&format!("launcher.after.{of}.state"), &state);
+                case.check(&format!("launcher.after.{of}.next_state"), &next);
+            }
+        }
+        // The batch is what it is made of; the next value is in y; the draws are in the losses and the refreshed
+        // states. The published network keeps a layer of the previous action that it does not use.
+        let unused = if reads_a_prev { "no such" } else { "after.actor.h1_a_prev" };
+        case.assert_complete(&["batch.", "next_v", "actor.out", "actor.logp", unused]);
+    }
 }
 
 /// Whole updates of SAC have the recorded numbers: RS in the published form, with the next state's entropy in the

@@ -1,5 +1,7 @@
 //! Settings with which nothing can be learned are refused before the first step, in one sentence.
 
+mod runs;
+
 use std::sync::Arc;
 
 use s2pg::env::{Entry, Options, Pendulum, Registry, TimeLimit};
@@ -123,7 +125,7 @@ fn an_entropy_out_of_reach_is_refused() {
         let experiment = parse("sac", "PendulumPOMDP-v1", overrides).unwrap();
         build(&experiment, Arc::new(Registry::new()), 1).map(|_| ()).map_err(|e| e.to_string())
     };
-    let small = ["network.hidden=4", "network.features=4", "network.critic_features=4", "sac.replay=11_000"];
+    let small = ["network.hidden=4", "network.features=4", "network.critic_features=4", "sac.replay=30_000"];
     let with = |more: &[&'static str]| built(&[&small[..], more].concat());
     let refused = |more: &[&'static str], parts: &[&str]| {
         let what = with(more).unwrap_err();
@@ -191,9 +193,14 @@ fn an_action_without_bounds_is_refused() {
             (-1e9, 1e9, Some("lower bound -1e9")),
         ] {
             let table = algorithm.table();
-            let replay = format!("{table}.replay=11_000");
-            let more: &[&str] = if algorithm.is_off_policy() { &[&replay] } else { &[] };
-            let mut experiment = parse(algorithm.name(), "Unbounded", &[&["network.hidden=4"], more].concat()).unwrap();
+            let replay = format!("{table}.replay=30_000");
+            let demos = format!("{table}.demos={}", runs::demos("Unbounded").display());
+            let mut more: Vec<&str> = if algorithm.is_off_policy() { vec![&replay] } else { Vec::new() };
+            if runs::imitates(algorithm) {
+                more.push(&demos);
+            }
+            let mut experiment =
+                parse(algorithm.name(), "Unbounded", &[&["network.hidden=4"], &more[..]].concat()).unwrap();
             experiment.env.options = format!("low = {low:?}\nhigh = {high:?}").parse().unwrap();
             let built = build(&experiment, Arc::clone(&registry), 1).map(|_| ()).map_err(|e| e.to_string());
             let played = player(&experiment, Arc::clone(&registry)).map(|_| ()).map_err(|e| e.to_string());

@@ -11,12 +11,14 @@ use s2pg::run::checkpoint::differences;
 
 /// Gives all step sizes, and the weight of the entropy, the schedule `x`.
 fn set(experiment: &mut Experiment, x: Scheduled) {
-    let Experiment { ppo, trpo, reinforce, sac, td3, .. } = experiment;
+    let Experiment { ppo, trpo, reinforce, sac, td3, gail, lsiq, .. } = experiment;
     (ppo.lr, ppo.value_lr, ppo.entropy) = (x, x, x);
     trpo.value_lr = x;
     reinforce.lr = x;
     (sac.lr, sac.critic_lr, sac.alpha_lr, sac.state_alpha_lr) = (x, x, x, x);
     (td3.lr, td3.critic_lr) = (x, x);
+    (gail.lr, gail.value_lr, gail.entropy, gail.discriminator_lr) = (x, x, x, x);
+    (lsiq.lr, lsiq.critic_lr, lsiq.alpha_lr, lsiq.state_alpha_lr) = (x, x, x, x);
 }
 
 fn line(start: f64, end: f64, warmup: usize) -> Scheduled {

@@ -1,8 +1,7 @@
 //! Figures of gradients, states and standard deviations, which describe an update and change nothing in it.
 
 use super::Metrics;
-use super::off_policy::PIECE;
-use crate::data::Replay;
+use super::off_policy::{Batch, pieces};
 use crate::nn::Tensor;
 use crate::policy::{Context, Dist, StatefulPolicy};
 
@@ -106,16 +105,17 @@ pub(super) use figures;
 
 /// Returns more figures of an update: norm and signal-to-noise ratio of the policy's gradient over the pieces of the
 /// batch, and mean, variance and saturation of the next states.
-pub(super) fn diagnose(policy: &impl StatefulPolicy, data: &Replay, rows: &[usize], gradients: &[Vec<f32>]) -> Metrics {
-    let mut parts = Gradients::default();
-    let gradients = &gradients[..rows.len().div_ceil(data.together(rows, PIECE))];
+pub(super) fn diagnose(policy: &impl StatefulPolicy, batch: &Batch<'_>, gradients: &[Vec<f32>]) -> Metrics {
+    let (mut parts, pieces) = (Gradients::default(), pieces(batch));
+    let gradients = &gradients[..pieces.len()];
     gradients.iter().for_each(|g| parts.add(g));
     let mut metrics = parts.metrics();
     // The gradients of the pieces add up to that of the batch. Each is an estimate of its own only where all pieces
     // have the same number of rows.
     metrics[0].1 *= gradients.len() as f64;
-    let comparable = gradients.len() > 1 && rows.len().is_multiple_of(PIECE);
+    let comparable = pieces.len() > batch.len() && pieces.iter().all(|p| p.rows.len() == pieces[0].rows.len());
     metrics.truncate(if comparable { 2 } else { 1 });
-    metrics.extend(state_metrics(policy, std::iter::once(data.policy_context(rows))).unwrap_or_default());
+    let contexts = batch.iter().map(|(data, rows)| data.policy_context(rows));
+    metrics.extend(state_metrics(policy, contexts).unwrap_or_default());
     metrics
 }

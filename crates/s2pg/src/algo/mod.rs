@@ -12,6 +12,11 @@ use crate::state::State;
 pub mod figures;
 pub mod fisher;
 pub mod gae;
+pub mod gail;
+pub mod inverse;
+pub mod inverse_q;
+pub mod judge;
+pub mod lsiq;
 mod off_policy;
 pub mod on_policy;
 pub mod pair;
@@ -25,7 +30,9 @@ pub mod td3;
 mod temperature;
 pub mod trpo;
 
-pub use off_policy::{Critics, Noise};
+pub use gail::Gail;
+pub use lsiq::Lsiq;
+pub use off_policy::{Critics, Noise, PolicyStep};
 pub use ppo::Ppo;
 pub use recipe::{Extent, Recipe, Row};
 pub use reinforce::Reinforce;
@@ -39,7 +46,7 @@ pub use trpo::Trpo;
 /// after the module.
 macro_rules! for_each_algorithm {
     ($then:ident) => {
-        $then! { ppo, trpo, reinforce, sac, td3 }
+        $then! { ppo, trpo, reinforce, sac, td3, gail, lsiq }
     };
 }
 pub(crate) use for_each_algorithm;

@@ -48,19 +48,31 @@ impl Noise {
 /// bits.
 pub(super) const PIECE: usize = 128;
 
-/// A part of a batch.
+/// A batch: rows of one replay buffer, or of several, one after the other.
+pub(super) type Batch<'a> = [(&'a Replay, &'a [usize])];
+
+/// A part of a batch, from one buffer.
 pub(super) struct Piece<'a> {
+    /// The buffer.
+    pub data: &'a Replay,
+    /// The place of the buffer in the batch.
+    pub side: usize,
     /// The rows of the replay buffer that the piece holds.
     pub rows: &'a [usize],
     /// The places of these rows in the batch.
     pub samples: Range<usize>,
 }
 
-/// Cuts a batch of the rows `rows` into pieces.
-fn pieces<'a>(data: &Replay, rows: &'a [usize]) -> impl Iterator<Item = Piece<'a>> {
-    let size = data.together(rows, PIECE);
-    let piece = move |(i, rows): (usize, _)| Piece { rows, samples: i * size..i * size + <[usize]>::len(rows) };
-    rows.chunks(size).enumerate().map(piece)
+/// Cuts a batch into pieces.
+pub(super) fn pieces<'a>(batch: &Batch<'a>) -> Vec<Piece<'a>> {
+    let (mut pieces, mut start) = (Vec::new(), 0);
+    for (side, &(data, rows)) in batch.iter().enumerate() {
+        for rows in rows.chunks(data.together(rows, PIECE)) {
+            pieces.push(Piece { data, side, rows, samples: start..start + rows.len() });
+            start += rows.len();
+        }
+    }
+    pieces
 }
 
 /// Threads that work through the pieces of a batch.
@@ -106,6 +118,23 @@ pub(super) struct Descended<const N: usize> {
     pub kept: [Vec<f32>; N],
 }
 
+/// The figures of a step of a policy that is drawn from, and what was drawn for it.
+#[derive(Clone, Debug)]
+pub struct PolicyStep {
+    /// Loss of the policy.
+    pub loss: f64,
+    /// Norm of the gradient of the loss.
+    pub grad_norm: f64,
+    /// log π(a | x) of the drawn actions.
+    pub log_prob_a: Vec<f32>,
+    /// log π(z' | x) of those next states that are drawn.
+    pub log_prob_z: Vec<f32>,
+    /// The next states, [rows, n_z].
+    pub z: Vec<f32>,
+    /// The critic's value of each draw, the lesser where there are two.
+    pub q: Vec<f32>,
+}
+
 impl Descent {
     /// Makes a new optimiser with the step size `lr` for `network`, and room for the gradients of batches of at most
     /// `batch` rows.
@@ -114,19 +143,26 @@ impl Descent {
         Self { optimiser: Adam::new(network, lr), gradients: vec![zeros; batch.div_ceil(PIECE)] }
     }
 
-    /// Takes one step of `network` down the mean over `rows` of `loss`. For a piece of the batch, `loss` returns the
+    /// Makes a new optimiser as [`new`](Self::new) does, for batches of at most `batch` rows from each of `sides`
+    /// buffers.
+    pub(super) fn of_sides(network: &impl Params, lr: f64, batch: usize, sides: usize) -> Self {
+        Self::new(network, lr, sides * batch.next_multiple_of(PIECE))
+    }
+
+    /// Takes one step of `network` down the mean over `batch` of `loss`. For a piece of the batch, `loss` returns the
     /// loss of each row, [rows, 1], and N columns to keep.
     pub(super) fn descend<P: Params + Sync, const N: usize>(
         &mut self,
         network: &mut P,
-        (data, rows): (&Replay, &[usize]),
+        batch: &Batch<'_>,
         workers: &Workers,
         loss: impl Fn(&P, Piece<'_>) -> (Tensor, [Option<Tensor>; N]) + Send + Sync,
     ) -> Descended<N> {
-        let now = &*network;
-        let parts = workers.map(pieces(data, rows).zip(&mut self.gradients), |(piece, gradient)| {
+        let (now, pieces) = (&*network, pieces(batch));
+        let rows = pieces.last().map_or(0, |piece| piece.samples.end);
+        let parts = workers.map(pieces.into_iter().zip(&mut self.gradients), |(piece, gradient)| {
             let (loss, kept) = loss(now, piece);
-            let mean = loss.sum() * (1.0 / rows.len() as f64);
+            let mean = loss.sum() * (1.0 / rows as f64);
             gradient_into(&mean, now, gradient);
             (f64::from(mean.item()), kept.map(|x| x.map_or(Vec::new(), |x| x.data().to_vec())))
         });
@@ -150,7 +186,7 @@ pub(super) fn bellman(
     v: impl Fn(Piece<'_>) -> Tensor + Send + Sync,
 ) -> Vec<f32> {
     let gamma = gamma as f32;
-    let parts = workers.map(pieces(data, rows), |piece| {
+    let parts = workers.map(pieces(&[(data, rows)]).into_iter(), |piece| {
         let rows = piece.rows;
         let y = |(&k, &v): (&usize, &f32)| data.r(k) + if data.terminated(k) { 0.0 } else { gamma * v };
         rows.iter().zip(v(piece).data()).map(y).collect::<Vec<f32>>()

@@ -1,7 +1,7 @@
 //! Soft actor-critic (SAC) over the extended action (Algorithm 2 of the paper). The book has a page about it.
 
 use super::figures::{diagnose, figures};
-use super::off_policy::{Descended, Descent, Workers, average, bellman, least};
+use super::off_policy::{Descended, Descent, PolicyStep, Workers, average, bellman, least};
 use super::recipe::{Extent, Recipe, Row, filling};
 use super::settings::settings;
 use super::{Algorithm, Critics, Metrics, Noise, Progress, Schedule, Scheduled, Temperature};
@@ -120,23 +120,6 @@ pub struct Sac<P, Q> {
     workers: Workers,
 }
 
-/// The figures of a step of the policy, and what was drawn for it.
-#[derive(Clone, Debug)]
-pub struct PolicyStep {
-    /// Loss of the policy.
-    pub loss: f64,
-    /// Norm of the gradient of the loss.
-    pub grad_norm: f64,
-    /// log π(a | x) of the drawn actions.
-    pub log_prob_a: Vec<f32>,
-    /// log π(z' | x) of those next states that are drawn.
-    pub log_prob_z: Vec<f32>,
-    /// The next states, [rows, n_z].
-    pub z: Vec<f32>,
-    /// The lesser of both critics' values of each draw.
-    pub q: Vec<f32>,
-}
-
 impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
     /// Makes SAC with new optimisers, for `n_a` entries of the action and `n_z` entries of a random state.
     pub fn new(policy: P, critics: Vec<Q>, (n_a, n_z): (usize, usize), settings: Settings, threads: usize) -> Self {
@@ -161,7 +144,7 @@ impl<P: StatefulPolicy, Q: Critic> Sac<P, Q> {
         let critics = &self.critics.online;
         let alpha = self.alpha.value();
         let alpha_z = self.state_alpha.as_ref().map_or(0.0, Temperature::value);
-        let step = self.descent.descend(&mut self.policy, (data, rows), &self.workers, |policy, piece| {
+        let step = self.descent.descend(&mut self.policy, &[(data, rows)], &self.workers, |policy, piece| {
             let dist = policy.dist(&data.policy_context(piece.rows));
             let (u, log_prob) = dist.reparameterised(&noise.of(piece.samples));
             let q = least(critics, &data.context(piece.rows), &u);
@@ -254,7 +237,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Sac<P, Q> {
             // 3. Move the temperatures towards the wanted entropies of a and z'.
             let (loss, state_loss) = self.temperature_step(&step);
             if self.settings.diagnostics {
-                metrics.extend(diagnose(&self.policy, data, &rows, &self.descent.gradients));
+                metrics.extend(diagnose(&self.policy, &[(&*data, &rows)], &self.descent.gradients));
             }
             metrics.push(("train/actor_loss", step.loss));
             metrics.push(("train/actor_grad_norm", step.grad_norm));

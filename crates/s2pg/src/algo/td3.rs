@@ -193,7 +193,7 @@ impl<P: StatefulPolicy, Q: Critic> Td3<P, Q> {
     pub fn policy_step(&mut self, data: &Replay, rows: &[usize]) -> PolicyStep {
         let critics = &self.critics.online;
         let judges = if self.settings.actor_mean_q { &critics[..] } else { &critics[..1] };
-        let step = self.descent.descend(&mut self.policy, (data, rows), &self.workers, |policy, piece| {
+        let step = self.descent.descend(&mut self.policy, &[(data, rows)], &self.workers, |policy, piece| {
             let x = data.context(piece.rows);
             let u = policy.dist(&data.policy_context(piece.rows)).held();
             (-mean(judges, &x, &u), [Some(u.a), u.z])
@@ -259,7 +259,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Td3<P, Q> {
             // through time inside a segment alone.
             let step = self.policy_step(data, &rows);
             if self.settings.diagnostics {
-                metrics.extend(diagnose(&self.policy, data, &rows, &self.descent.gradients));
+                metrics.extend(diagnose(&self.policy, &[(&*data, &rows)], &self.descent.gradients));
             }
             metrics.push(("train/actor_loss", step.loss));
             metrics.push(("train/actor_grad_norm", step.grad_norm));

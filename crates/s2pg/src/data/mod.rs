@@ -1,7 +1,9 @@
 //! Transitions that were experienced: rollouts and whole episodes for on-policy algorithms, a replay buffer for
-//! off-policy algorithms.
+//! off-policy algorithms, and the demonstrations of an expert.
 
+mod demos;
 mod episodes;
+mod expert;
 pub mod npz;
 pub mod npz_writer;
 mod replay;
@@ -9,6 +11,7 @@ mod rollout;
 mod show;
 mod transition;
 
+pub use demos::{DemoShape, Demos};
 pub use episodes::Episodes;
 pub use replay::{Replay, ReplayShape};
 pub use rollout::{Rollout, RolloutShape};
@@ -26,7 +29,8 @@ pub trait Buffer: State + Send {
     fn keeps_raw_views(&self) -> bool {
         false
     }
-    /// Is told the statistics of o and s with which raw views are standardised from now on.
+    /// Is told the statistics of o and s before each update, where views are standardised. Raw views are shown with
+    /// them from now on.
     fn standardise(&mut self, _: &Standardiser, _: &Standardiser) {}
     /// Is told that the running episodes were abandoned after the last step.
     fn cut(&mut self) {}

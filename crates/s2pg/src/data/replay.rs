@@ -236,6 +236,11 @@ impl Replay {
         show::extended(self, rows)
     }
 
+    /// Shows views from now on with the statistics with which `other` shows them.
+    pub fn standardise_as(&mut self, other: &Self) {
+        self.statistics.clone_from(&other.statistics);
+    }
+
     /// Returns the reward of row `k`.
     pub fn r(&self, k: usize) -> f32 {
         self.r[k]

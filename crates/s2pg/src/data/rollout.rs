@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::show::{self, Rows, Step};
 use super::{Buffer, Transition};
-use crate::nn::Tensor;
+use crate::nn::{Frozen, Standardiser, Tensor};
 use crate::policy::{Context, Extended, Memory};
 use crate::rng::Rng;
 use crate::state::{Data, State, Visitor};
@@ -98,6 +98,8 @@ pub struct Rollout {
     /// Whether each row ends a segment; empty where episodes are not cut into segments.
     closes: Vec<bool>,
     filled: usize,
+    /// The statistics of o and s at the last update; None where views are not standardised.
+    statistics: Option<[Frozen; 2]>,
 }
 
 impl Rollout {
@@ -113,6 +115,7 @@ impl Rollout {
             dropped: vec![false; rows],
             closes: vec![false; if shape.memory.segment().is_some() { rows } else { 0 }],
             filled: 0,
+            statistics: None,
         }
     }
 
@@ -150,6 +153,24 @@ impl Rollout {
     /// Returns the rows to learn from: all rows except those in which the simulation failed.
     pub fn rows(&self) -> Vec<usize> {
         (0..self.len()).filter(|&k| !self.dropped[k]).collect()
+    }
+
+    /// Returns the statistics of o and s with which other views are made comparable with the stored ones; None where
+    /// views are not standardised.
+    pub fn statistics(&self) -> Option<&[Frozen; 2]> {
+        self.statistics.as_ref()
+    }
+
+    /// Returns what row `k` holds of the world beside the memory: o, s (empty where it is not kept), a, and the true
+    /// next o and s.
+    pub fn step(&self, k: usize) -> [&[f32]; 5] {
+        [At::O, At::S, At::A, At::NextO, At::NextS].map(|at| self.row(at, k))
+    }
+
+    /// Puts `r`, a number for each row, in place of the rewards.
+    pub fn set_r(&mut self, r: &[f64]) {
+        let n = self.len();
+        self.r[..n].copy_from_slice(r);
     }
 
     /// Returns the reward of each row.
@@ -449,6 +470,10 @@ impl Buffer for Rollout {
         self.filled += 1;
     }
 
+    fn standardise(&mut self, o: &Standardiser, s: &Standardiser) {
+        self.statistics = Some([o.frozen(), s.frozen()]);
+    }
+
     fn is_nearly_full(&self) -> bool {
         self.filled + 1 == self.shape.steps
     }
@@ -476,7 +501,8 @@ impl Buffer for Rollout {
 
 impl State for Rollout {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { shape: _, columns, r, terminated, truncated, dropped, closes, filled } = self;
+        // The statistics are those of the loop, which passes them before each update.
+        let Self { shape: _, columns, r, terminated, truncated, dropped, closes, filled, statistics: _ } = self;
         for (numbers, column) in columns.iter_mut().zip(&COLUMNS) {
             v.item(column.name, Data::F32(numbers));
         }

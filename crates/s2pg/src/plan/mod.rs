@@ -20,10 +20,13 @@ pub use keys::{Key, Kind, Table};
 pub use network::{CriticKind, NetworkSettings};
 pub use switches::{Compat, Published, SwitchSettings, Switches, When};
 
-use crate::data::{Episodes, Replay, ReplayShape, Rollout, RolloutShape};
+use crate::data::npz::Limits;
+use crate::data::{DemoShape, Demos, Episodes, Replay, ReplayShape, Rollout, RolloutShape};
 use crate::env::EnvSpec;
 use crate::nn::Size;
-use crate::policy::{Actor, ActorShape, CoreShape, Head, LOG_STD, Memory, Q, QKind, QShape, Value, ValueShape, View};
+use crate::policy::{
+    Actor, ActorShape, CoreShape, Discriminator, Head, LOG_STD, Memory, Q, QKind, QShape, Value, ValueShape, View,
+};
 use crate::rng::Rng;
 
 /// The sizes of a run, and all choices from which its policy, critics and buffers are made.
@@ -78,7 +81,7 @@ impl Plan {
         ActorShape {
             o: self.spec.o.len(),
             a: self.actions(),
-            a_prev: self.actions(),
+            a_prev: if network.reads_a_prev { self.actions() } else { 0 },
             features: network.features,
             core: self.core,
             kind: network.policy,
@@ -182,7 +185,7 @@ impl Plan {
             view: self.critic,
             world: if sees_state { self.spec.s.len() } else { self.memory.window() * self.spec.o.len() },
             z: if reads_z { self.critic_reads() } else { 0 },
-            a_prev: if z > 0 || through_time { self.actions() } else { 0 },
+            a_prev: if (z > 0 && network.critic_reads_a_prev) || through_time { self.actions() } else { 0 },
             features: network.critic_features,
             gain: network.value_gain,
             core: through_time.then_some(self.core),
@@ -232,7 +235,7 @@ impl Plan {
             world: if sees_state { self.spec.s.len() } else { self.memory.window() * self.spec.o.len() },
             z: self.critic_reads(),
             a: self.actions(),
-            a_prev: encoders,
+            a_prev: encoders && network.critic_reads_a_prev,
             features: network.critic_features,
             kind: match (encoders, through_time) {
                 (true, _) => QKind::Encoders,
@@ -265,6 +268,51 @@ impl Plan {
         Ok(Rollout::new(shape))
     }
 
+    /// Makes an empty rollout as [`rollout`](Self::rollout) does, which keeps the critic's view whatever the critic
+    /// reads.
+    pub fn rollout_with_state(&self, transitions: usize, key: &str) -> Result<Rollout, PlanError> {
+        let shape = RolloutShape { s: self.spec.s.len(), ..self.rollout_shape(transitions / self.parallel) };
+        self.budget.fits(key, transitions, shape.bytes())?;
+        Ok(Rollout::new(shape))
+    }
+
+    /// Reads the demonstrations that the file `file` holds; `key` is the key of the experiment that names it. An error
+    /// says why they are of no use for this task.
+    pub fn demos(&self, file: &str, key: &str) -> Result<Demos, PlanError> {
+        if file.is_empty() {
+            return Err(PlanError(format!(
+                "`{key}` names no file, and there is nothing to imitate without one; `s2pg record` writes demonstrations"
+            )));
+        }
+        let shape = DemoShape { o: &self.spec.o, s: &self.spec.s, a: self.actions() };
+        let demos = Demos::read(file.as_ref(), shape, Limits::default());
+        demos.map_err(|e| PlanError(format!("`{key}`: {e}")))
+    }
+
+    /// Makes a replay buffer of the demonstrations `demos`, with the states that `policy` has when it is shown them.
+    /// `key` is the key of the experiment that names their file. Demonstrations without actions are an error, and so is
+    /// that the machine has too little memory.
+    pub fn expert(&self, demos: &Demos, policy: &Actor, key: &str) -> Result<Replay, PlanError> {
+        if demos.a.is_none() {
+            return Err(PlanError(format!(
+                "`{key}`: the demonstrations have no array `actions`, and this algorithm values actions; record an expert \
+                 that acts, or take an algorithm with a discriminator of states"
+            )));
+        }
+        let shape = ReplayShape { envs: 1, ..self.replay_shape(demos.len()) };
+        self.budget.fits(key, demos.len(), shape.bytes())?;
+        Ok(Replay::of_demos(demos, shape, policy, &mut Rng::new(self.seed, "demonstrations")))
+    }
+
+    /// Makes a discriminator of `inputs` numbers, whose first hidden layer is `width` wide and the second half as wide.
+    /// An error says that the machine has too little memory, and names `key`, the key of the experiment that sets the
+    /// width.
+    pub fn discriminator(&self, inputs: usize, width: usize, key: &str) -> Result<Discriminator, PlanError> {
+        let parameters = width.saturating_mul(width / 2 + inputs + 2);
+        self.budget.fits(key, width, parameters.saturating_mul(4 * FLOAT))?;
+        Ok(Discriminator::new(inputs, [width, width.div_ceil(2)], &mut Rng::new(self.seed, "discriminator")))
+    }
+
     /// Makes an empty buffer of `episodes` whole episodes, of all environments together, without the critic's view. An
     /// error says that the machine has too little memory, or that the task has no time limit, and names `key`, the key
     /// of the experiment that sets the size.
@@ -285,7 +333,13 @@ impl Plan {
     /// Makes an empty replay buffer of `size` steps, of all environments together. An error says that the machine has
     /// too little memory, and names `key`, the key of the experiment that sets the size.
     pub fn replay(&self, size: usize, key: &str) -> Result<Replay, PlanError> {
-        let shape = ReplayShape {
+        let shape = self.replay_shape(size);
+        self.budget.fits(key, size, shape.bytes())?;
+        Ok(Replay::new(shape))
+    }
+
+    fn replay_shape(&self, size: usize) -> ReplayShape {
+        ReplayShape {
             size,
             envs: self.parallel,
             o: self.spec.o.len(),
@@ -293,9 +347,7 @@ impl Plan {
             a: self.actions(),
             memory: self.memory,
             misalign_next_windows: self.switches.misalign_next_windows,
-        };
-        self.budget.fits(key, size, shape.bytes())?;
-        Ok(Replay::new(shape))
+        }
     }
 
     /// Returns how large the policy, a value function and an action-value function are, as far as that does not depend

@@ -50,6 +50,10 @@ table! {
         /// state; the others are computed inside a segment and are zero after it. All are drawn where not given. This
         /// key and all others about z' do nothing with an estimator that draws no z'.
         drawn: Option<usize> = None, AtLeastOne;
+        /// Whether a policy with a state reads the previous action.
+        reads_a_prev: bool = true, Any;
+        /// Whether a critic that reads z reads the previous action as well.
+        critic_reads_a_prev: bool = true, Any;
         /// Gain of the initial weights of a value function that reads one step: that of the last layer; the hidden
         /// layers have this times the gain of ReLU.
         value_gain: f64 = 0.01, PositiveUpTo(10);

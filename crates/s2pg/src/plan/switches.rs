@@ -138,4 +138,7 @@ switches! {
     td3_mean_target: |_| When::SeveralSteps,
     /// TD3's policy remembers its action as drawn, before clipping, rather than as carried out (D14).
     remember_unclipped_action: |_| When::Always,
+    /// LS-IQ values a next state with the previous action of the state before (D36). It does nothing where the policy
+    /// has no z, or neither the policy nor the critic reads the previous action.
+    lsiq_stale_prev_action: |_| When::Always,
 }

@@ -114,6 +114,11 @@ impl<T: Real> Gaussian<T> {
         Self { support, ..self }
     }
 
+    /// Returns the Gaussian with a log-std that is clipped to [`least`, 2] rather than [-20, 2].
+    pub fn no_narrower(self, least: f64) -> Self {
+        Self { clamped: self.log_std.clip(least, LOG_STD.1), ..self }
+    }
+
     /// Returns the Gaussian of which only the samples are drawn that are true in `drawn`, B flags; None draws all.
     pub fn of_drawn(self, drawn: Option<Rc<[bool]>>) -> Self {
         Self { drawn, ..self }

@@ -10,9 +10,9 @@ mod memory;
 
 pub(crate) use bodies::has_amplitudes;
 pub use bodies::{
-    Actor, ActorShape, Clock, Core, CoreKind, CoreShape, Cpg, Dynamics, Head, Hopf, Integrated, Kuramoto, Lru, Make,
-    MakeCore, MakeDynamics, Matsuoka, MinGru, NeuralOde, OwnCore, PolicyKind, Q, QKind, QShape, Solver, Trunk,
-    TrunkShape, Value, ValueShape, View,
+    Actor, ActorShape, Clock, Core, CoreKind, CoreShape, Cpg, Discriminator, Dynamics, Head, Hopf, Integrated,
+    Kuramoto, Lru, Make, MakeCore, MakeDynamics, Matsuoka, MinGru, NeuralOde, OwnCore, PolicyKind, Q, QKind, QShape,
+    Solver, Trunk, TrunkShape, Value, ValueShape, View,
 };
 pub use context::{Context, Extended, LogProb};
 pub use dist::{Bounds, Dist, Gaussian, LOG_STD, Support};

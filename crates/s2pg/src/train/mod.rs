@@ -1,13 +1,15 @@
-//! Training: the loop, a policy that acts with its memory, and evaluations of a policy.
+//! Training: the loop, a policy that acts with its memory, evaluations of a policy, and recordings of one.
 
 mod any_trainer;
 mod evaluation;
 mod player;
 mod recall;
+mod record;
 mod trainer;
 
 pub use any_trainer::{AnyTrainer, Batch, TrainError};
 pub use evaluation::{Before, Evaluation, RecentEpisodes, Seen, evaluate, evaluate_altered, watch};
 pub use player::{Model, Player};
 pub use recall::Recall;
+pub use record::record;
 pub use trainer::{Parts, Trainer};

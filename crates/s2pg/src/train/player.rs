@@ -60,6 +60,11 @@ impl Senses {
         }
     }
 
+    /// Returns the statistics of o and s; None where views are not standardised.
+    pub fn statistics(&self) -> Option<(&Standardiser, &Standardiser)> {
+        self.standardisers.as_ref().map(|x| (&x.o, &x.s))
+    }
+
     /// Returns the statistics of o and s where views stay raw until they are shown; else None.
     pub fn late(&self) -> Option<(&Standardiser, &Standardiser)> {
         self.standardisers.as_ref().filter(|x| x.late).map(|x| (&x.o, &x.s))

@@ -159,7 +159,7 @@ impl<A: Algorithm> Trainer<A> {
     /// describes the update: where it is not finite it becomes NaN, which is logged as an empty cell.
     fn update(&mut self) -> Result<Metrics, TrainError> {
         self.algorithm.set_progress(Progress { steps: self.steps, of: self.last });
-        if let Some((o, s)) = self.senses.late() {
+        if let Some((o, s)) = self.senses.statistics() {
             self.buffer.standardise(o, s);
         }
         let mut metrics = self.algorithm.update(&mut self.buffer, &mut self.learn);

@@ -89,6 +89,12 @@ impl Case {
         self.get(name).iter().map(|&x| x as usize).collect()
     }
 
+    /// The names of what is recorded as `mode.<name>.<tensor>`.
+    pub fn modes(&self) -> Vec<String> {
+        let names = self.tensors.keys().filter_map(|name| name.strip_prefix("mode.")?.split('.').next());
+        names.map(String::from).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     fn atol(&self, name: &str) -> f64 {
         self.tolerances[name]["atol"].as_f64().unwrap_or_else(|| panic!("no tolerance of {name}"))
     }

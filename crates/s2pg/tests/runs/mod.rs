@@ -2,12 +2,13 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use s2pg::Rng;
 use s2pg::env::Registry;
-use s2pg::experiment::{AlgorithmName, Estimator, Experiment, Span, build};
-use s2pg::train::AnyTrainer;
+use s2pg::experiment::{AlgorithmName, Estimator, Experiment, Span, build, player};
+use s2pg::train::{AnyTrainer, record};
 
 /// Every algorithm with every estimator, and with every recurrent cell where there is one.
 pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
@@ -52,6 +53,36 @@ pub fn small(algorithm: AlgorithmName) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
+/// The quick settings of an algorithm on environment `env`: those that imitate are given demonstrations.
+pub fn settings(algorithm: AlgorithmName, env: &str) -> String {
+    let text = small(algorithm);
+    if text.contains("DEMOS") { text.replace("DEMOS", &demos(env).display().to_string()) } else { text }
+}
+
+/// Whether an algorithm imitates demonstrations.
+pub fn imitates(algorithm: AlgorithmName) -> bool {
+    small(algorithm).contains("DEMOS")
+}
+
+/// The file of three episodes of an untrained policy in environment `env`; one that is not this library's has the sizes
+/// of the pendulum.
+pub fn demos(env: &str) -> PathBuf {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let known = registry().entries().iter().any(|entry| entry.name == env);
+    let env = if known { env } else { "PendulumPOMDP-v1" };
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("demos-{env}-{}.npz", std::process::id()));
+    let _making = MAKING.lock().unwrap();
+    if !path.exists() {
+        let text =
+            format!("algorithm = \"ppo\"\nestimator = \"vanilla\"\nsteps = 1_000_000\n[env]\nname = \"{env}\"\n");
+        let experiment = Experiment::parse("demos.toml", &text, &[]).unwrap();
+        let (player, make_env) = player(&experiment, registry()).unwrap();
+        let demos = record(&player, &make_env, 3, false, &mut Rng::new(0, "demos")).unwrap();
+        std::fs::write(&path, demos.to_npz()).unwrap();
+    }
+    path
+}
+
 /// A small experiment on environment `env`: eight units wide, an update every 24 transitions or two episodes (one of
 /// each environment where there are more), an evaluation every 60 steps. `more` are lines of TOML at the top.
 pub fn experiment(
@@ -61,7 +92,7 @@ pub fn experiment(
     steps: usize,
     more: &str,
 ) -> Experiment {
-    let settings = small(algorithm);
+    let settings = settings(algorithm, env);
     let text = format!(
         "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = 1_000_000\n{more}\n\
          [env]\nname = \"{env}\"\nparallel = {parallel}\n\

@@ -46,8 +46,8 @@ fn inits(head: &Head) -> [Init; 3] {
 enum Output<T> {
     /// The place of the log-std among the parameters.
     Gaussian { log_std: usize },
-    /// The bounds of action and state.
-    Squashed { a: Bounds<T>, z: Bounds<T> },
+    /// The bounds of action and state, and the least log-std.
+    Squashed { a: Bounds<T>, z: Bounds<T>, least: f64 },
     /// The bounds of action and state, what the tanh is stretched to, and the log-stds of the noise.
     Deterministic { a: Bounds<T>, z: Bounds<T>, stretch: Bounds<T>, log_std: f64, state_log_std: f64 },
 }
@@ -92,6 +92,15 @@ impl<T: Real> Actor<T> {
         }
         parameters.hold();
         Self { parameters, body, output, memory, actions: a }
+    }
+
+    /// Returns the policy with log-stds that are clipped to [`least`, 2] rather than [-20, 2], where they are outputs
+    /// of the network.
+    pub fn no_narrower(mut self, log_std: f64) -> Self {
+        if let Output::Squashed { least, .. } = &mut self.output {
+            *least = log_std;
+        }
+        self
     }
 
     /// Returns how large a policy is; nothing is made.
@@ -150,7 +159,8 @@ impl<T: Real> Actor<T> {
         let output = match &shape.head {
             Head::Gaussian { .. } => Output::Gaussian { log_std: b.held("log_std", a + z, 0.0, LOG_STD) },
             Head::Squashed { low, high, .. } => {
-                Output::Squashed { a: Bounds::new(low, high), z: Bounds::unit(core.map_or(0, Core::bounded)) }
+                let z = Bounds::unit(core.map_or(0, Core::bounded));
+                Output::Squashed { a: Bounds::new(low, high), z, least: LOG_STD.0 }
             }
             Head::Deterministic { low, high, scale, std, state_std } => {
                 let range = Bounds::new(low, high);
@@ -178,11 +188,15 @@ impl<T: Real> Actor<T> {
                 let z = next.map(|next| Gaussian::new(next.clone(), log_std.columns(a..log_std.cols())));
                 (Gaussian::new(y.clone(), log_std.columns(0..a)), z)
             }
-            Output::Squashed { a: range, z } => {
-                let action = Gaussian::new(y.columns(0..a), y.columns(a..2 * a));
+            Output::Squashed { a: range, z, least } => {
+                let made = |mean: Tensor<T>, log_std: Tensor<T>| match *least {
+                    least if least == LOG_STD.0 => Gaussian::new(mean, log_std),
+                    least => Gaussian::new(mean, log_std).no_narrower(least),
+                };
+                let action = made(y.columns(0..a), y.columns(a..2 * a));
                 let state = next.map(|next| {
                     let log_std = y.columns(2 * a..y.cols());
-                    Gaussian::new(next.clone(), log_std).within(Support::Squashed(z.clone()))
+                    made(next.clone(), log_std).within(Support::Squashed(z.clone()))
                 });
                 (action.within(Support::Squashed(range.clone())), state)
             }

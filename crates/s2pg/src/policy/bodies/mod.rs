@@ -1,9 +1,11 @@
-//! The networks of the paper: a recurrent trunk, and the actors and critics that are built on it.
+//! The networks of the paper: a recurrent trunk, the actors and critics that are built on it, and the discriminator of
+//! imitation.
 
 mod actor;
 mod core;
 mod core_shape;
 mod cores;
+mod discriminator;
 mod dynamics;
 mod emitter;
 mod q;
@@ -15,6 +17,7 @@ pub use actor::Actor;
 pub use core::Core;
 pub use core_shape::{CoreShape, Make, MakeCore, MakeDynamics, OwnCore};
 pub use cores::{CoreKind, Cpg, Hopf, Kuramoto, Lru, Matsuoka, MinGru, NeuralOde};
+pub use discriminator::Discriminator;
 pub use dynamics::{Clock, Dynamics, Integrated, Solver};
 pub(crate) use emitter::has_amplitudes;
 pub use q::{Q, QKind, QShape};

@@ -39,8 +39,8 @@ pub struct Trunk<T: Real> {
 
 #[derive(Clone, Debug)]
 enum Embedding {
-    /// Observation and previous action have a layer each; the outputs stand side by side.
-    Apart { o: Linear, a: Linear },
+    /// Observation and previous action have a layer each, or the observation alone; the outputs stand side by side.
+    Apart { o: Linear, a: Option<Linear> },
     /// One layer reads observation and previous action, or the observation alone.
     Joint { layer: Linear, reads_action: bool },
 }
@@ -55,7 +55,9 @@ impl<T: Real> Trunk<T> {
             (Embedding::Joint { layer, reads_action: a > 0 }, features)
         } else {
             let o = Linear::new(b, "embed_o", o, features, relu, init);
-            (Embedding::Apart { o, a: Linear::new(b, "embed_a", a, features, relu, init) }, 2 * features)
+            let a = (a > 0).then(|| Linear::new(b, "embed_a", a, features, relu, init));
+            let inputs = if a.is_some() { 2 * features } else { features };
+            (Embedding::Apart { o, a }, inputs)
         };
         let core = core.build(b, inputs);
         let shortcut = (around > 0).then(|| Linear::new(b, "shortcut", around, features, relu, init));
@@ -86,7 +88,8 @@ impl<T: Real> Trunk<T> {
     ) -> (Tensor<T>, Tensor<T>) {
         let a_prev = || x.a_prev.as_ref().expect("a recurrent network reads the previous action");
         let inputs = match &self.embedding {
-            Embedding::Apart { o: of_o, a } => Tensor::concat(&[&of_o.forward(p, o), &a.forward(p, a_prev())]),
+            Embedding::Apart { o: of_o, a: Some(a) } => Tensor::concat(&[&of_o.forward(p, o), &a.forward(p, a_prev())]),
+            Embedding::Apart { o: of_o, a: None } => of_o.forward(p, o),
             Embedding::Joint { layer, reads_action: true } => layer.forward(p, &Tensor::concat(&[o, a_prev()])),
             Embedding::Joint { layer, reads_action: false } => layer.forward(p, o),
         };
