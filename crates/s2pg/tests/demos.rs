@@ -174,6 +174,8 @@ fn discriminators_tell_states_apart() {
             format!("gail.view={view}"),
             format!("gail.lesson={lesson}"),
             "gail.task=0.5".into(),
+            "gail.discriminator_lr=0.01".into(),
+            "gail.discriminator_features=32".into(),
         ]
         .into();
         let experiment = Experiment::parse("x.toml", &base.to_toml(), &changes).unwrap();
