@@ -164,15 +164,15 @@ fn discriminators_tell_states_apart() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), states.to_npz()).unwrap();
     let mut weights = Vec::new();
-    for (judges, view, lesson) in
+    for (inputs, view, loss) in
         [("next", "state", "logistic"), ("next", "observation", "squares"), ("states", "state", "squares")]
     {
         let base = experiment(("gail".parse().unwrap(), Estimator::Rs(1), "gru"), "TMaze-v0", 2, 1000, "");
         let changes: Vec<String> = [
             format!("gail.demos={:?}", file.path()),
-            format!("gail.judges={judges}"),
-            format!("gail.view={view}"),
-            format!("gail.lesson={lesson}"),
+            format!("gail.discriminator_inputs={inputs}"),
+            format!("gail.discriminator_view={view}"),
+            format!("gail.discriminator_loss={loss}"),
             "gail.task=0.5".into(),
             "gail.discriminator_lr=0.01".into(),
             "gail.discriminator_features=32".into(),
@@ -184,9 +184,9 @@ fn discriminators_tell_states_apart() {
         let of =
             |name: &str| -> Vec<f64> { rows.iter().map(|row| row.iter().find(|m| m.0 == name).unwrap().1).collect() };
         let (losses, last) = (of("discriminator/loss"), rows.len() - 1);
-        assert!(losses[last] < 0.7 * losses[0], "{judges} {view} {lesson}: {losses:?}");
+        assert!(losses[last] < 0.7 * losses[0], "{inputs} {view} {loss}: {losses:?}");
         let [expert, policy] = ["expert", "policy"].map(|side| of(&format!("discriminator/logit_{side}"))[last]);
-        assert!(expert > policy + 0.5, "{judges} {view} {lesson}: {expert} {policy}");
+        assert!(expert > policy + 0.5, "{inputs} {view} {loss}: {expert} {policy}");
         weights.push(training.model().parameters.data().to_vec());
     }
     assert!(weights[0] != weights[1] && weights[1] != weights[2]);

@@ -6,8 +6,8 @@ mod common;
 
 use common::Case;
 use s2pg::Rng;
+use s2pg::algo::adversary::LossKind;
 use s2pg::algo::gae::{gae, normalise};
-use s2pg::algo::judge::Lesson;
 use s2pg::algo::on_policy::{self, log_prob};
 use s2pg::algo::pair::Old;
 use s2pg::algo::{Algorithm, Gail, Ppo, gail, ppo};
@@ -306,7 +306,7 @@ impl Params for Logits {
     }
 }
 
-/// One update of GAIL-RS has the recorded numbers: the verdict and the reward of every step, PPO's update with them,
+/// One update of GAIL-RS has the recorded numbers: the logit and the reward of every step, PPO's update with them,
 /// and the discriminator's step on standardised demonstrations; so have both losses and both rewards of given logits.
 #[test]
 fn golden_gail_rs() {
@@ -350,45 +350,46 @@ fn golden_gail_rs() {
     let actor = actor(&case, memory, "n_features_actor", "actor.");
     let networks = (actor, state_value(&case, case.size("H")), discriminator);
     let mut gail = Gail::new(networks, demos.clone(), settings.clone(), 1);
-    let court = gail.judge.court;
+    let criterion = gail.adversary.criterion;
 
-    let mut shown = court.of_policy(&data, &data.rows());
-    let d = gail.judge.logits(&shown);
+    let mut shown = criterion.of_policy(&data, &data.rows());
+    let d = gail.adversary.logits(&shown);
     case.check("disc.logit", d.data());
-    let r: Vec<f64> = d.data().iter().map(|&d| court.reward(f64::from(d))).collect();
+    let r: Vec<f64> = d.data().iter().map(|&d| criterion.reward(f64::from(d))).collect();
     case.check("reward", &r);
     data.set_r(&r);
     check_update(&mut case, &mut gail.ppo, &data, &VALUE);
 
-    let of_expert = court.of_expert(&demos, &data, &case.indices("D.expert_idx"));
+    let of_expert = criterion.of_expert(&demos, &data, &case.indices("D.expert_idx"));
     let states: Vec<f32> = of_expert.chunks(n_s + n_a).flat_map(|row| row[..n_s].to_vec()).collect();
     case.check("D.expert_states", &states);
     shown.extend(of_expert);
     case.check("D.input", &shown);
     let expert: Vec<bool> = (0..2 * n).map(|i| i >= n).collect();
-    let loss = gail.judge.teach(&shown, &expert);
+    let loss = gail.adversary.fit(&shown, &expert);
     case.check("D.loss", &[loss]);
     for (ours, theirs) in DISCRIMINATOR {
-        let slot = gail.judge.network().params().slot(ours).clone();
+        let slot = gail.adversary.network().params().slot(ours).clone();
         let gradient = format!("D.grad.{theirs}");
-        case.check(&gradient, &gail.judge.optimiser.gradient()[slot.range()]);
-        let after = &gail.judge.network().params().data()[slot.range()];
+        case.check(&gradient, &gail.adversary.optimiser.gradient()[slot.range()]);
+        let after = &gail.adversary.network().params().data()[slot.range()];
         case.check_after_adam(&format!("D.after.{theirs}"), after, case.number("lr_D"), &[gradient]);
     }
 
     let logits = case.f32("probe.logit");
     let expert = case.bools("probe.target");
-    for (lesson, name) in [(Lesson::Logistic, "logistic"), (Lesson::Squares, "ls")] {
-        let court = gail::Settings { lesson, discriminator_entropy: 0.1, ..settings.clone() }.court([n_o, n_s, n_a]);
+    for (discriminator_loss, name) in [(LossKind::Logistic, "logistic"), (LossKind::Squares, "ls")] {
+        let criterion = gail::Settings { discriminator_loss, discriminator_entropy: 0.1, ..settings.clone() }
+            .criterion([n_o, n_s, n_a]);
         let mut rng = Rng::new(0, "golden");
         let mut builder = Builder::new(&mut rng);
         let slot = builder.add("logits", logits.len(), 1, Init::FanIn);
         let mut d = Logits(builder.finish());
         d.0.data_mut().copy_from_slice(&logits);
-        let loss = court.loss(&Tensor::param(&d.0, slot), &expert);
+        let loss = criterion.loss(&Tensor::param(&d.0, slot), &expert);
         case.check(&format!("probe.{name}_loss"), &[loss.item()]);
         case.check(&format!("probe.{name}_grad"), &gradient(&loss, &d));
-        let r: Vec<f64> = logits.iter().map(|&d| court.reward(f64::from(d))).collect();
+        let r: Vec<f64> = logits.iter().map(|&d| criterion.reward(f64::from(d))).collect();
         case.check(&format!("probe.reward_{name}"), &r);
     }
     case.assert_complete(&["bernoulli_entropy"]);

@@ -1,7 +1,7 @@
 //! Generative adversarial imitation learning (GAIL): PPO, whose reward is what a discriminator takes for the expert's.
 //! The book has a page about it.
 
-use super::judge::{Court, Judge, Judged, Lesson};
+use super::adversary::{Adversary, Criterion, Inputs, LossKind};
 use super::recipe::{Extent, Recipe, Row, shared, within};
 use super::settings::settings;
 use super::{Algorithm, Metrics, Ppo, Progress, Schedule, Scheduled, ppo};
@@ -17,26 +17,26 @@ settings! {
     "gail" {
         /// File of the demonstrations, an `.npz` archive such as `s2pg record` writes; it must be set for a training.
         demos: String = String::new(), Any;
-        /// What the discriminator judges: `actions` judges a state and the action, `next` a state and the next one, for
-        /// demonstrations without actions, `states` a state alone.
-        judges: Judged = Judged::Actions, Any;
-        /// The view of the world that the discriminator judges.
-        view: View = View::State, Any;
-        /// How the discriminator is taught: `logistic` as published, or `squares`, by least squares.
-        lesson: Lesson = Lesson::Logistic, Any;
+        /// What the discriminator is shown of a step: `actions` is a state and the action, `next` a state and the next one,
+        /// for demonstrations without actions, `states` a state alone.
+        discriminator_inputs: Inputs = Inputs::Actions, Any;
+        /// The view of the world that the discriminator is shown.
+        discriminator_view: View = View::State, Any;
+        /// The loss of the discriminator: `logistic` as published, or `squares`, least squares as in AMP.
+        discriminator_loss: LossKind = LossKind::Logistic, Any;
         /// Weight of the discriminator's reward.
         style: f64 = 1.0, NotNegative;
         /// Weight of the task's own reward.
         task: f64 = 0.0, NotNegative;
         /// Step size of the discriminator.
         discriminator_lr: Scheduled = Scheduled::Constant(3e-4), PositiveUpTo(1);
-        /// Number of updates from one lesson of the discriminator to the next.
+        /// Number of updates from one training of the discriminator to the next.
         discriminator_every: usize = 3, AtLeastOne;
-        /// Number of steps in a minibatch of a lesson, the policy's and the expert's together.
+        /// Number of steps in a minibatch of the discriminator, the policy's and the expert's together.
         discriminator_minibatch: usize = 2000, AtLeastOne;
         /// Width of the discriminator's first hidden layer; the second is half as wide.
         discriminator_features: usize = 512, AtLeastOne;
-        /// Weight of the bonus on the entropy of the discriminator's verdict; `squares` has no such bonus.
+        /// Weight of the bonus on the entropy of the discriminator's output; `squares` has no such bonus.
         discriminator_entropy: f64 = 1e-3, NotNegative;
         /// Number of transitions in an update, of all environments together.
         steps: usize = 1000, AtLeastTwo;
@@ -102,13 +102,13 @@ impl Recipe for Settings {
         let settings = Self { diagnostics: plan.diagnostics, ..self.clone() };
         let rollout = plan.rollout_with_state(self.steps, "gail.steps")?;
         let demos = plan.demos(&self.demos, "gail.demos")?;
-        if self.judges == Judged::Actions && demos.a.is_none() {
+        if self.discriminator_inputs == Inputs::Actions && demos.a.is_none() {
             return Err(PlanError(format!(
-                "`gail.demos`: {} has no array `actions`, and `gail.judges` is \"actions\"; take \"next\" or \"states\"",
+                "`gail.demos`: {} has no array `actions`, and `gail.discriminator_inputs` is \"actions\"; take \"next\" or \"states\"",
                 self.demos
             )));
         }
-        let inputs = settings.court(demos.sizes).inputs();
+        let inputs = settings.criterion(demos.sizes).entries();
         let d = plan.discriminator(inputs, self.discriminator_features, "gail.discriminator_features")?;
         let networks = (self.policy(plan)?, plan.value(), d);
         Ok((Gail::new(networks, demos, settings, plan.threads), rollout))
@@ -125,10 +125,10 @@ impl Settings {
         ppo::Settings { clip, entropy, max_grad_norm, target_kl, diagnostics, ..of_ppo }
     }
 
-    /// Returns what the discriminator judges, and how, where o, s and a have the entries `sizes`.
-    pub fn court(&self, sizes: [usize; 3]) -> Court {
-        let Self { judges, view, lesson, discriminator_entropy: entropy, .. } = *self;
-        Court { judges, view, lesson, entropy, sizes }
+    /// Returns what the discriminator is shown, and its loss, where o, s and a have the entries `sizes`.
+    pub fn criterion(&self, sizes: [usize; 3]) -> Criterion {
+        let Self { discriminator_inputs: inputs, discriminator_view: view, discriminator_loss: loss, .. } = *self;
+        Criterion { inputs, view, loss, entropy: self.discriminator_entropy, sizes }
     }
 }
 
@@ -137,8 +137,8 @@ impl Settings {
 pub struct Gail<P, V> {
     /// What improves the policy.
     pub ppo: Ppo<P, V>,
-    /// What rewards it.
-    pub judge: Judge,
+    /// The discriminator, whose output rewards the policy.
+    pub adversary: Adversary,
     demos: Demos,
     settings: Settings,
     updates: usize,
@@ -147,9 +147,10 @@ pub struct Gail<P, V> {
 impl<P: StatefulPolicy, V: Critic> Gail<P, V> {
     /// Makes GAIL with new optimisers, from a policy, a value function and a discriminator.
     pub fn new((policy, value, d): (P, V, Discriminator), demos: Demos, settings: Settings, threads: usize) -> Self {
-        let judge = Judge::new(d, settings.court(demos.sizes), settings.discriminator_lr.at(Progress::START));
+        let adversary =
+            Adversary::new(d, settings.criterion(demos.sizes), settings.discriminator_lr.at(Progress::START));
         let ppo = Ppo::new(policy, value, settings.ppo(), threads);
-        Self { ppo, judge, demos, settings, updates: 0 }
+        Self { ppo, adversary, demos, settings, updates: 0 }
     }
 }
 
@@ -171,44 +172,45 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Gail<P, V> {
 
     fn set_progress(&mut self, now: Progress) {
         self.ppo.set_progress(now);
-        self.judge.optimiser.lr = self.settings.discriminator_lr.at(now);
+        self.adversary.optimiser.lr = self.settings.discriminator_lr.at(now);
     }
 
     fn update(&mut self, rollout: &mut Rollout, rng: &mut Rng) -> Metrics {
-        let (rows, court, mut lesson_rng) = (rollout.rows(), self.judge.court, rng.split());
-        let (n, inputs) = (rows.len(), court.inputs());
+        let (rows, criterion, mut discriminator_rng) = (rollout.rows(), self.adversary.criterion, rng.split());
+        let (n, inputs) = (rows.len(), criterion.entries());
         let mean = |x: &[f32]| x.iter().map(|&x| f64::from(x)).sum::<f64>() / x.len() as f64;
 
         // 1. Let the discriminator judge every step, and reward the policy for what looks like the expert's.
-        let mut shown = court.of_policy(rollout, &rows);
-        let d = self.judge.logits(&shown);
+        let mut shown = criterion.of_policy(rollout, &rows);
+        let d = self.adversary.logits(&shown);
         let (mut r, mut style) = (rollout.r().to_vec(), 0.0);
         for (&k, &d) in rows.iter().zip(d.data()) {
-            let of_style = court.reward(f64::from(d));
+            let of_style = criterion.reward(f64::from(d));
             style += of_style / n as f64;
             r[k] = self.settings.style * of_style + self.settings.task * r[k];
         }
         rollout.set_r(&r);
         // 2. Draw as many steps of the expert, and standardise them as the policy's are.
-        let drawn: Vec<usize> = rows.iter().map(|_| lesson_rng.below(self.demos.len())).collect();
-        let of_expert = court.of_expert(&self.demos, rollout, &drawn);
-        let d_expert = self.judge.logits(&of_expert);
+        let drawn: Vec<usize> = rows.iter().map(|_| discriminator_rng.below(self.demos.len())).collect();
+        let of_expert = criterion.of_expert(&self.demos, rollout, &drawn);
+        let d_expert = self.adversary.logits(&of_expert);
         // 3. Improve value function and policy with these rewards, by an update of PPO.
         let mut metrics = self.ppo.update(rollout, rng);
-        // 4. In every few updates, teach the discriminator to tell both apart, in shuffled minibatches.
+        // 4. In every few updates, fit the discriminator to tell both apart, in shuffled minibatches.
         self.updates += 1;
         shown.extend(of_expert);
         if (self.updates + 1).is_multiple_of(self.settings.discriminator_every) {
             let mut order: Vec<usize> = (0..2 * n).collect();
-            lesson_rng.shuffle(&mut order);
+            discriminator_rng.shuffle(&mut order);
             for rows in order.chunks(self.settings.discriminator_minibatch) {
                 let x: Vec<f32> = rows.iter().flat_map(|i| &shown[i * inputs..(i + 1) * inputs]).copied().collect();
                 let expert: Vec<bool> = rows.iter().map(|&i| i >= n).collect();
-                self.judge.teach(&x, &expert);
+                self.adversary.fit(&x, &expert);
             }
         }
         let expert: Vec<bool> = (0..2 * n).map(|i| i >= n).collect();
-        metrics.push(("discriminator/loss", f64::from(court.loss(&Tensor::stack(&[&d, &d_expert]), &expert).item())));
+        metrics
+            .push(("discriminator/loss", f64::from(criterion.loss(&Tensor::stack(&[&d, &d_expert]), &expert).item())));
         metrics.push(("discriminator/logit_policy", mean(d.data())));
         metrics.push(("discriminator/logit_expert", mean(d_expert.data())));
         metrics.push(("discriminator/reward", style));
@@ -218,9 +220,9 @@ impl<P: StatefulPolicy, V: Critic> Algorithm for Gail<P, V> {
 
 impl<P: StatefulPolicy, V: Critic> State for Gail<P, V> {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { ppo, judge, demos: _, settings: _, updates } = self;
+        let Self { ppo, adversary, demos: _, settings: _, updates } = self;
         ppo.visit(v);
-        judge.visit(v);
-        v.count("lessons", updates);
+        adversary.visit(v);
+        v.count("updates_of_gail", updates);
     }
 }

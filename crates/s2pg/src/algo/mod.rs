@@ -9,13 +9,13 @@ use crate::policy::StatefulPolicy;
 use crate::rng::Rng;
 use crate::state::State;
 
+pub mod adversary;
 pub mod figures;
 pub mod fisher;
 pub mod gae;
 pub mod gail;
 pub mod inverse;
 pub mod inverse_q;
-pub mod judge;
 pub mod lsiq;
 mod off_policy;
 pub mod on_policy;

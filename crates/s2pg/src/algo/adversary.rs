@@ -1,4 +1,4 @@
-//! What GAIL's discriminator judges, how it is taught, and the reward that its verdict is.
+//! GAIL's discriminator: what it is shown, its loss, and the reward that its output is.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +8,10 @@ use crate::nn::{Adam, Tensor};
 use crate::policy::{Discriminator, View};
 use crate::state::{State, Visitor};
 
-/// What a discriminator judges.
+/// What a discriminator is shown of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Judged {
+pub enum Inputs {
     /// A state and the action in it.
     Actions,
     /// A state and the next one, for demonstrations without actions.
@@ -20,46 +20,46 @@ pub enum Judged {
     States,
 }
 
-/// How a discriminator is taught.
+/// The loss of a discriminator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Lesson {
+pub enum LossKind {
     /// Logistic regression, as published; the reward of a logit d is −ln(1 − σ(d) + 1e-8).
     Logistic,
     /// Least squares towards 1 for the expert and −1 for the policy (AMP); the reward is max(0, 1 − (d − 1)² / 4).
     Squares,
 }
 
-impl Value for Judged {}
-impl Value for Lesson {}
+impl Value for Inputs {}
+impl Value for LossKind {}
 
-/// What a [`Judge`] judges, and how it learns to.
+/// What an [`Adversary`] is shown, and its loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Court {
-    /// What is judged of a step.
-    pub judges: Judged,
-    /// The view of the world that is judged.
+pub struct Criterion {
+    /// What is shown of a step.
+    pub inputs: Inputs,
+    /// The view of the world that is shown.
     pub view: View,
-    /// How the discriminator is taught.
-    pub lesson: Lesson,
-    /// Weight of the bonus on the entropy of the verdict.
+    /// The loss.
+    pub loss: LossKind,
+    /// Weight of the bonus on the entropy of the output.
     pub entropy: f64,
     /// Number of entries of o, s and a.
     pub sizes: [usize; 3],
 }
 
-impl Court {
+impl Criterion {
     /// Returns the number of entries of what the discriminator is shown of a step.
-    pub fn inputs(&self) -> usize {
+    pub fn entries(&self) -> usize {
         let [o, s, a] = self.sizes;
         let view = if self.view == View::State { s } else { o };
-        view + [a, view, 0][self.judges as usize]
+        view + [a, view, 0][self.inputs as usize]
     }
 
     /// Appends what the discriminator is shown of a step, of the views `now` and `next` and the action `a`.
     fn show(&self, [now, a, next]: [&[f32]; 3], to: &mut Vec<f32>) {
         to.extend(now);
-        to.extend([a, next, &[]][self.judges as usize]);
+        to.extend([a, next, &[]][self.inputs as usize]);
     }
 
     /// Returns what the discriminator is shown of the rows `rows` of a rollout, row after row.
@@ -92,10 +92,10 @@ impl Court {
 
     /// Returns the reward of the logit `d`.
     pub fn reward(&self, d: f64) -> f64 {
-        match self.lesson {
-            Lesson::Logistic => -(1.0 - 1.0 / (1.0 + (-d).exp()) + 1e-8).ln(),
-            Lesson::Squares if (d - 1.0).abs() > 2.0 => 0.0,
-            Lesson::Squares => 1.0 - 0.25 * (d - 1.0).powi(2),
+        match self.loss {
+            LossKind::Logistic => -(1.0 - 1.0 / (1.0 + (-d).exp()) + 1e-8).ln(),
+            LossKind::Squares if (d - 1.0).abs() > 2.0 => 0.0,
+            LossKind::Squares => 1.0 - 0.25 * (d - 1.0).powi(2),
         }
     }
 
@@ -105,13 +105,13 @@ impl Court {
         let column = |of: &dyn Fn(bool) -> f64| {
             Tensor::with(expert.len(), 1, |x| x.iter_mut().zip(expert).for_each(|(x, &e)| *x = of(e) as f32))
         };
-        match self.lesson {
-            Lesson::Logistic => {
+        match self.loss {
+            LossKind::Logistic => {
                 let cross_entropy = d.softplus() - d * column(&|e| f64::from(u8::from(e)));
                 let entropy = d.softplus() - d.sigmoid() * d;
                 (cross_entropy - entropy * self.entropy).mean()
             }
-            Lesson::Squares => {
+            LossKind::Squares => {
                 let of = |side: bool| expert.iter().filter(|e| **e == side).count().max(1) as f64;
                 let target = column(&|e| if e { 1.0 } else { -1.0 });
                 ((d - target).square() * column(&|e| 1.0 / of(e))).sum()
@@ -122,18 +122,18 @@ impl Court {
 
 /// A discriminator, with its optimiser.
 #[derive(Clone, Debug)]
-pub struct Judge {
-    /// What is judged.
-    pub court: Court,
+pub struct Adversary {
+    /// What is shown, and the loss.
+    pub criterion: Criterion,
     /// The optimiser of the discriminator.
     pub optimiser: Adam,
     network: Discriminator,
 }
 
-impl Judge {
-    /// Makes a judge with a new optimiser of the step size `lr`.
-    pub fn new(network: Discriminator, court: Court, lr: f64) -> Self {
-        Self { optimiser: Adam::new(&network, lr), court, network }
+impl Adversary {
+    /// Makes an adversary with a new optimiser of the step size `lr`.
+    pub fn new(network: Discriminator, criterion: Criterion, lr: f64) -> Self {
+        Self { optimiser: Adam::new(&network, lr), criterion, network }
     }
 
     /// Returns the discriminator.
@@ -143,23 +143,23 @@ impl Judge {
 
     /// Returns the logits of the rows `shown`, [rows, 1].
     pub fn logits(&self, shown: &[f32]) -> Tensor {
-        let n = self.court.inputs();
+        let n = self.criterion.entries();
         self.network.logits(&Tensor::new(shown.len() / n, n, shown))
     }
 
     /// Takes one step down the loss of the rows `shown`, of which those of the expert are true in `expert`, and returns
     /// the loss.
-    pub fn teach(&mut self, shown: &[f32], expert: &[bool]) -> f64 {
-        let loss = self.court.loss(&self.logits(shown), expert);
+    pub fn fit(&mut self, shown: &[f32], expert: &[bool]) -> f64 {
+        let loss = self.criterion.loss(&self.logits(shown), expert);
         let value = f64::from(loss.item());
         self.optimiser.minimize(&mut self.network, &loss);
         value
     }
 }
 
-impl State for Judge {
+impl State for Adversary {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { court: _, optimiser, network } = self;
+        let Self { criterion: _, optimiser, network } = self;
         v.child("discriminator", network);
         v.child("discriminator_optimiser", optimiser);
     }
