@@ -4,9 +4,9 @@
 //! with more environments, and with cores of its own, which are what a policy remembers with. Both are then known to
 //! every command: `train`, `eval`, `play`, `algos`, `envs`, `check-env`.
 //!
-//! `examples/own_environment.rs`, `examples/own_core.rs` and `examples/own_dynamics.rs` are such programs, whole. A policy of another build than
-//! embeddings, core and head is trained through the library, as the example `own_policy` of [`s2pg`] shows: an
-//! algorithm is compiled for the type of its policy.
+//! `examples/own_environment.rs`, `examples/own_core.rs` and `examples/own_dynamics.rs` are such programs, whole. A
+//! policy of another build than embeddings, core and head is trained through the library, as the example `own_policy`
+//! of [`s2pg`] shows: an algorithm is compiled for the type of its policy.
 //!
 //! # A program of one's own
 //!
