@@ -306,8 +306,8 @@ impl Params for Logits {
     }
 }
 
-/// One update of GAIL-RS has the recorded numbers: the logit and the reward of every step, PPO's update with them,
-/// and the discriminator's step on standardised demonstrations; so have both losses and both rewards of given logits.
+/// One update of GAIL-RS has the recorded numbers: the logit and the reward of every step, PPO's update with them, and
+/// the discriminator's step on standardised demonstrations; so have both losses and both rewards of given logits.
 #[test]
 fn golden_gail_rs() {
     let mut case = Case::open("gail_rs");

@@ -17,8 +17,8 @@ settings! {
     "gail" {
         /// File of the demonstrations, an `.npz` archive such as `s2pg record` writes; it must be set for a training.
         demos: String = String::new(), Any;
-        /// What the discriminator is shown of a step: `actions` is a state and the action, `next` a state and the next one,
-        /// for demonstrations without actions, `states` a state alone.
+        /// What the discriminator is shown of a step: `actions` is a state and the action, `next` a state and the next
+        /// one, for demonstrations without actions, `states` a state alone.
         discriminator_inputs: Inputs = Inputs::Actions, Any;
         /// The view of the world that the discriminator is shown.
         discriminator_view: View = View::State, Any;

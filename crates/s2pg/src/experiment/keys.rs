@@ -377,7 +377,7 @@ mod tests {
             (message(TEXT, &["algorithm=sac", "sac.alpha=1e300"]), ["`sac.alpha` is 1e300;", "at most 1000000"]),
             (message(TEXT, &["algorithm=trpo", "trpo.backtrack=2"]), ["`trpo.backtrack` is 2", "above 0 and below 1"]),
             (message(&with("[ppo]\nclip = 0.1"), &["algorithm=sac"]), ["x.toml:7: `[ppo]` is set", "reads `[sac]`"]),
-            (message(TEXT, &["network.policy=wide"]), ["`network.policy` is wide", "\"shortcut\" or \"simple\""]),
+            (message(TEXT, &["network.policy=wide"]), ["`network.policy` is wide", "\"shortcut\", \"simple\""]),
             (message(&with("[reinforce]\nnetwork = \"simple\""), &[]), ["x.toml:7", "is now `network.policy`"]),
             (message(TEXT, &["switches.align_next_windows=true"]), ["is now `switches.misalign", "opposite value"]),
             (message(TEXT, &["algorithm=pbo"]), ["there is no algorithm `pbo`", "ppo, trpo"]),
