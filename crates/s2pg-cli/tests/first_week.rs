@@ -223,14 +223,14 @@ fn eval_says_which_policy() {
 
 /// `play` refuses a file that it cannot write, and leaves nothing under that name.
 #[test]
-fn play_writes_gif_only() {
+fn play_writes_pictures_only() {
     let dir = tempfile::tempdir().unwrap();
     let run = finished(dir.path());
-    for name in ["x.mp4", "x", "x.gif.png"] {
+    for name in ["x.mp4", "x", "x.gif.pdf"] {
         let out = dir.path().join(name);
         let output = s2pg(["play".as_ref(), run.as_os_str(), "--out".as_ref(), out.as_os_str()]).output().unwrap();
         assert_eq!((code(&output), said(&output).lines().count()), (USAGE, 1));
-        assert!(said(&output).contains(name) && said(&output).contains("ends in .gif"), "{}", said(&output));
+        assert!(said(&output).contains(name) && said(&output).contains("is written as .gif"), "{}", said(&output));
         assert!(!out.exists());
     }
 }

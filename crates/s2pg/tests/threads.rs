@@ -26,6 +26,7 @@ fn any_number_of_threads_gives_the_same_bits() {
             let mut experiment = experiment(pair, env, 4, 10_000, "");
             (experiment.sac.update_ratio, experiment.td3.update_ratio) = (0.01, 0.01);
             (experiment.sac.batch, experiment.td3.batch) = (130, 130);
+            (experiment.lsiq.update_ratio, experiment.lsiq.batch) = (0.01, 130);
             let digests = [1, 2, 3, 4, 8].map(|threads| {
                 let mut training = training(&experiment, threads);
                 let figures: Vec<_> = (0..260).filter_map(|_| training.step().unwrap()).collect();
