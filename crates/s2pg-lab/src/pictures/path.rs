@@ -68,7 +68,8 @@ mod tests {
         Shape { from: at, to: at, radius: 0.1, part }
     }
 
-    /// The part that moves most has its path drawn, a piece for each step; what moves out of the picture has none.
+    /// The part that moves most has its path drawn, a piece for each step; where a camera has to follow there is no
+    /// picture.
     #[test]
     fn the_path_of_what_moves() {
         let frame = |t: usize, reach: f64| Frame {
@@ -80,7 +81,8 @@ mod tests {
         let points = moving(&frames(0.1)).unwrap();
         assert_eq!((points[0], points[10]), ([0.0, 1.0], [1.0, 1.0]));
         assert!(path("Task-v0", &frames(0.1)).unwrap().svg().contains("Task-v0"));
-        assert!(path("Task-v0", &frames(50.0)).is_none());
+        let follow = |t: usize| Frame { shapes: vec![disc([50.0 * t as f64, 1.0], 0)], ..Frame::default() };
+        assert!(path("Task-v0", &(0..11).map(follow).collect::<Vec<_>>()).is_none());
         assert!(moving(&frames(0.0)).is_none() && path("Task-v0", &frames(0.0)).is_some());
     }
 }
