@@ -68,7 +68,7 @@ pub enum AnimationError {
 ///
 /// It runs in real time at 25 pictures a second or fewer; where time has no unit (`dt` = 1) each step is a picture. The
 /// camera follows the body in x. The floor, with a tick at each metre, is drawn where nothing reaches below z = 0.
-/// Where the policy has a state, up to eight entries of it are drawn over time below the body, those that vary most.
+/// Where the policy has a state, up to seven entries of it are drawn over time below the body, those that vary most.
 pub fn animation(task: &str, dt: f64, frames: &[Frame]) -> Result<Vec<u8>, AnimationError> {
     let scene = Scene::around(frames);
     if scene.is_none() && frames.iter().all(|frame| frame.picture.is_none()) {

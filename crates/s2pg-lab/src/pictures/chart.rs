@@ -34,7 +34,7 @@ const GRID: Colour = [230, 230, 230, 255];
 const ZERO: Colour = [170, 170, 170, 255];
 const AXIS: Colour = [150, 150, 150, 255];
 /// Okabe and Ito's colours, which colour-blind readers can tell apart, without the yellow that white paper swallows.
-const COLOURS: [[u8; 3]; 7] =
+pub(super) const COLOURS: [[u8; 3]; 7] =
     [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [90, 90, 90]];
 
 /// Draws the panels side by side under a title.

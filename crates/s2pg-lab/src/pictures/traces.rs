@@ -1,6 +1,7 @@
 //! The states of a policy over time, a line for each entry.
 
 use super::canvas::{Anchor, Canvas, Colour};
+use super::chart::COLOURS;
 
 /// The entries of a policy's state that vary most over an episode, in their own ranges.
 pub(super) struct Traces {
@@ -9,20 +10,8 @@ pub(super) struct Traces {
     steps: usize,
 }
 
-/// The most entries that are drawn.
-const MOST: usize = 8;
 /// The most steps that are drawn around one.
 const AROUND: usize = 120;
-const COLOURS: [Colour; MOST] = [
-    [0, 114, 178, 255],
-    [213, 94, 0, 255],
-    [0, 158, 115, 255],
-    [204, 121, 167, 255],
-    [230, 159, 0, 255],
-    [86, 180, 233, 255],
-    [90, 90, 90, 255],
-    [150, 60, 60, 255],
-];
 const PALE: Colour = [130, 136, 146, 255];
 
 impl Traces {
@@ -30,17 +19,18 @@ impl Traces {
     pub fn of<'a>(states: impl Iterator<Item = &'a [f32]>) -> Option<Self> {
         let states: Vec<&[f32]> = states.collect();
         let width = states.first()?.len();
+        // Of each entry: its number, its least value, and how far its values spread.
         let range = |j: usize| {
             let column = states.iter().map(|state| state[j]);
-            column.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
+            let ends = column.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+            (j, ends.0, ends.1 - ends.0)
         };
-        let spread = |j: &usize| range(*j).1 - range(*j).0;
-        let mut entries: Vec<usize> = (0..width).filter(|j| spread(j) > 0.0 && spread(j).is_finite()).collect();
-        entries.sort_by(|a, b| spread(b).total_cmp(&spread(a)).then(a.cmp(b)));
-        entries.truncate(MOST);
-        entries.sort_unstable();
-        let trace = |j: usize| states.iter().map(|state| (state[j] - range(j).0) / spread(&j)).collect();
-        let entries: Vec<_> = entries.into_iter().map(|j| (j, trace(j))).collect();
+        let mut ranges: Vec<_> = (0..width).map(range).filter(|(_, _, x)| *x > 0.0 && x.is_finite()).collect();
+        ranges.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)));
+        ranges.truncate(COLOURS.len());
+        ranges.sort_unstable_by_key(|(j, ..)| *j);
+        let trace = |(j, low, spread)| (j, states.iter().map(|state| (state[j] - low) / spread).collect());
+        let entries: Vec<(usize, Vec<f32>)> = ranges.into_iter().map(trace).collect();
         (!entries.is_empty()).then_some(Self { entries, steps: states.len() })
     }
 
@@ -55,9 +45,9 @@ impl Traces {
         let x = |t: usize| from + (right - from) * (t - first) as f32 / (shown.max(2) - 1) as f32;
         for (k, (_, trace)) in self.entries.iter().enumerate() {
             let points: Vec<_> = (first..first + shown).map(|t| [x(t), bottom - (bottom - top) * trace[t]]).collect();
-            let [r, g, b, _] = COLOURS[k];
+            let [r, g, b] = COLOURS[k];
             canvas.line(&points[last - first..], 1.0, [r, g, b, 60]);
-            canvas.line(&points[..=last - first], 1.5, COLOURS[k]);
+            canvas.line(&points[..=last - first], 1.5, [r, g, b, 255]);
         }
         if now.is_some() {
             canvas.line(&[[x(last), top - 4.0], [x(last), bottom + 4.0]], 1.0, PALE);
