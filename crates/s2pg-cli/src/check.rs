@@ -1,12 +1,17 @@
 //! `s2pg check-env`: does an environment keep what a trainer relies on?
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
-use s2pg::env::{Options, Registry, check_env};
+use s2pg::Rng;
+use s2pg::env::{MakeEnv, Options, Registry, check_env};
+use s2pg::run::disk::{RealDisk, write_atomically};
+use s2pg_lab::gallery;
 
 use crate::exit::{DATA, Usage};
-use crate::terminal::print;
+use crate::terminal::{print, quoted};
 
 /// Arguments of `s2pg check-env`.
 #[derive(Args)]
@@ -15,10 +20,13 @@ pub struct Arguments {
     environment: String,
     /// Options of the environment, such as `corridor=20`.
     options: Vec<String>,
+    /// Also write a picture of the starts of four episodes of each environment, DIR/<name>.png.
+    #[arg(long, value_name = "DIR")]
+    pictures: Option<PathBuf>,
 }
 
 /// Prints a line for each requirement and each piece of advice; exit code 65 where a requirement is not kept.
-pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &Arguments, registry: &Arc<Registry>) -> anyhow::Result<ExitCode> {
     let options: Options =
         arguments.options.join("\n").parse().map_err(|_| {
             Usage(format!("the options `{}` are not TOML; write key=value", arguments.options.join(" ")))
@@ -27,6 +35,9 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
         "all" => registry.entries().iter().map(|e| e.name).collect(),
         name => vec![name],
     };
+    if let Some(dir) = &arguments.pictures {
+        std::fs::create_dir_all(dir).map_err(|e| Usage(format!("--pictures {}: {e}", quoted(dir))))?;
+    }
     let mut kept = true;
     for name in names {
         print(name)?;
@@ -38,6 +49,20 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
                     kept = false;
                     print(format_args!("  FAIL  {}: {complaint}", check.what))?;
                 }
+            }
+        }
+        if let Some(dir) = &arguments.pictures {
+            let make_env: MakeEnv = {
+                let (registry, name, options) = (Arc::clone(registry), name.to_owned(), options.clone());
+                Arc::new(move || registry.make(&name, &options))
+            };
+            match gallery::starts(&make_env, Rng::new(0, "check-env/pictures"))? {
+                Some(png) => {
+                    let path = dir.join(format!("{name}.png"));
+                    write_atomically(&RealDisk, &path, &png)?;
+                    print(format_args!("  {}", quoted(&path)))?;
+                }
+                None => print("  it has nothing to draw")?,
             }
         }
     }

@@ -138,9 +138,10 @@ impl Body {
     pub(crate) fn scale_masses(&mut self, change: &[f64], stale: bool, geoms: bool) {
         let nominal = self.nominal.as_ref().expect("only a model of one's own is changed");
         assert_eq!(change.len(), nominal.mass.len(), "{} changes for {} masses", change.len(), nominal.mass.len());
-        // SAFETY: masses, inertias and sizes change; no count, index or address does.
+        // SAFETY: masses, inertias, sizes and colours change; no count, index or address does.
         #[allow(unsafe_code)]
         let model = unsafe { self.data.model_mut() };
+        render::colour_by_mass(model, change);
         model.body_mass_mut().iter_mut().zip(&nominal.mass).zip(change).for_each(|((x, m), c)| *x = m * (1.0 + c));
         if geoms {
             for (geom, size) in nominal.size.iter().enumerate() {

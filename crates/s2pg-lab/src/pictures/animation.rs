@@ -127,6 +127,17 @@ pub fn animation(task: &str, dt: f64, frames: &[Frame]) -> Result<Vec<u8>, Anima
     Ok(file)
 }
 
+/// What one frame shows, drawn from the side: red, green and blue of each of [`PICTURE`] pixels, row after row from the
+/// top. None where the frame has no shape.
+pub fn still(frame: &Frame) -> Option<Vec<u8>> {
+    let scene = Scene::around(std::slice::from_ref(frame))?;
+    let mut canvas = Canvas::new(SIZE[0], SIZE[1]);
+    scene.draw(&mut canvas, 0, frame);
+    let pixels = canvas.pixels(1.0);
+    let below = &pixels.pixels()[CAPTION as usize * SIZE[0] as usize..];
+    Some(below.iter().flat_map(|c| [c.red(), c.green(), c.blue()]).collect())
+}
+
 /// The corners of the picture's whole width between two heights.
 fn block(top: f32, bottom: f32) -> Vec<Point> {
     vec![[0.0, top], [SIZE[0], top], [SIZE[0], bottom], [0.0, bottom]]

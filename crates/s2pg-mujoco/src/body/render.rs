@@ -25,6 +25,9 @@ const BODIES: [[f32; 4]; 6] = [
     [0.8, 0.64, 0.24, 1.0],
     [0.47, 0.51, 0.56, 1.0],
 ];
+/// Colours of the lightest and the heaviest body where masses vary.
+const LIGHT: [f32; 4] = [0.76, 0.87, 0.97, 1.0];
+const HEAVY: [f32; 4] = [0.05, 0.16, 0.36, 1.0];
 
 /// Gives the world and the bodies of a model their colours and a bright lamp at the camera, which change nothing else.
 pub(super) fn colour(model: &mut MjModel) {
@@ -33,7 +36,19 @@ pub(super) fn colour(model: &mut MjModel) {
         *colour = if body == 0 { FLOOR } else { BODIES[body % BODIES.len()] };
     }
     let lamp = &mut model.vis_mut().headlight;
-    (lamp.ambient, lamp.diffuse, lamp.specular) = ([0.45; 3], [0.6; 3], [0.1; 3]);
+    (lamp.ambient, lamp.diffuse, lamp.specular) = ([0.7; 3], [0.4; 3], [0.1; 3]);
+}
+
+/// Gives each body a blue that is the darker the more its mass is above the nominal one: `change` has a number for each
+/// body, from -0.3 to 0.3.
+pub(super) fn colour_by_mass(model: &mut MjModel, change: &[f64]) {
+    for geom in 0..model.geom_bodyid().len() {
+        let body = model.geom_bodyid()[geom] as usize;
+        if body != 0 {
+            let heavy = (change[body] / 0.6 + 0.5) as f32;
+            model.geom_rgba_mut()[geom] = [0, 1, 2, 3].map(|k| LIGHT[k] + heavy * (HEAVY[k] - LIGHT[k]));
+        }
+    }
 }
 
 impl Body {
