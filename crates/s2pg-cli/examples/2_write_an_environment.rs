@@ -1,6 +1,7 @@
 //! An environment of one's own, with the whole command line: every command knows it by its name.
+//! `cargo run --release -p s2pg-cli --example 2_write_an_environment -- train crates/s2pg-cli/examples/echo.toml` runs it.
 
-use s2pg::env::{Shape, TimeLimit, check_snapshot};
+use s2pg::env::{Shape, TimeLimit, check_options, check_snapshot};
 use s2pg::{Env, EnvError, EnvSpec, Outcome, Rng};
 
 /// Shows a sign, +1 or -1, in each step; the right action is the sign that was shown one step before. The fields are
@@ -43,7 +44,8 @@ impl Env for Echo {
 
 /// The command line of s2pg with one more environment.
 pub fn main() -> std::process::ExitCode {
-    s2pg_cli::main(s2pg_lab::registry().with("Echo-v0", "say the sign that was shown one step before", |_| {
+    s2pg_cli::main(s2pg_lab::registry().with("Echo-v0", "say the sign that was shown one step before", |options| {
+        check_options("Echo-v0", options, &[])?;
         let spec = EnvSpec::new("Echo-v0", &["shown"], &["before", "shown"], &[(-1.0, 1.0)], 20);
         Ok(Box::new(TimeLimit::new(Echo(spec, [0.0; 2]))))
     }))

@@ -1,4 +1,5 @@
 //! A differential equation of one's own, with the whole command line: experiments name it where they name a cell.
+//! `cargo run --release -p s2pg-cli --example 3_write_a_policy -- train ppo-rs/t-maze network.cell=springs` runs it.
 
 use std::sync::Arc;
 
@@ -18,9 +19,9 @@ struct Springs {
 impl Springs {
     fn new(b: &mut Builder<'_, f32>, inputs: usize, units: usize) -> Self {
         let push = Linear::new(b, "push", inputs, units, Activation::Identity, Init::FanIn);
-        // Half a turn to two turns a second, at first.
-        let stiffness = b.drawn("stiffness", (1, units), |rng| 2.0 * rng.range(3.0, 12.0).ln());
-        Self { units, push, stiffness, damping: b.constant("damping", units, 0.0) }
+        // A third of a turn to one turn a second, at first, which die out in some seconds.
+        let stiffness = b.drawn("stiffness", (1, units), |rng| 2.0 * rng.range(2.0, 6.0).ln());
+        Self { units, push, stiffness, damping: b.constant("damping", units, 1.0) }
     }
 }
 

@@ -27,16 +27,20 @@ pub struct Arguments {
 
 /// Prints a line for each requirement and each piece of advice; exit code 65 where a requirement is not kept.
 pub fn run(arguments: &Arguments, registry: &Arc<Registry>) -> anyhow::Result<ExitCode> {
-    let options: Options =
-        arguments.options.join("\n").parse().map_err(|_| {
-            Usage(format!("the options `{}` are not TOML; write key=value", arguments.options.join(" ")))
-        })?;
+    let options = arguments.options.join("\n").parse::<Options>().map_err(|e| {
+        let (given, why) = (arguments.options.join(" "), e.message());
+        Usage(format!("the options `{given}` are not TOML ({why}); write key=value, and texts as key='\"text\"'"))
+    })?;
     let names: Vec<&str> = match arguments.environment.as_str() {
         "all" => registry.entries().iter().map(|e| e.name).collect(),
         name => vec![name],
     };
+    if arguments.environment == "all" && !options.is_empty() {
+        return Err(Usage("options belong to one environment; name it in place of `all`".into()).into());
+    }
     if let Some(dir) = &arguments.pictures {
-        std::fs::create_dir_all(dir).map_err(|e| Usage(format!("--pictures {}: {e}", quoted(dir))))?;
+        let wrong = |e| Usage(format!("--pictures {}: {e}; choose a directory that can be written", quoted(dir)));
+        std::fs::create_dir_all(dir).map_err(wrong)?;
     }
     let mut kept = true;
     for name in names {

@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<Exi
     let rng = Rng::new(experiment.seed, &format!("play/{seed}"));
     let played = play::play(&player, &make_env, rng, *render)?;
     if let Some(why) = &played.not_rendered {
-        note(format_args!("warning: {why}; the body is drawn from the side"));
+        note(format_args!("warning: {why}; it is drawn from the side"));
     }
     let path = |name: &str| out.clone().unwrap_or_else(|| chosen.run.join(name));
     let mut files = Vec::new();
@@ -72,8 +72,13 @@ pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<Exi
         files.extend(played.path().map(|picture| (path("episode.svg"), bytes(picture))));
     }
     if files.is_empty() {
-        let why = if wanted.is_some_and(|kind| kind != Kind::Gif) { ", or not in one view; write a .gif" } else { "" };
-        return Err(Usage(format!("{} has nothing to draw{why}", experiment.env.name)).into());
+        let what = match wanted {
+            Some(Kind::Svg | Kind::Png) if played.animation()?.is_some() => {
+                "is not seen from one place in a whole episode, so there is no picture of its path; write a .gif"
+            }
+            _ => "has nothing to draw",
+        };
+        return Err(Usage(format!("{} {what}", experiment.env.name)).into());
     }
     for (path, bytes) in files {
         write_atomically(&RealDisk, &path, &bytes)?;

@@ -9,7 +9,7 @@ use s2pg::run::RunError;
 use s2pg::train::Evaluation;
 use s2pg_lab::numbers::{count, significant};
 use s2pg_lab::policy::{self, Origin};
-use s2pg_lab::probe::{Age, Findings, Hidden, Treatment, probe};
+use s2pg_lab::probe::{Age, Findings, Hidden, Told, Treatment, probe};
 use serde_json::{Map, Value, json};
 
 use crate::Chosen;
@@ -22,7 +22,7 @@ pub struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
     /// Episodes with each treatment of the memory; the probe is fitted on every other one and tested on the rest.
-    #[arg(long, default_value_t = 100, value_parser = whole(4..=1000_u32))]
+    #[arg(long, default_value_t = 200, value_parser = whole(4..=1000_u32))]
     episodes: u32,
     /// Seed of the random numbers of these episodes.
     #[arg(long, default_value_t = 0, value_parser = seed)]
@@ -84,16 +84,23 @@ fn tables(findings: &Findings, episodes: usize) -> anyhow::Result<()> {
     if hidden.is_empty() {
         print("nothing that the critic sees is hidden from the policy, so there is nothing to tell from its state")?;
     } else {
-        print(format_args!("{:<24} {:>10} {:>14} {:>14}", "hidden", "steps", "R² from state", "R² from o"))?;
+        print(format_args!(
+            "{:<24} {:>10} {:>10} {:>14} {:>14}",
+            "hidden", "steps", "episodes", "R² from state", "R² from o"
+        ))?;
     }
-    for Hidden { name, steps, told, by_age } in hidden {
-        print(format_args!("{name:<24} {steps:>10} {:>14} {:>14}", r2(told.by_state), r2(told.by_o)))?;
-        for Age { from, to, told } in by_age {
+    let row = |name: &str, steps: usize, episodes: usize, told: &Told| {
+        let [by_state, by_o] = [told.by_state, told.by_o].map(r2);
+        print(format_args!("{name:<24} {steps:>10} {episodes:>10} {by_state:>14} {by_o:>14}"))
+    };
+    for Hidden { name, steps, episodes, told, by_age } in hidden {
+        row(name, *steps, *episodes, told)?;
+        for Age { from, to, steps, episodes, told } in by_age {
             let since = match (*from, *to) {
-                (1, _) => "  seen 1 step ago".into(),
+                (1, _) => "  seen 1 step ago".to_string(),
                 (from, to) => format!("  {from} to {to} steps ago"),
             };
-            print(format_args!("{since:<24} {:>10} {:>14} {:>14}", "", r2(told.by_state), r2(told.by_o)))?;
+            row(&since, *steps, *episodes, told)?;
         }
     }
     let own = plays.first().map(|(_, e)| e.metrics()).unwrap_or_default();
@@ -109,10 +116,20 @@ fn tables(findings: &Findings, episodes: usize) -> anyhow::Result<()> {
 }
 
 fn object(hidden: &Hidden) -> Value {
-    let age = |Age { from, to, told }: &Age| json!({ "from": from, "to": to, "r2_of_state": told.by_state, "r2_of_o": told.by_o });
+    let age = |Age { from, to, steps, episodes, told }: &Age| {
+        json!({
+            "from": from,
+            "to": to,
+            "steps": steps,
+            "episodes": episodes,
+            "r2_of_state": told.by_state,
+            "r2_of_o": told.by_o,
+        })
+    };
     json!({
         "name": hidden.name,
         "steps": hidden.steps,
+        "episodes": hidden.episodes,
         "r2_of_state": hidden.told.by_state,
         "r2_of_o": hidden.told.by_o,
         "by_steps_since_seen": hidden.by_age.iter().map(age).collect::<Vec<_>>(),

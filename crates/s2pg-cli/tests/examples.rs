@@ -1,5 +1,6 @@
 //! The examples that need no command line do what they say.
 
+#[allow(dead_code, reason = "its `main` is the example's")]
 #[path = "../examples/4_write_an_algorithm.rs"]
 mod an_algorithm;
 #[path = "../examples/1_run_a_preset.rs"]
@@ -18,4 +19,15 @@ fn a_preset_is_run() {
 #[test]
 fn an_own_algorithm_trains() {
     assert!(an_algorithm::run(200_000, 0).unwrap() > 0.9);
+}
+
+/// There are four numbered examples, and each has fewer than 80 lines.
+#[test]
+fn examples_are_short() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let numbered = |path: &std::path::PathBuf| path.file_name().unwrap().as_encoded_bytes()[0].is_ascii_digit();
+    let lengths: Vec<usize> =
+        files.filter(numbered).map(|path| std::fs::read_to_string(path).unwrap().lines().count()).collect();
+    assert!(lengths.len() == 4 && lengths.iter().all(|&lines| lines < 80), "{lengths:?}");
 }

@@ -7,8 +7,9 @@ use s2pg::train::{Player, watch};
 
 use crate::pictures::{AnimationError, Canvas, Frame, PICTURE, animation, path};
 
-/// Steps of the longest animation.
+/// Steps of the longest animation, and of the longest path in one picture.
 const LONGEST: usize = 500;
+const LONGEST_PATH: usize = 10_000;
 
 /// An episode that was watched.
 pub struct Played {
@@ -19,8 +20,8 @@ pub struct Played {
     pub not_rendered: Option<String>,
 }
 
-/// Plays one deterministic episode of the player in a fresh environment, of at most 500 steps. The random numbers of
-/// the environment come from `rng`. `render` asks for pictures in three dimensions.
+/// Plays one deterministic episode of the player in a fresh environment, of at most 10,000 steps, and 500 where it is
+/// rendered. The random numbers of the environment come from `rng`. `render` asks for pictures in three dimensions.
 pub fn play<P: StatefulPolicy>(
     player: &Player<P>,
     make_env: &MakeEnv,
@@ -37,8 +38,9 @@ pub fn play<P: StatefulPolicy>(
                 None => not_rendered = Some("the environment has no rendered pictures".into()),
             }
         }
+        let picture_is_kept = picture.is_some();
         frames.push(Frame { shapes: seen.env.shapes(), r: seen.r, state: seen.state.to_vec(), picture });
-        frames.len() < LONGEST
+        frames.len() < if picture_is_kept { LONGEST } else { LONGEST_PATH }
     })?;
     if not_rendered.is_some() {
         frames.iter_mut().for_each(|frame| frame.picture = None);
@@ -48,9 +50,9 @@ pub fn play<P: StatefulPolicy>(
 }
 
 impl Played {
-    /// Returns the episode as an animated GIF; None where the environment has nothing to draw.
+    /// Returns the episode, or its first 500 steps, as an animated GIF; None where the environment has nothing to draw.
     pub fn animation(&self) -> Result<Option<Vec<u8>>, AnimationError> {
-        match animation(&self.task, self.dt, &self.frames) {
+        match animation(&self.task, self.dt, &self.frames[..self.frames.len().min(LONGEST)]) {
             Ok(gif) => Ok(Some(gif)),
             Err(AnimationError::NothingToDraw(_)) => Ok(None),
             Err(e) => Err(e),

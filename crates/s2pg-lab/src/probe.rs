@@ -26,19 +26,26 @@ pub struct Hidden {
     pub name: String,
     /// Number of steps at which the entry was hidden.
     pub steps: usize,
+    /// Number of episodes with such steps.
+    pub episodes: usize,
     /// How well a line tells the entry at all of these steps.
     pub told: Told,
-    /// How well lines of their own tell it by the time since it was last seen; empty where it was never seen.
+    /// How well lines of their own tell it by the time since it was seen, while it is hidden for the first time in an
+    /// episode; empty where it was never seen.
     pub by_age: Vec<Age>,
 }
 
-/// How well a line tells an entry that was last seen between `from` and `to` steps ago.
+/// How well a line tells an entry that was seen between `from` and `to` steps ago, and not twice before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Age {
     /// The fewest steps.
     pub from: usize,
     /// The most steps.
     pub to: usize,
+    /// Number of steps of this age.
+    pub steps: usize,
+    /// Number of episodes with such steps.
+    pub episodes: usize,
     /// How well a line, fitted to steps of this age, tells the entry.
     pub told: Told,
 }
@@ -90,25 +97,36 @@ pub struct Findings {
 /// Moments of steps: of the episodes to which lines are fitted and of the others, each with x the state and with x the
 /// observation.
 #[derive(Clone)]
-struct Halves([[Moments; 2]; 2]);
+struct Halves {
+    moments: [[Moments; 2]; 2],
+    /// Whether an episode has such steps.
+    has: Vec<bool>,
+}
 
 impl Halves {
-    fn new(state: usize, o: usize) -> Self {
-        Self([(); 2].map(|()| [state, o].map(Moments::new)))
+    fn new(state: usize, o: usize, episodes: usize) -> Self {
+        Self { moments: [(); 2].map(|()| [state, o].map(Moments::new)), has: vec![false; episodes] }
     }
 
-    fn samples(&self) -> usize {
-        self.0.iter().map(|half| half[0].samples()).sum()
+    fn add(&mut self, e: usize, state: &[f32], o: &[f32], y: f32) {
+        self.has[e] = true;
+        self.moments[e % 2].iter_mut().zip([state, o]).for_each(|(moments, x)| moments.add(x, y));
     }
 
-    fn joined(&self, other: &Self) -> Self {
-        Self([0, 1].map(|half| [0, 1].map(|x| self.0[half][x].joined(&other.0[half][x]))))
+    fn steps(&self) -> usize {
+        self.moments.iter().map(|half| half[0].samples()).sum()
     }
 
-    fn told(&self) -> Told {
-        let [train, test] = &self.0;
+    fn episodes(&self) -> usize {
+        self.has.iter().filter(|&&has| has).count()
+    }
+
+    /// Returns what lines tell, whose weights are charged by how much state and observation vary in the steps of `all`.
+    fn told(&self, all: &Self) -> Told {
+        let [train, test] = &self.moments;
         let both = train[0].samples() > 0 && test[0].samples() > 0;
-        let of = |x: usize| both.then(|| test[x].r_squared(&train[x].fit(RIDGE))).flatten();
+        let line = |x: usize| train[x].fit(RIDGE, &all.moments[0][x].deviations());
+        let of = |x: usize| both.then(|| test[x].r_squared(&line(x))).flatten();
         Told { by_state: of(0), by_o: of(1) }
     }
 }
@@ -120,9 +138,11 @@ struct Entry {
     at: usize,
     /// The place in the policy's view where it is seen at times; None where it never is.
     seen_at: Option<usize>,
-    /// Steps since it was seen, for each episode.
-    since: Vec<usize>,
-    /// The moments by the binary logarithm of the steps since it was seen.
+    /// For each episode the steps since it was seen, and whether it was hidden before that.
+    since: Vec<(usize, bool)>,
+    /// The moments of all steps at which it is hidden.
+    all: Halves,
+    /// The moments while it is hidden for the first time, by the binary logarithm of the steps since it was seen.
     by_age: Vec<Halves>,
 }
 
@@ -130,25 +150,34 @@ impl Entry {
     /// Takes the step of episode `e` with the state `state` and the views `o` and `s`.
     fn take(&mut self, e: usize, state: &[f32], o: &[f32], s: &[f32]) {
         let y = s[self.at];
-        self.since[e] += 1;
+        let (since, again) = &mut self.since[e];
         if self.seen_at.is_some_and(|i| o[i] == y) {
-            self.since[e] = 0;
+            *again |= *since > 0;
+            *since = 0;
             return;
         }
-        let age = self.seen_at.map_or(0, |_| self.since[e].ilog2() as usize);
-        while self.by_age.len() <= age {
-            self.by_age.push(Halves::new(state.len(), o.len()));
+        *since += 1;
+        self.all.add(e, state, o, y);
+        if self.seen_at.is_none() || *again {
+            return;
         }
-        let half = &mut self.by_age[age].0[e % 2];
-        half.iter_mut().zip([state, o]).for_each(|(moments, x)| moments.add(x, y));
+        let age = since.ilog2() as usize;
+        while self.by_age.len() <= age {
+            self.by_age.push(Halves::new(state.len(), o.len(), self.all.has.len()));
+        }
+        self.by_age[age].add(e, state, o, y);
     }
 
     /// Returns what lines tell of the entry; None where it was never hidden.
     fn hidden(self) -> Option<Hidden> {
-        let all = self.by_age.iter().cloned().reduce(|a, b| a.joined(&b))?;
-        let ages = self.by_age.iter().enumerate().filter(|(_, halves)| self.seen_at.is_some() && halves.samples() > 0);
-        let by_age = ages.map(|(k, halves)| Age { from: 1 << k, to: (2 << k) - 1, told: halves.told() }).collect();
-        Some(Hidden { name: self.name, steps: all.samples(), told: all.told(), by_age })
+        let Self { name, all, by_age, .. } = self;
+        let age = |(k, halves): (usize, &Halves)| {
+            let (from, to) = (1 << k, (2 << k) - 1);
+            Age { from, to, steps: halves.steps(), episodes: halves.episodes(), told: halves.told(&all) }
+        };
+        let by_age = by_age.iter().enumerate().filter(|(_, halves)| halves.steps() > 0).map(age).collect();
+        let (steps, episodes, told) = (all.steps(), all.episodes(), all.told(&all));
+        (steps > 0).then_some(Hidden { name, steps, episodes, told, by_age })
     }
 }
 
@@ -179,7 +208,7 @@ pub fn probe<P: StatefulPolicy>(
             if treatment != Treatment::Untouched {
                 return;
             }
-            let hidden = hidden.get_or_insert_with(|| entries(&spec.o, &spec.s, o, s));
+            let hidden = hidden.get_or_insert_with(|| entries(&spec.o, &spec.s, o, s, state.len() / episodes));
             for e in (0..episodes).filter(|&e| counts[e]) {
                 let row = |x: &[f32]| x.len() / episodes * e..x.len() / episodes * (e + 1);
                 hidden.iter_mut().for_each(|entry| entry.take(e, &state[row(state)], &o[row(o)], &s[row(s)]));
@@ -192,17 +221,19 @@ pub fn probe<P: StatefulPolicy>(
     Ok(Some(Findings { hidden, plays }))
 }
 
-/// Returns the entries of s that o lacks by name. One is seen at times where an entry of o equals it at the first step
-/// of every episode, although it differs between episodes.
-fn entries(names_o: &[String], names_s: &[String], o: &[f32], s: &[f32]) -> Vec<Entry> {
+/// Returns the entries of s that o lacks by name, for states of `state` entries. One is seen at times where o has an entry
+/// `shown_<name>`, or an entry that equals it at the first step of every episode although it differs between episodes.
+fn entries(names_o: &[String], names_s: &[String], o: &[f32], s: &[f32], state: usize) -> Vec<Entry> {
     let (n_o, n_s) = (names_o.len(), names_s.len());
     let episodes = o.len() / n_o;
     let new = |at: usize| {
         let column = || (0..episodes).map(|e| s[e * n_s + at]);
         let shows = |i: &usize| column().enumerate().all(|(e, y)| o[e * n_o + i] == y);
         let differs = column().any(|y| y != s[at]);
-        let seen_at = (0..n_o).find(shows).filter(|_| differs);
-        Entry { name: names_s[at].clone(), at, seen_at, since: vec![0; episodes], by_age: Vec::new() }
+        let named = names_o.iter().position(|name| name.strip_prefix("shown_") == Some(&names_s[at]));
+        let seen_at = named.or_else(|| (0..n_o).find(shows).filter(|_| differs));
+        let all = Halves::new(state, n_o, episodes);
+        Entry { name: names_s[at].clone(), at, seen_at, since: vec![(0, false); episodes], all, by_age: Vec::new() }
     };
     (0..n_s).filter(|&at| !names_o.contains(&names_s[at])).map(new).collect()
 }

@@ -36,7 +36,8 @@ impl NetworkSettings {
     /// name that `registry` does not know, or knows twice.
     pub fn core(&self, registry: &Registry, dt: f64) -> Result<CoreShape, PlanError> {
         let (name, units) = (&self.cell, self.hidden);
-        let clock = Clock { solver: self.solver, dt: self.dt.unwrap_or(dt) };
+        // A step of 1 s stands for time without a unit; equations oscillate faster than that.
+        let clock = Clock { solver: self.solver, dt: self.dt.unwrap_or(if dt == 1.0 { 0.05 } else { dt }) };
         let names: Vec<String> = registry.cores().into_iter().map(|core| core.0).collect();
         match names.iter().filter(|known| *known == name).count() {
             0 => Err(PlanError(format!(

@@ -38,9 +38,9 @@ table! {
         /// How a core that is a differential equation is solved, with one step of the method in each step: explicit
         /// Euler, or Runge and Kutta's method of fourth order by the 3/8 rule.
         solver: Solver = Solver::Euler, Any;
-        /// Time in seconds for which a core that is a differential equation goes on in each step; that of a step of the
-        /// environment where not given.
-        dt: Option<f64> = None, Positive;
+        /// Time in seconds for which a core that is a differential equation goes on in each step. Where not given it is
+        /// that of a step of the environment, and 0.05 where time has no unit.
+        dt: Option<f64> = None, PositiveUpTo(10);
         /// Initial standard deviation of the action; for SAC, before squashing. TD3 reads `td3.noise` instead.
         std: f64 = 0.5, PositiveUpTo(7);
         /// Initial standard deviation of the next state z'; for SAC, before squashing. TD3 reads `td3.state_noise`

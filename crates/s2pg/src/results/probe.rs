@@ -69,13 +69,19 @@ impl Moments {
         self.products[i.max(j) * self.mean.len() + i.min(j)]
     }
 
+    /// Returns the standard deviation of each x.
+    pub fn deviations(&self) -> Vec<f64> {
+        (0..self.mean.len() - 1).map(|i| (self.product(i, i) / self.samples.max(1) as f64).sqrt()).collect()
+    }
+
     /// Fits a line by ridge regression: it minimises the mean of (y - w x - b)² plus `ridge` times the sum of (w_i
-    /// σ_i)², where σ_i is the standard deviation of x_i. `ridge` is above 0. An x that never changes has the weight 0.
-    pub fn fit(&self, ridge: f64) -> Line {
+    /// σ_i)², where σ_i, of `deviations`, is how much x_i varies: here, or in a larger set of samples, so that an x that
+    /// varies little here has no large weight. `ridge` is above 0. An x with a σ of 0 has the weight 0.
+    pub fn fit(&self, ridge: f64, deviations: &[f64]) -> Line {
         let n = self.mean.len() - 1;
-        let scale: Vec<f64> = (0..n).map(|i| self.product(i, i).sqrt()).collect();
+        let scale: Vec<f64> = deviations.iter().map(|sigma| sigma * (self.samples as f64).sqrt()).collect();
         let unit = |i: usize| if scale[i] > 0.0 { 1.0 / scale[i] } else { 0.0 };
-        // The correlations of x, plus the ridge, as the product of a lower triangle and its transpose.
+        // The covariances of x in units of σ, plus the ridge, as the product of a lower triangle and its transpose.
         let mut lower = vec![0.0; n * n];
         for i in 0..n {
             for j in 0..=i {
@@ -141,7 +147,8 @@ mod tests {
         let mut rng = Rng::new(0, "probe");
         for (noise, expected, within) in [(0.0, 1.0, 1e-6), (109f64.sqrt(), 0.5, 0.03)] {
             let [train, test] = [(); 2].map(|()| planted(4000, noise, &mut rng));
-            let line = moments(&train).fit(1e-9);
+            let train = moments(&train);
+            let line = train.fit(1e-9, &train.deviations());
             let r2 = moments(&test).r_squared(&line).unwrap();
             assert!((r2 - expected).abs() < within, "{r2}");
             if noise == 0.0 {
@@ -172,6 +179,20 @@ mod tests {
         }
     }
 
+    /// An x that hardly varies in the samples, and much elsewhere, has no large weight.
+    #[test]
+    fn what_hardly_varies_here_weighs_little() {
+        let mut rng = Rng::new(3, "probe");
+        let mut moments = Moments::new(2);
+        (0..1000).for_each(|_| {
+            let [x, faint] = [rng.normal(), 1e-6 * rng.normal()];
+            moments.add(&[x as f32, faint as f32], (x + 1e6 * faint) as f32);
+        });
+        let [own, wide] = [moments.deviations(), vec![1.0, 1.0]].map(|sigma| moments.fit(0.01, &sigma).weights);
+        assert!(own[1] > 9e5 && wide[1].abs() < 1e-3, "{own:?} {wide:?}");
+        assert!((wide[0] - 1.0).abs() < 0.1, "{wide:?}");
+    }
+
     /// A line fitted to noise tells nothing of other noise, and a number that never changes has no R².
     #[test]
     fn noise_tells_nothing() {
@@ -181,10 +202,11 @@ mod tests {
             (0..2000).for_each(|_| moments.add(&[(); 4].map(|()| rng.normal() as f32), rng.normal() as f32));
             moments
         };
-        let line = noise().fit(1e-3);
+        let train = noise();
+        let line = train.fit(1e-3, &train.deviations());
         assert!(noise().r_squared(&line).unwrap() < 0.01);
         let mut constant = Moments::new(1);
         (0..9).for_each(|i| constant.add(&[i as f32], 0.1));
-        assert_eq!(constant.r_squared(&constant.fit(1e-3)), None);
+        assert_eq!(constant.r_squared(&constant.fit(1e-3, &constant.deviations())), None);
     }
 }

@@ -15,7 +15,7 @@ pub enum TrainError {
     /// A number of the training is not finite. Every checkpoint is from before.
     #[error(
         "training diverged at step {step}: {what}; see it again with `s2pg replay`, or start another run with a \
-         smaller step size"
+         smaller step size of the learner, or of the equation (`network.dt`) where the memory is one"
     )]
     Diverged {
         /// Number of environment steps so far.

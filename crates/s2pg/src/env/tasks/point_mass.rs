@@ -27,8 +27,8 @@ const CRASH: f64 = -2.0;
 /// The shown numbers are the hidden ones where the task shows them, which it does after each reset, and 0, or -1 for
 /// doors, where it does not. The reward depends on the distance d from the goal: exp(-0.1 d), with doors 10 exp(-0.03
 /// d). An episode terminates with the reward -2 where the point leaves a field without doors, or hits a wall; else a
-/// [`TimeLimit`] truncates it after 1000 steps. The metric `success` is 1 once a step ended within 5 of the goal, and
-/// `distance` is the present distance.
+/// [`TimeLimit`] truncates it after 1000 steps. The metric `success` is 1 once a step ended within 5 of the goal,
+/// `arrival` is the number of the first such step, or 1000 where there was none, and `distance` is the present distance.
 #[derive(Clone, Debug)]
 pub struct PointMass {
     spec: EnvSpec,
@@ -41,9 +41,13 @@ pub struct PointMass {
     /// The place of the goal, or the left edges of the doors.
     hidden: [f64; 2],
     shown: bool,
-    reached: bool,
+    /// The first step that ended at the goal.
+    reached: Option<usize>,
     steps: usize,
 }
+
+/// Steps of an episode.
+const HORIZON: usize = 1000;
 
 impl PointMass {
     /// Makes the point mass of the task called `name`. The option `observable_radius` is the distance from the start up
@@ -70,9 +74,9 @@ impl PointMass {
             Hides::Goal(_) => (["x", "y", "shown_goal_x", "shown_goal_y"], ["x", "y", "goal_x", "goal_y"]),
             Hides::Doors { .. } => (["x", "y", "shown_door_1", "shown_door_2"], ["x", "y", "door_1", "door_2"]),
         };
-        let spec = EnvSpec::new(task.name, &o, &s, &[(-1.0, 1.0)], 1000);
+        let spec = EnvSpec::new(task.name, &o, &s, &[(-1.0, 1.0)], HORIZON);
         let (at, hidden) = ([0.0; 2], [0.0; 2]);
-        Ok(Self { spec, task, shows, at, start: at, hidden, shown: true, reached: false, steps: 0 })
+        Ok(Self { spec, task, shows, at, start: at, hidden, shown: true, reached: None, steps: 0 })
     }
 
     /// Takes one step, with the action in double precision.
@@ -98,7 +102,9 @@ impl PointMass {
             outcome.r = if has_doors { 10.0 * (-0.03 * d).exp() } else { (-0.1 * d).exp() };
         }
         self.shown = self.is_shown();
-        self.reached |= distance(self.at, self.goal()) <= REACHED;
+        if distance(self.at, self.goal()) <= REACHED {
+            self.reached.get_or_insert(self.steps);
+        }
         Ok(outcome)
     }
 
@@ -144,7 +150,7 @@ impl Env for PointMass {
                 break start;
             }
         };
-        (self.at, self.shown, self.reached, self.steps) = (self.start, true, false, 0);
+        (self.at, self.shown, self.reached, self.steps) = (self.start, true, None, 0);
         Ok(())
     }
 
@@ -160,11 +166,15 @@ impl Env for PointMass {
     }
 
     fn metrics(&self) -> Vec<(&'static str, f64)> {
-        vec![("success", f64::from(self.reached)), ("distance", distance(self.at, self.goal()))]
+        let arrival = self.reached.unwrap_or(HORIZON) as f64;
+        let success = f64::from(self.reached.is_some());
+        vec![("success", success), ("arrival", arrival), ("distance", distance(self.at, self.goal()))]
     }
 
     fn snapshot(&self) -> Vec<f64> {
-        let flags = [f64::from(self.shown), f64::from(self.reached), self.steps as f64];
+        // Nothing is reached before the first step.
+        let reached = self.reached.unwrap_or(0);
+        let flags = [f64::from(self.shown), reached as f64, self.steps as f64];
         [&self.at[..], &self.start, &self.hidden, &flags].concat()
     }
 
@@ -172,7 +182,8 @@ impl Env for PointMass {
         check_snapshot(self.task.name, state, 9)?;
         let pair = |i: usize| [state[i], state[i + 1]];
         (self.at, self.start, self.hidden) = (pair(0), pair(2), pair(4));
-        (self.shown, self.reached, self.steps) = (state[6] != 0.0, state[7] != 0.0, state[8] as usize);
+        (self.shown, self.steps) = (state[6] != 0.0, state[8] as usize);
+        self.reached = Some(state[7] as usize).filter(|&step| step > 0);
         Ok(())
     }
 
@@ -215,7 +226,7 @@ mod tests {
         let mut rng = Rng::new(0, "point mass");
         for task in &TASKS {
             let mut env = PointMass::new(task.name, &Options::new()).unwrap();
-            let (mut starts, mut hidden) = (Vec::new(), Vec::new());
+            let (mut starts, mut hidden, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..2000 {
                 env.reset(&mut rng).unwrap();
                 let (mut o, mut s) = ([0.0; 4], [0.0; 4]);
@@ -223,6 +234,9 @@ mod tests {
                 assert_eq!(o, s);
                 starts.extend((!starts.contains(&env.start)).then_some(env.start));
                 hidden.extend((!hidden.contains(&env.hidden)).then_some(env.hidden));
+                // Start and goal are drawn apart from each other.
+                pairs
+                    .extend((!pairs.contains(&(env.start[0], env.hidden[0]))).then_some((env.start[0], env.hidden[0])));
                 if task.name == "PointMass-v1" {
                     assert!(distance(env.at, env.hidden) >= 40.0 && env.at.iter().all(|x| (10.0..140.0).contains(x)));
                 }
@@ -236,11 +250,28 @@ mod tests {
                 _ => (4, 4),
             };
             assert_eq!((starts.len(), hidden.len()), counts, "{}", task.name);
+            let sorted = |mut places: Vec<[f64; 2]>| {
+                places.sort_by(|a, b| a.partial_cmp(b).unwrap());
+                places
+            };
+            let row = |y: f64| [25.0, 57.0, 88.0, 120.0].map(|x| [x, y]);
+            match task.name {
+                "PointMass-v1" => {
+                    let goals = [[25.0, 25.0], [25.0, 75.0], [55.0, 108.0], [75.0, 75.0], [100.0, 15.0]];
+                    assert_eq!(sorted(hidden), goals);
+                }
+                "PointMassDoor-v1" => assert_eq!(starts, [[75.0, 10.0]]),
+                name => {
+                    let y = if name == "PointMass-v2" { 55.0 } else { 130.0 };
+                    assert_eq!((sorted(starts), sorted(hidden)), (row(15.0).into(), row(y).into()));
+                    assert_eq!(pairs.len(), 16, "{name}");
+                }
+            }
         }
     }
 
-    /// From a snapshot in the middle the rest of an episode repeats to the bit; the last of 1000 steps is a truncation,
-    /// and passing the goal is a success that lasts.
+    /// From a snapshot, at the start or in the middle, the rest of an episode repeats to the bit; the last of 1000 steps
+    /// is a truncation, and passing the goal is a success that lasts.
     #[test]
     fn an_episode_repeats_and_ends() {
         let mut rng = Rng::new(1, "point mass");
@@ -253,16 +284,25 @@ mod tests {
         env.restore(&start).unwrap();
         let mut run = |from: usize, env: &mut dyn Env| -> Vec<_> {
             let a = |t: usize| if t < 64 { -0.5 } else { (t % 100) as f32 / 50.0 - 1.0 };
-            (from..1000).map(|t| (env.step(&[a(t)], &mut rng).unwrap(), env.metrics()[0].1)).collect()
+            let mut one = |t: usize| {
+                (env.step(&[a(t)], &mut rng).unwrap(), env.metrics()[0].1, env.metrics()[1].1, env.snapshot())
+            };
+            (from..1000).map(|t| one(t)).collect()
         };
         let whole = run(0, &mut *env);
-        assert!(whole.iter().enumerate().all(|(t, (x, _))| !x.terminated && x.truncated == (t == 999)), "{whole:?}");
+        assert!(whole.iter().enumerate().all(|(t, (x, ..))| !x.terminated && x.truncated == (t == 999)), "{whole:?}");
         let first = whole.iter().position(|x| x.1 == 1.0).unwrap();
         // From y = 15 the 62nd step ends at 126.6, the first within 5 of 130.
         assert_eq!(first, 61);
-        assert!(whole[first..].iter().all(|x| x.1 == 1.0));
+        assert!(whole[first..].iter().all(|x| (x.1, x.2) == (1.0, 62.0)));
+        assert!(whole[..first].iter().all(|x| (x.1, x.2) == (0.0, 1000.0)));
         env.restore(&start).unwrap();
         assert_eq!(run(0, &mut *env), whole);
+        // Hidden and not yet there; there, and away again.
+        for t in [30, 61, 62, 200] {
+            env.restore(&whole[t - 1].3).unwrap();
+            assert_eq!(run(t, &mut *env), whole[t..], "from step {t}");
+        }
     }
 
     /// Wrong options, names, snapshots and an action that is not a number are errors that name what is wrong.

@@ -20,6 +20,12 @@ pub trait Dynamics<T: Real = f32>: Debug + Send + Sync {
     /// Returns dz/dt, [B, n], a second, from the inputs x, [B, inputs], and the states z, [B, n].
     fn rate(&self, p: &Parameters<T>, inputs: &Tensor<T>, states: &Tensor<T>) -> Tensor<T>;
 
+    /// Returns the states after the time of a step, [B, n], from the inputs x, [B, inputs], and the states z before it,
+    /// [B, n]: those of the solver, unless the equation knows a part of its solution itself.
+    fn step(&self, p: &Parameters<T>, inputs: &Tensor<T>, states: &Tensor<T>, clock: Clock) -> Tensor<T> {
+        clock.step(states, |z| self.rate(p, inputs, z))
+    }
+
     /// Returns the number of entries of a state that the rest of the network reads; all of them, unless the equation
     /// says otherwise.
     fn output_size(&self) -> usize {
@@ -106,7 +112,7 @@ impl<T: Real> Core<T> for Integrated<T> {
     }
 
     fn step(&self, p: &Parameters<T>, inputs: &Tensor<T>, states: &Tensor<T>) -> Tensor<T> {
-        self.clock.step(states, |z| self.dynamics.rate(p, inputs, z))
+        self.dynamics.step(p, inputs, states, self.clock)
     }
 
     fn output_size(&self) -> usize {

@@ -27,10 +27,13 @@ impl Lru {
     /// Returns the next states from W u + d, [B, 2 n], and the states before, [B, 2 n].
     fn turn<T: Real>(&self, p: &Parameters<T>, drive: &Tensor<T>, z: &Tensor<T>) -> Tensor<T> {
         let n = self.n;
-        let size = (Tensor::param(p, self.nu).exp() * -1.0).exp();
+        let decay = Tensor::param(p, self.nu).exp();
+        let size = (&decay * -1.0).exp();
         let angle = Tensor::param(p, self.theta).exp();
         let (re, im) = (&size * angle.cos(), &size * angle.sin());
-        let gain = (size.square() * -1.0 + 1.0).sqrt();
+        // 1 - exp(-2 x) = 2 t / (1 + t) with t = tanh x, which is above 0 even where |λ| rounds to 1.
+        let t = decay.tanh();
+        let gain = (&t * 2.0 / (t + 1.0)).sqrt();
         let (x, y) = (z.columns(0..n), z.columns(n..2 * n));
         let next = |a: Tensor<T>, from: usize| a + &gain * drive.columns(from..from + n);
         Tensor::concat(&[&next(&re * &x - &im * &y, 0), &next(&re * &y + &im * &x, n)])
