@@ -1,5 +1,5 @@
-//! An environment of one's own, with the whole command line: every command knows it by its name.
-//! `cargo run --release -p s2pg-cli --example 2_write_an_environment -- train crates/s2pg-cli/examples/echo.toml` runs it.
+//! An environment of one's own, with the whole command line: every command knows it by its name. `cargo run --release
+//! -p s2pg-cli --example 2_write_an_environment -- train crates/s2pg-cli/examples/echo.toml` runs it.
 
 use s2pg::env::{Shape, TimeLimit, check_options, check_snapshot};
 use s2pg::{Env, EnvError, EnvSpec, Outcome, Rng};

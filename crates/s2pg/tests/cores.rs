@@ -56,9 +56,9 @@ fn registry() -> Arc<Registry> {
 
 const STATEFUL: [Estimator; 3] = [Estimator::Rs(1), Estimator::Bptt(Span::Steps(5)), Estimator::Bptt(Span::Full)];
 
-/// Every algorithm trains a policy with the core in each way that carries a state, whatever its critic sees, and PPO and
-/// SAC with every core of the library; the parameters of the core move, and a run that is resumed is the same run, to
-/// the bit.
+/// Every algorithm trains a policy with the core in each way that carries a state, whatever its critic sees, and PPO
+/// and SAC with every core of the library; the parameters of the core move, and a run that is resumed is the same run,
+/// to the bit.
 #[test]
 fn every_algorithm_trains_a_core() {
     let dir = tempfile::tempdir().unwrap();
@@ -265,8 +265,8 @@ fn solvers_have_their_order() {
     }
 }
 
-/// No core of this library diverges by itself: after 1000 steps of an environment's usual length, with either solver and
-/// the parameters of the start, states and gradients are finite, and Hopf's oscillators are on their circle.
+/// No core of this library diverges by itself: after 1000 steps of an environment's usual length, with either solver
+/// and the parameters of the start, states and gradients are finite, and Hopf's oscillators are on their circle.
 #[test]
 fn cores_are_stable() {
     for kind in CoreKind::ALL {
@@ -298,8 +298,8 @@ fn cores_are_stable() {
     }
 }
 
-/// Three oscillators have the numbers of the specification: the matrices of couplings, the rate of change, and a step of
-/// either solver.
+/// Three oscillators have the numbers of the specification: the matrices of couplings, the rate of change, and a step
+/// of either solver.
 #[test]
 fn three_oscillators() {
     let mut rng = Rng::new(0, "three");

@@ -92,8 +92,8 @@ pub trait Algorithm: State + Send {
     fn figures(&self) -> &'static [&'static str] {
         &[]
     }
-    /// Sets step sizes and weights that follow a schedule to their values at `now`, where there are any. The loop does so
-    /// before each update.
+    /// Sets step sizes and weights that follow a schedule to their values at `now`, where there are any. The loop does
+    /// so before each update.
     fn set_progress(&mut self, _now: Progress) {}
     /// Learns from the buffer `data` and returns the figures of the update. All random numbers are drawn from `rng`.
     fn update(&mut self, data: &mut Self::Buffer, rng: &mut Rng) -> Metrics;

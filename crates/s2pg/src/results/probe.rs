@@ -75,8 +75,8 @@ impl Moments {
     }
 
     /// Fits a line by ridge regression: it minimises the mean of (y - w x - b)² plus `ridge` times the sum of (w_i
-    /// σ_i)², where σ_i, of `deviations`, is how much x_i varies: here, or in a larger set of samples, so that an x that
-    /// varies little here has no large weight. `ridge` is above 0. An x with a σ of 0 has the weight 0.
+    /// σ_i)², where σ_i, of `deviations`, is how much x_i varies: here, or in a larger set of samples, so that an x
+    /// that varies little here has no large weight. `ridge` is above 0. An x with a σ of 0 has the weight 0.
     pub fn fit(&self, ridge: f64, deviations: &[f64]) -> Line {
         let n = self.mean.len() - 1;
         let scale: Vec<f64> = deviations.iter().map(|sigma| sigma * (self.samples as f64).sqrt()).collect();

@@ -28,7 +28,8 @@ const CRASH: f64 = -2.0;
 /// doors, where it does not. The reward depends on the distance d from the goal: exp(-0.1 d), with doors 10 exp(-0.03
 /// d). An episode terminates with the reward -2 where the point leaves a field without doors, or hits a wall; else a
 /// [`TimeLimit`] truncates it after 1000 steps. The metric `success` is 1 once a step ended within 5 of the goal,
-/// `arrival` is the number of the first such step, or 1000 where there was none, and `distance` is the present distance.
+/// `arrival` is the number of the first such step, or 1000 where there was none, and `distance` is the present
+/// distance.
 #[derive(Clone, Debug)]
 pub struct PointMass {
     spec: EnvSpec,
@@ -270,8 +271,8 @@ mod tests {
         }
     }
 
-    /// From a snapshot, at the start or in the middle, the rest of an episode repeats to the bit; the last of 1000 steps
-    /// is a truncation, and passing the goal is a success that lasts.
+    /// From a snapshot, at the start or in the middle, the rest of an episode repeats to the bit; the last of 1000
+    /// steps is a truncation, and passing the goal is a success that lasts.
     #[test]
     fn an_episode_repeats_and_ends() {
         let mut rng = Rng::new(1, "point mass");
