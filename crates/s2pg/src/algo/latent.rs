@@ -33,6 +33,11 @@ pub struct Latents {
 }
 
 impl Latents {
+    /// Takes given numbers as the latent states of a batch, each of `width` entries, row after row.
+    pub fn new(numbers: Vec<f32>, width: usize) -> Self {
+        Self { numbers, width }
+    }
+
     /// Returns what a critic of latent states is shown of the samples `samples` of the batch.
     pub fn of(&self, samples: std::ops::Range<usize>) -> Context {
         let n = self.width;
@@ -79,7 +84,7 @@ impl Latent {
             self.model.ends(&data.sequences(piece.rows), &mut rng).map(|z| z.data().to_vec())
         });
         let (z, next): (Vec<_>, Vec<_>) = parts.into_iter().map(|[z, next]| (z, next)).unzip();
-        [z.concat(), next.concat()].map(|numbers| Latents { numbers, width: self.model.latents() })
+        [z.concat(), next.concat()].map(|numbers| Latents::new(numbers, self.model.latents()))
     }
 }
 
