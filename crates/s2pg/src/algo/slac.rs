@@ -232,7 +232,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Slac<P, Q> {
         let mut metrics =
             vec![("train/n_updates", self.updates as f64), ("train/learning_rate", self.descent.optimiser.lr)];
 
-        // 1. Draw windows of steps, and move the latent model up the evidence bound of what was seen and earned in them;
+        // 1. Draw windows of steps, and move the latent model up the evidence bound of what was seen and earned there;
         // in the pre-training a hundred times, and nothing else.
         let mut fit = Metrics::new();
         for _ in 0..left.clamp(1, TOGETHER) {
@@ -256,7 +256,7 @@ impl<P: StatefulPolicy, Q: Critic> Algorithm for Slac<P, Q> {
         let fits = self.critic_step(data, &rows, &z, &y);
         metrics.push(("train/critic_loss", average(fits.iter().map(|f| f.0))));
         metrics.push(("train/critic_grad_norm", average(fits.iter().map(|f| f.1))));
-        // 5. Improve the policy: a is drawn anew from what the policy is shown, and the gradient goes through Q into it.
+        // 5. Improve the policy: a is drawn anew from what it is shown, and the gradient goes through Q into it.
         let step = self.policy_step(data, &rows, &z, &noise[1]);
         if diagnostics {
             metrics.extend(diagnose(&self.policy, &[(&*data, &rows)], &self.descent.gradients));

@@ -204,7 +204,7 @@ impl State for Recall {
         v.item("seen", Data::U64(seen));
         v.item("a_prev", Data::F32(a_prev));
         v.item("a_acting", Data::F32(a_acting));
-        if let Memory::History { .. } = memory {
+        if !actions.is_empty() {
             v.item("actions", Data::F32(actions));
         }
         if memory.segment().is_some() {
