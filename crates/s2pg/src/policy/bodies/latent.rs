@@ -42,7 +42,7 @@ impl<T: Real> Normal<T> {
         Self { mean: y.columns(0..n), std: y.columns(n..2 * n).softplus() + LEAST_STD }
     }
 
-    /// Returns a Gaussian of one number for each of the parts below each other.
+    /// Returns the Gaussians `parts` below each other.
     fn stack(parts: &[Self]) -> Self {
         let stacked = |of: fn(&Self) -> &Tensor<T>| Tensor::stack(&parts.iter().map(of).collect::<Vec<_>>());
         Self { mean: stacked(|x| &x.mean), std: stacked(|x| &x.std) }
@@ -171,18 +171,20 @@ impl<T: Real> LatentModel<T> {
         for (t, &n) in s.counts.iter().enumerate() {
             let o = s.o.rows_of(of_o..of_o + n);
             of_o += n;
-            let (posterior, z1, z2);
-            if t == 0 {
-                posterior = self.normal(&layers.first_posterior, &[&o]);
-                z1 = posterior.draw(rng);
-                z2 = self.normal(&layers.first_second, &[&z1]).draw(rng);
-            } else {
-                let (before, a) = (all.z2[t - 1].rows_of(0..n), s.a.rows_of(of_a..of_a + n));
+            let before = (t > 0).then(|| {
                 of_a += n;
-                posterior = self.normal(&layers.posterior, &[&o, &before, &a]);
-                z1 = posterior.draw(rng);
-                z2 = self.normal(&layers.second, &[&z1, &before, &a]).draw(rng);
-            }
+                (all.z2[t - 1].rows_of(0..n), s.a.rows_of(of_a - n..of_a))
+            });
+            let posterior = match &before {
+                None => self.normal(&layers.first_posterior, &[&o]),
+                Some((z2, a)) => self.normal(&layers.posterior, &[&o, z2, a]),
+            };
+            let z1 = posterior.draw(rng);
+            let second = match &before {
+                None => self.normal(&layers.first_second, &[&z1]),
+                Some((z2, a)) => self.normal(&layers.second, &[&z1, z2, a]),
+            };
+            let z2 = second.draw(rng);
             all.posterior.push(posterior);
             all.z1.push(z1);
             all.z2.push(z2);
