@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use s2pg::Rng;
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape, TimeLimit};
-use s2pg::experiment::{AlgorithmName, Estimator, Experiment, build, player};
+use s2pg::experiment::{AlgorithmName, Experiment, build, player};
 use s2pg::run::checkpoint::{differences, load, save};
 use s2pg::run::disk::RealDisk;
 use s2pg::train::{AnyTrainer, record};
