@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use s2pg::Rng;
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, Registry, Shape, TimeLimit};
-use s2pg::experiment::{AlgorithmName, Estimator, Experiment, build, player};
+use s2pg::experiment::{AlgorithmName, Experiment, build, player};
 use s2pg::run::checkpoint::{differences, load, save};
 use s2pg::run::disk::RealDisk;
 use s2pg::train::{AnyTrainer, record};
@@ -105,7 +105,7 @@ fn every_pair_learns_and_resumes() {
         std::fs::write(&demos_path, demos(entry.name, &registry)).unwrap();
         for algorithm in AlgorithmName::all() {
             let settings = small(algorithm).replace("DEMOS", &demos_path.display().to_string());
-            for &estimator in Estimator::ALL {
+            for estimator in algorithm.estimators() {
                 // In a narrower critic all units of a layer may be zero, and the policy then has no gradient.
                 let text = format!(
                     "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = 1000\n\

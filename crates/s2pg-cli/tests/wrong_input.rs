@@ -321,8 +321,10 @@ fn keys_of_other_algorithms_are_not_blamed() {
     let mut refused = 0;
     for algorithm in AlgorithmName::all() {
         let own = algorithm.table();
-        let text =
-            format!("algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = 1000\n[env]\nname = \"TMaze-v0\"\n");
+        let estimator = algorithm.estimators().next().unwrap();
+        let text = format!(
+            "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = 1000\n[env]\nname = \"TMaze-v0\"\n"
+        );
         for parallel in ["0", "7", "1000000", "1000000000000"] {
             for key in ["steps", "episodes", "replay"] {
                 let changes = [format!("env.parallel={parallel}"), format!("{own}.{key}={parallel}")];

@@ -53,7 +53,7 @@
 //! - [`policy`]: the context x, the extended action u = (a, z'), distributions, policies and critics;
 //! - [`data`]: transitions, rollouts, whole episodes, the replay buffer, and demonstrations;
 //! - [`plan`]: the sizes of a run, and the policies, critics and buffers of these sizes;
-//! - [`algo`]: PPO, TRPO, REINFORCE, GPOMDP, SAC, TD3, DDPG, GAIL and LS-IQ, a file each;
+//! - [`algo`]: PPO, TRPO, REINFORCE, GPOMDP, SAC, TD3, DDPG, SLAC, GAIL and LS-IQ, a file each;
 //! - [`train`]: the loop, players, and evaluations;
 //! - [`experiment`]: the keys that decide a run, and the training that is built from them;
 //! - [`run`]: a run in its directory, with checkpoints, tables, and the replay of a divergence;

@@ -42,8 +42,11 @@ fn documents() -> Vec<PathBuf> {
 }
 
 fn experiment(algorithm: &str, overrides: &[String]) -> Result<Experiment, String> {
-    let text =
-        format!("algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = 1_000_000\n[env]\nname = \"TMaze-v0\"\n");
+    let name: AlgorithmName = algorithm.parse()?;
+    let estimator = name.estimators().next().expect("an algorithm takes an estimator");
+    let text = format!(
+        "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = 1_000_000\n[env]\nname = \"TMaze-v0\"\n"
+    );
     Experiment::parse("book", &text, overrides).map_err(|e| e.to_string())
 }
 

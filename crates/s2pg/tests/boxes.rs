@@ -80,9 +80,10 @@ fn every_figure_is_defined() {
         let (page, table) = (algorithm.table(), runs::settings(algorithm, "TMaze-v0"));
         let steps = if algorithm.is_off_policy() { 2000 } else { 48 };
         let text = format!(
-            "algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = {steps}\ndiagnostics = true\n\
+            "algorithm = \"{algorithm}\"\nestimator = \"{}\"\nsteps = {steps}\ndiagnostics = true\n\
              [env]\nname = \"TMaze-v0\"\n{table}[network]\nfeatures = 4\ncritic_features = 4\nhidden = 4\n\
-             [evaluation]\nevery = 0\n"
+             [evaluation]\nevery = 0\n",
+            runs::usual(algorithm)
         );
         let experiment = Experiment::parse("boxes", &text, &[]).unwrap();
         let dir = tempfile::tempdir().unwrap();

@@ -957,7 +957,7 @@ fn a_checkpoint_of_the_version_before_loads_exactly() {
 fn thousands_of_environments_are_saved() {
     const MANY: usize = 4096;
     for algorithm in AlgorithmName::all() {
-        let pair = (algorithm, Estimator::Rs(1), "gru");
+        let pair = (algorithm, runs::usual(algorithm), "gru");
         let of = |parallel: usize| {
             let mut experiment = runs::experiment(pair, "TMaze-v0", 2, 20 * MANY, "");
             (experiment.env.parallel, experiment.evaluation.every) = (parallel, 0);
@@ -967,6 +967,7 @@ fn thousands_of_environments_are_saved() {
             (experiment.gail.steps, experiment.gail.minibatch) = (parallel, parallel);
             (experiment.lsiq.replay, experiment.lsiq.update_ratio) = (4 * MANY, 1e-3);
             (experiment.sac.replay, experiment.td3.replay) = (4 * MANY, 4 * MANY);
+            (experiment.slac.replay, experiment.slac.update_ratio) = (4 * MANY, 1e-3);
             (experiment.sac.update_ratio, experiment.td3.update_ratio) = (1e-3, 1e-3);
             experiment
         };

@@ -22,7 +22,7 @@ fn figures_change_nothing() {
         let run = |diagnostics: bool| {
             let mut experiment = experiment(pair, "TMaze-v0", 2, 2000, &format!("diagnostics = {diagnostics}"));
             (experiment.sac.update_ratio, experiment.td3.update_ratio) = (0.1, 0.1);
-            experiment.lsiq.update_ratio = 0.1;
+            (experiment.lsiq.update_ratio, experiment.slac.update_ratio) = (0.1, 0.1);
             let mut training = training(&experiment, 1);
             // Off-policy there is a row of means after every thousand steps.
             let steps = if off_policy { 510 } else { 60 };

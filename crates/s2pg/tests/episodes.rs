@@ -287,8 +287,8 @@ fn nothing_of_a_replay_buffer_crosses_an_episode_or_the_seam() {
     let mut wrapped = 0;
     for case in 0..cases() {
         let len = 1 + rng.below(6);
-        let memory =
-            [Memory::None, Memory::Stochastic { z: 1 }, Memory::Window { len }, Memory::Bptt { h: 1, len }][case % 4];
+        let (window, history) = (Memory::Window { len }, Memory::History { len });
+        let memory = [Memory::None, Memory::Stochastic { z: 1 }, window, history, Memory::Bptt { h: 1, len }][case % 5];
         let (data, taken) = random_replay(&mut rng, memory);
         let kept = data.rows();
         assert!(kept.len() <= data.stored(), "what can be drawn is stored");
@@ -325,11 +325,17 @@ fn nothing_of_a_replay_buffer_crosses_an_episode_or_the_seam() {
                         let before = if at == 0 { 0.0 } else { number(episode, at - 1) };
                         assert_eq!(x.a_prev.unwrap().item(), before, "the action before");
                     }
-                    Memory::Window { len } => {
+                    Memory::Window { len } | Memory::History { len } => {
                         let n = len.min(back);
-                        let own: Vec<f32> = (at + 1 - n..=at).map(|t| number(episode, t)).collect();
-                        assert_eq!(&x.o.data()[..n], own);
-                        assert!(x.o.data()[n..].iter().all(|&x| x == 0.0), "zeros behind");
+                        let shown = |x: &[f32], of: &dyn Fn(usize) -> f32| {
+                            assert_eq!(&x[..n], (at + 1 - n..=at).map(of).collect::<Vec<f32>>());
+                            assert!(x[n..].iter().all(|&x| x == 0.0), "zeros behind");
+                        };
+                        shown(x.o.data(), &|t| number(episode, t));
+                        assert_eq!(x.a_prev.is_some(), memory == history);
+                        if let Some(a_prev) = x.a_prev {
+                            shown(a_prev.data(), &|t| if t == 0 { 0.0 } else { number(episode, t - 1) });
+                        }
                     }
                     Memory::Bptt { len, .. } => {
                         let n = len.min(back);

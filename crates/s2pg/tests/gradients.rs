@@ -167,7 +167,7 @@ fn data(rows: usize, cols: usize, seed: u64) -> F {
 /// to the network.
 #[test]
 fn layers() {
-    for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+    for act in [Activation::Identity, Activation::Relu, Activation::LeakyRelu, Activation::Tanh] {
         let mut rng = Rng::new(4, "layers");
         let mut b = Builder::new(&mut rng);
         let inner = Linear::new(&mut b, "inner", 3, 4, act, Init::Xavier(1.0));

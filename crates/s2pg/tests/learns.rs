@@ -85,6 +85,16 @@ fn the_t_maze_needs_memory_off_policy() {
     }
 }
 
+/// SLAC swings the pendulum up from a window of eight steps, and does not from a single observation.
+#[test]
+#[ignore = "takes minutes"]
+fn slac_needs_memory_for_the_pendulum() {
+    for seed in SEEDS {
+        assert!(final_return("slac-window-8/pendulum", "window:8", seed) > -700.0);
+        assert!(final_return("slac-window-8/pendulum", "window:1", seed) < -700.0);
+    }
+}
+
 /// SAC and TD3 swing the pendulum up with memory on every seed, and without on none. That it is held from every start,
 /// which PPO and TRPO have to reach on every seed after 600,000 steps and more, is demanded of three seeds in five:
 /// these runs have 20,000 and 30,000 steps.

@@ -10,7 +10,10 @@ use s2pg::run::Run;
 use s2pg::{Env, EnvError, EnvSpec, Outcome, Rng};
 
 fn parse(algorithm: &str, env: &str, overrides: &[&str]) -> Result<Experiment, String> {
-    let text = format!("algorithm = \"{algorithm}\"\nestimator = \"rs\"\nsteps = 1_000_000\n[env]\nname = \"{env}\"\n");
+    let estimator = runs::usual(algorithm.parse()?);
+    let text = format!(
+        "algorithm = \"{algorithm}\"\nestimator = \"{estimator}\"\nsteps = 1_000_000\n[env]\nname = \"{env}\"\n"
+    );
     let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
     Experiment::parse("x.toml", &text, &overrides).map_err(|e| e.to_string())
 }

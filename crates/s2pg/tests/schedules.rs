@@ -11,12 +11,13 @@ use s2pg::run::checkpoint::differences;
 
 /// Gives all step sizes, and the weight of the entropy, the schedule `x`.
 fn set(experiment: &mut Experiment, x: Scheduled) {
-    let Experiment { ppo, trpo, reinforce, sac, td3, gail, lsiq, .. } = experiment;
+    let Experiment { ppo, trpo, reinforce, sac, td3, slac, gail, lsiq, .. } = experiment;
     (ppo.lr, ppo.value_lr, ppo.entropy) = (x, x, x);
     trpo.value_lr = x;
     reinforce.lr = x;
     (sac.lr, sac.critic_lr, sac.alpha_lr, sac.state_alpha_lr) = (x, x, x, x);
     (td3.lr, td3.critic_lr) = (x, x);
+    (slac.lr, slac.critic_lr, slac.alpha_lr, slac.model_lr) = (x, x, x, x);
     (gail.lr, gail.value_lr, gail.entropy, gail.discriminator_lr) = (x, x, x, x);
     (lsiq.lr, lsiq.critic_lr, lsiq.alpha_lr, lsiq.state_alpha_lr) = (x, x, x, x);
 }
@@ -26,7 +27,7 @@ fn line(start: f64, end: f64, warmup: usize) -> Scheduled {
 }
 
 fn pair(algorithm: AlgorithmName) -> (AlgorithmName, Estimator, &'static str) {
-    (algorithm, Estimator::Rs(1), "gru")
+    (algorithm, runs::usual(algorithm), "gru")
 }
 
 /// The figure `name` in each row of a training of `steps` steps, with the environment steps at the row.

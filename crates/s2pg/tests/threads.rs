@@ -27,6 +27,8 @@ fn any_number_of_threads_gives_the_same_bits() {
             (experiment.sac.update_ratio, experiment.td3.update_ratio) = (0.01, 0.01);
             (experiment.sac.batch, experiment.td3.batch) = (130, 130);
             (experiment.lsiq.update_ratio, experiment.lsiq.batch) = (0.01, 130);
+            let slac = &mut experiment.slac;
+            (slac.update_ratio, slac.batch, slac.model_batch) = (0.01, 130, 130);
             let digests = [1, 2, 3, 4, 8].map(|threads| {
                 let mut training = training(&experiment, threads);
                 let figures: Vec<_> = (0..260).filter_map(|_| training.step().unwrap()).collect();

@@ -64,7 +64,7 @@ fn random<T: Real>(rows: usize, cols: usize, rng: &mut Rng) -> Tensor<T> {
 /// A context of `rows` samples as this memory shows them: windows of 1 to 3 steps, or one whole chain.
 fn context<T: Real>(memory: Memory, rows: usize, rng: &mut Rng) -> Context<T> {
     let (width, steps, samples) = match memory {
-        Memory::Window { len } => (len * O, rows, 0),
+        Memory::Window { len } | Memory::History { len } => (len * O, rows, 0),
         Memory::Bptt { len: WHOLE, .. } => (O, rows, 1),
         Memory::Bptt { len, .. } => (O, len * rows, rows),
         Memory::None | Memory::Stochastic { .. } | Memory::Segments { .. } => (O, rows, 0),
@@ -238,7 +238,7 @@ fn value(memory: Memory, rng: &mut Rng) -> Value {
     let (z, through_time, window) = match memory {
         Memory::Stochastic { z } | Memory::Segments { z, .. } => (z, false, 1),
         Memory::Bptt { .. } => (0, true, 1),
-        Memory::Window { len } => (0, false, len),
+        Memory::Window { len } | Memory::History { len } => (0, false, len),
         Memory::None => (0, false, 1),
     };
     let shape = ValueShape {

@@ -176,7 +176,7 @@ fn scores_add_up() {
             let (z, h) = match memory {
                 Memory::Stochastic { .. } | Memory::Segments { .. } => (&state[..], &[][..]),
                 Memory::Bptt { .. } => (&[][..], &state[..]),
-                Memory::None | Memory::Window { .. } => (&[][..], &[][..]),
+                Memory::None | Memory::Window { .. } | Memory::History { .. } => (&[][..], &[][..]),
             };
             let next: Vec<f32> = (0..4).map(|_| 0.5 * rng.normal() as f32).collect();
             let (a, o) = (rng.normal() as f32, rng.normal() as f32);

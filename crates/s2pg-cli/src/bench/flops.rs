@@ -87,6 +87,42 @@ pub fn encoders(s: usize, a: usize, z: usize, f: usize) -> (Flops, f64) {
     (all, back(z + a + a, f) + 3.0 * back(f, f / 2) + back(f / 2, f / 2) + back(f / 2, 1))
 }
 
+/// Sizes of a step of SLAC.
+pub struct Slac {
+    /// Entries of the observation.
+    pub o: usize,
+    /// Entries of the action.
+    pub a: usize,
+    /// Entries of both latent variables.
+    pub z: [usize; 2],
+    /// Width of the networks of the latent model, of the policy, and of the critics.
+    pub widths: [usize; 3],
+    /// Number of steps in a window.
+    pub len: usize,
+    /// Number of windows in a batch of the model, and of critics and policy.
+    pub batches: [usize; 2],
+}
+
+impl Slac {
+    /// FLOPs of a step: acting, an update of the model, and one of critics and policy.
+    pub fn step(&self) -> f64 {
+        let &Self { o, a, z: [z1, z2], widths: [model, actor, critic], len, batches: [windows, batch] } = self;
+        // Networks of the model, of whose inputs the last or first `needed` are not data.
+        let net = |inputs: usize, needed: usize, outputs: usize| {
+            linear(inputs, model, needed) + linear(model, model, model) + linear(model, outputs, model)
+        };
+        let z = z1 + z2;
+        let first = net(o, 0, 2 * z1) + net(z1, z1, 2 * z2);
+        let inference = first + (net(o + z2 + a, z2, 2 * z1) + net(z + a, z, 2 * z2)) * len;
+        let bound = inference + (net(z2 + a, z2, 2 * z1) + net(2 * z + a, 2 * z, 2)) * len + net(z, z, o) * (len + 1);
+        let policy = mlp(&[len * o + (len - 1) * a, actor, actor, 2 * a]);
+        let (q, through) = plain_critic(z, a, 0, critic);
+        let targets = policy.forward + 2.0 * q.forward;
+        let of_row = inference.forward + targets + 2.0 * q.both() + policy.both() + 2.0 * (q.forward + through);
+        policy.forward + windows as f64 * bound.both() + batch as f64 * of_row
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

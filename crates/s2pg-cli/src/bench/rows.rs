@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use s2pg::Rng;
 use s2pg::algo::pair::surrogate;
-use s2pg::algo::{Algorithm, Sac, sac};
+use s2pg::algo::{Algorithm, Sac, sac, slac};
 use s2pg::data::{Buffer, Replay, ReplayShape, Transition};
 use s2pg::env::{Entry, Env, EnvError, EnvSpec, Options, Outcome, PointMass, Registry, Shape};
 use s2pg::experiment::{CriticKind, Estimator, Experiment, Span, build};
@@ -19,7 +19,7 @@ use s2pg::train::Recall;
 use s2pg_lab::presets;
 use s2pg_mujoco::Bare;
 
-use super::flops::{Flops, encoders, mlp, off_policy_actor, plain_critic, ppo_actor, ppo_critic};
+use super::flops::{self, Flops, encoders, mlp, off_policy_actor, plain_critic, ppo_actor, ppo_critic};
 use super::sac::{Unroll, Update, normal};
 use super::{Budget, Case, Row, Sample, checkpoint, cores, cpu, parallel};
 
@@ -75,6 +75,7 @@ pub fn all() -> Vec<(String, Make)> {
         step("step/sac-bptt-32/half-cheetah", 2, Some(162.5), Some(55.0)),
         step("step/sac-window-5/half-cheetah", 3, None, None),
         step("step/sac-window-32/half-cheetah", 3, None, None),
+        step("step/slac-window-8/half-cheetah", 2, None, None),
         step("step/td3-rs/half-cheetah", 5, Some(13.8), Some(3.2)),
         step("step/td3-rs/half-cheetah-cpg", 5, None, None),
         step("step/td3-vanilla/half-cheetah", 5, Some(8.5), Some(2.2)),
@@ -145,6 +146,7 @@ pub fn seconds(name: &str, rounds: usize) -> (f64, f64) {
         _ if name.contains("bptt-32") && !name.contains("/ppo") => (4.0, 2.0),
         _ if name.contains("bptt-32") => (0.1, 5.0),
         _ if SEGMENTS.iter().any(|(row, _)| *row == name) => (0.1, 0.6),
+        _ if name.contains("/slac") => (8.0, 4.0),
         _ if name.contains("/sac") => (1.5, 0.7),
         _ if name.contains("/td3") => (0.5, 0.2),
         _ => (0.1, 0.4),
@@ -428,6 +430,7 @@ fn training_step(
     experiment.sac.initial = 1000;
     experiment.sac.warmup = 1000;
     experiment.td3.initial = 1000;
+    (experiment.slac.initial, experiment.slac.pretraining) = (1000, 0);
     let mut training = build(&experiment, timed(), 1)?;
     let n = match experiment.algorithm.is_off_policy() {
         true => 100,
@@ -471,6 +474,11 @@ fn step_flops(experiment: &Experiment, spec: &EnvSpec) -> f64 {
     let (f, v, h) = (network.features, network.critic_features, network.hidden);
     let world = if experiment.estimator == Estimator::Oracle { o } else { s };
     let sac = experiment.algorithm.table() == "sac";
+    if let (true, Estimator::Window(len)) = (experiment.algorithm.table() == "slac", experiment.estimator) {
+        let &slac::Settings { z1, z2, model_features, model_batch, batch, .. } = &experiment.slac;
+        let (widths, batches) = ([model_features, f, v], [model_batch, batch]);
+        return flops::Slac { o, a, z: [z1, z2], widths, len, batches }.step();
+    }
     if experiment.algorithm.is_off_policy() {
         let outputs = if sac { 2 * a } else { a };
         let policy = |len: usize, z: usize| match experiment.estimator {

@@ -16,6 +16,7 @@ pub mod gae;
 pub mod gail;
 pub mod inverse;
 pub mod inverse_q;
+pub mod latent;
 pub mod lsiq;
 mod off_policy;
 pub mod on_policy;
@@ -26,6 +27,7 @@ pub mod reinforce;
 pub mod sac;
 mod scheduled;
 pub(crate) mod settings;
+pub mod slac;
 pub mod td3;
 mod temperature;
 pub mod trpo;
@@ -38,6 +40,7 @@ pub use recipe::{Extent, Recipe, Row};
 pub use reinforce::Reinforce;
 pub use sac::Sac;
 pub use scheduled::{Line, Progress, Scheduled};
+pub use slac::Slac;
 pub use td3::Td3;
 pub use temperature::Temperature;
 pub use trpo::Trpo;
@@ -46,7 +49,7 @@ pub use trpo::Trpo;
 /// after the module.
 macro_rules! for_each_algorithm {
     ($then:ident) => {
-        $then! { ppo, trpo, reinforce, sac, td3, gail, lsiq }
+        $then! { ppo, trpo, reinforce, sac, td3, slac, gail, lsiq }
     };
 }
 pub(crate) use for_each_algorithm;

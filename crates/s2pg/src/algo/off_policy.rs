@@ -222,9 +222,22 @@ impl<Q: Critic> Critics<Q> {
     /// Takes one step of each critic towards the targets `y` of the rows `rows`, each critic on a thread of its own.
     /// Returns for each critic the loss, the mean of (Q(x, u) − y)², and the norm of its gradient.
     pub(super) fn fit(&mut self, data: &Replay, rows: &[usize], y: &[f32], workers: &Workers) -> Vec<(f64, f64)> {
+        self.fit_shown(|| data.context(rows), data, rows, y, workers)
+    }
+
+    /// Takes one step of each critic as [`fit`](Self::fit) does, where the critics are shown what `x` returns of the
+    /// rows.
+    pub(super) fn fit_shown(
+        &mut self,
+        x: impl Fn() -> Context + Send + Sync,
+        data: &Replay,
+        rows: &[usize],
+        y: &[f32],
+        workers: &Workers,
+    ) -> Vec<(f64, f64)> {
         workers.map(self.online.iter_mut().zip(&mut self.optimisers), |(q, optimiser)| {
             let target = Tensor::new(y.len(), 1, y);
-            let loss = (q.value(&data.context(rows), Some(&data.extended(rows))) - target).square().mean();
+            let loss = (q.value(&x(), Some(&data.extended(rows))) - target).square().mean();
             (f64::from(loss.item()), optimiser.minimize(q, &loss))
         })
     }

@@ -44,6 +44,8 @@ impl Extent {
 pub trait Recipe: Clone + Default + Serialize + DeserializeOwned {
     /// The algorithms that have these settings.
     const ROWS: &'static [Row];
+    /// Whether the policy acts on a window of observations and of the actions between them, and on nothing else.
+    const ACTS_ON_HISTORY: bool = false;
     /// The type of the algorithm.
     type Algorithm: Algorithm<Policy = Actor>;
 
@@ -94,13 +96,21 @@ pub(super) fn within(table: &str, minibatch: usize, steps: usize) -> Result<(), 
 /// too short for it. `[replay, batch, initial, warmup]` are numbers of steps; more than `initial` steps must be stored
 /// before anything is learned, and more than `warmup` steps before the policy is moved. From then on there are `ratio`
 /// updates for each step.
-pub(super) fn filling(
+pub(super) fn filling(table: &str, sizes: [usize; 4], ratio: f64, run: Extent) -> Result<(), String> {
+    let [replay, batch, initial, warmup] = sizes;
+    filled(table, [replay, batch, initial], Some(warmup), ratio, run)
+}
+
+/// Refuses what [`filling`] refuses; `warmup` is None where the policy is moved as soon as anything is learned.
+pub(super) fn filled(
     table: &str,
-    [replay, batch, initial, warmup]: [usize; 4],
+    [replay, batch, initial]: [usize; 3],
+    warmup: Option<usize>,
     ratio: f64,
     run: Extent,
 ) -> Result<(), String> {
-    let needed = initial.max(warmup);
+    let needed = initial.max(warmup.unwrap_or(0));
+    let keys = format!("`{table}.initial`") + &warmup.map_or(String::new(), |_| format!(" and `{table}.warmup`"));
     if replay.div_ceil(run.parallel) < 3 {
         return Err(format!(
             "`{table}.replay` = {replay} steps are fewer than 3 for each of `env.parallel` = {} environments; take more, \
@@ -113,15 +123,15 @@ pub(super) fn filling(
     }
     if needed >= replay {
         return Err(format!(
-            "`{table}.replay` = {replay} steps never come to more than `{table}.initial` and `{table}.warmup` \
-             ({needed}): nothing would be learned"
+            "`{table}.replay` = {replay} steps never come to more than {keys} ({needed}): nothing would be \
+             learned"
         ));
     }
     let steps = run.steps;
     if run.taken() <= needed {
         return Err(format!(
-            "`steps` = {steps} never come to more than `{table}.initial` and `{table}.warmup` ({needed}): nothing \
-             would be learned; take more steps"
+            "`steps` = {steps} never come to more than {keys} ({needed}): nothing would be learned; take more \
+             steps"
         ));
     }
     // The steps of all environments in which there are updates.

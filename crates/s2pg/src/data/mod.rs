@@ -8,6 +8,7 @@ pub mod npz;
 pub mod npz_writer;
 mod replay;
 mod rollout;
+mod sequences;
 mod show;
 mod transition;
 

@@ -362,7 +362,7 @@ impl Rows for Replay {
     }
 
     fn shows_a_prev(&self) -> bool {
-        self.shape.memory.is_recurrent()
+        self.shape.memory.shows_a_prev()
     }
 
     fn misaligns_next_windows(&self) -> bool {

@@ -17,7 +17,7 @@ pub(super) enum Step {
 
 impl Step {
     /// Returns the row k.
-    fn row(self) -> usize {
+    pub(super) fn row(self) -> usize {
         match self {
             Self::Now(k) | Self::Next(k) => k,
         }
@@ -60,7 +60,7 @@ pub(super) fn context(rows: &impl Rows, memory: Memory, steps: &[Step]) -> Conte
     // The steps of which o and a_prev are shown, and how many of the steps stand in one row.
     let (shown, side_by_side, lengths) = match memory {
         Memory::None | Memory::Stochastic { .. } | Memory::Segments { .. } => (last.clone(), 1, None),
-        Memory::Window { len } => (side_by_side(rows, steps, len), len, None),
+        Memory::Window { len } | Memory::History { len } => (side_by_side(rows, steps, len), len, None),
         Memory::Bptt { len, .. } => {
             let (shown, lengths) = below_each_other(rows, steps, len);
             (shown, 1, Some(lengths))
@@ -183,7 +183,10 @@ fn below_each_other(rows: &impl Rows, steps: &[Step], len: usize) -> (Vec<Option
 
 /// Makes a tensor from the `n` numbers that `of` returns for each step, with `beside` steps in a row; zeros stand where
 /// there is no step or no number.
-fn table<'a>((beside, n, steps): (usize, usize, &[Option<Step>]), of: impl Fn(Step) -> Option<&'a [f32]>) -> Tensor {
+pub(super) fn table<'a>(
+    (beside, n, steps): (usize, usize, &[Option<Step>]),
+    of: impl Fn(Step) -> Option<&'a [f32]>,
+) -> Tensor {
     Tensor::with(steps.len() / beside, beside * n, |x| {
         for (x, step) in x.chunks_exact_mut(n.max(1)).zip(steps) {
             match step.and_then(&of) {
@@ -195,7 +198,7 @@ fn table<'a>((beside, n, steps): (usize, usize, &[Option<Step>]), of: impl Fn(St
 }
 
 /// Makes a tensor as [`table`] does, from views that `standardise` changes into what is shown.
-fn views<'a>(
+pub(super) fn views<'a>(
     (beside, n, steps): (usize, usize, &[Option<Step>]),
     of: impl Fn(Step) -> &'a [f32],
     standardise: impl Fn(&mut [f32]),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::estimator::Estimator;
 use crate::algo::{Recipe, Row, Schedule, for_each_algorithm};
 
 /// The name of an algorithm of the registry.
@@ -14,6 +15,7 @@ pub struct AlgorithmName {
     row: &'static Row,
     /// Whether the algorithm learns from a replay buffer; its default settings tell.
     is_off_policy: bool,
+    acts_on_history: bool,
 }
 
 macro_rules! all {
@@ -25,7 +27,7 @@ macro_rules! all {
 /// Returns the algorithms that share the table `table` of settings.
 fn every<R: Recipe>(table: &'static str) -> Vec<AlgorithmName> {
     let is_off_policy = matches!(R::default().schedule(), Schedule::OffPolicy { .. });
-    R::ROWS.iter().map(|row| AlgorithmName { table, row, is_off_policy }).collect()
+    R::ROWS.iter().map(|row| AlgorithmName { table, row, is_off_policy, acts_on_history: R::ACTS_ON_HISTORY }).collect()
 }
 
 impl AlgorithmName {
@@ -59,6 +61,21 @@ impl AlgorithmName {
     /// Tells whether the algorithm learns from a replay buffer.
     pub fn is_off_policy(self) -> bool {
         self.is_off_policy
+    }
+
+    /// Tells whether the policy acts on a window of observations and of the actions between them, and on nothing else.
+    pub(super) fn acts_on_history(self) -> bool {
+        self.acts_on_history
+    }
+
+    /// Tells whether the algorithm trains policies with the memory of `estimator`.
+    pub fn takes(self, estimator: Estimator) -> bool {
+        !self.acts_on_history || matches!(estimator, Estimator::Window(_))
+    }
+
+    /// Returns the estimators of the algorithm, one of each kind that it takes.
+    pub fn estimators(self) -> impl Iterator<Item = Estimator> {
+        Estimator::ALL.iter().copied().filter(move |&estimator| self.takes(estimator))
     }
 
     /// Returns the algorithm's row of the registry: its name, and what it was published with.

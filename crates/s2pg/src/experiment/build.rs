@@ -210,7 +210,8 @@ mod tests {
         for algorithm in AlgorithmName::all() {
             let table = algorithm.table();
             let of = |estimator: &str, changes: &[String]| parse(algorithm.name(), estimator, changes);
-            let keys = of("rs", &[]).unwrap().keys();
+            let usual = algorithm.estimators().next().unwrap().to_string();
+            let keys = of(&usual, &[]).unwrap().keys();
             let has = |key: &str| keys.iter().any(|(k, _)| k == key);
             for large in [1 << 36, MOST] {
                 // The keys that are set, of which one has to be named.
@@ -225,6 +226,9 @@ mod tests {
                     ("rs", vec![own("replay"), own("batch")]),
                     ("rs", vec![own("replay")]),
                     ("window:4", vec![own("steps"), own("minibatch")]),
+                    ("window:4", vec![own("replay"), own("batch"), own("model_batch")]),
+                    ("window:4", plain("network.features")),
+                    ("window:4", vec![own("model_batch")]),
                     ("bptt:4", vec![own("steps")]),
                     ("bptt:full", vec![own("episodes")]),
                     ("rs", [plain("env.parallel"), vec![own("steps"), own("replay"), own("episodes")]].concat()),

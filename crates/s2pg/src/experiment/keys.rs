@@ -249,6 +249,7 @@ impl Experiment {
             memory => memory,
         };
         match (self.network.drawn, memory) {
+            (_, Memory::Window { len }) if self.algorithm.acts_on_history() => Memory::History { len },
             (Some(drawn), Memory::Stochastic { z }) if drawn < z => Memory::Segments { z, len: 1, drawn },
             (Some(drawn), Memory::Segments { z, len, drawn: 1.. }) => Memory::Segments { z, len, drawn: drawn.min(z) },
             _ => memory,
@@ -262,6 +263,13 @@ impl Experiment {
         self.network.limits()?;
         self.evaluation.limits()?;
         self.checkpoint.limits()?;
+        if !self.algorithm.takes(self.estimator) {
+            return Err(format!(
+                "`estimator` is {}, and {} acts on a window of observations and of the actions between them; take \
+                 window:K, such as window:8",
+                self.estimator, self.algorithm
+            ));
+        }
         if self.algorithm.is_off_policy() && self.network.drawn.is_some() {
             return Err(format!(
                 "`network.drawn` leaves a part of z' out, which {} with its replay buffer does not do; take it away, or \

@@ -98,7 +98,8 @@ const LANE: usize = 256;
 /// its views before and after a step, as they come and standardised, its actions, and what the policy remembers.
 pub fn acting_bytes(spec: &EnvSpec, memory: Memory) -> usize {
     let (o, s, a) = (spec.o.len(), spec.s.len(), spec.low.len());
-    let remembered = memory.state().saturating_add(memory.window().saturating_mul(o));
+    let shown = o.saturating_add(if memory.actions() > 0 { a } else { 0 });
+    let remembered = memory.state().saturating_add(memory.window().saturating_mul(shown));
     remembered.saturating_add(6 * (o + s) + 5 * a).saturating_mul(FLOAT).saturating_add(LANE)
 }
 

@@ -25,7 +25,8 @@ use crate::data::{DemoShape, Demos, Episodes, Replay, ReplayShape, Rollout, Roll
 use crate::env::EnvSpec;
 use crate::nn::Size;
 use crate::policy::{
-    Actor, ActorShape, CoreShape, Discriminator, Head, LOG_STD, Memory, Q, QKind, QShape, Value, ValueShape, View,
+    Actor, ActorShape, CoreShape, Discriminator, Head, LOG_STD, LatentModel, LatentShape, Memory, Q, QKind, QShape,
+    Value, ValueShape, View,
 };
 use crate::rng::Rng;
 
@@ -253,7 +254,7 @@ impl Plan {
             s: if self.critic == View::State { self.spec.s.len() } else { 0 },
             a: self.actions(),
             memory: self.memory,
-            a_prev: self.memory.is_recurrent(),
+            a_prev: self.memory.shows_a_prev(),
             value_window: self.value_window(),
             misalign_next_windows: self.switches.misalign_next_windows,
             join_first_windows: self.switches.join_first_windows,
@@ -311,6 +312,42 @@ impl Plan {
         let parameters = width.saturating_mul(width / 2 + inputs + 2);
         self.budget.fits(key, width, parameters.saturating_mul(4 * FLOAT))?;
         Ok(Discriminator::new(inputs, [width, width.div_ceil(2)], &mut Rng::new(self.seed, "discriminator")))
+    }
+
+    /// Makes a latent model of the sizes `shape` for batches of `windows` windows, and for drawing the latent variables
+    /// of `batch` windows. An error says that the machine has too little memory, and names the key of the table `table`
+    /// of the experiment that sets the largest part.
+    pub fn latent_model(
+        &self,
+        shape: &LatentShape,
+        [windows, batch]: [usize; 2],
+        table: &str,
+    ) -> Result<LatentModel, PlanError> {
+        let key = |name: &str| format!("{table}.{name}");
+        let widths = [("z1", shape.z1), ("z2", shape.z2), ("model_features", shape.features)];
+        let (name, width) = widths.into_iter().max_by_key(|width| width.1).expect("there are widths");
+        let size = LatentModel::<f32>::size(shape);
+        // The model, its moments and its gradient.
+        self.budget.fits(&key(name), width, size.parameters.saturating_mul(4 * FLOAT))?;
+        let row = size.outputs.saturating_mul(self.memory.steps().saturating_add(1)).saturating_mul(KEPT * FLOAT);
+        let gradients = size.parameters.saturating_mul(FLOAT).saturating_mul(windows.div_ceil(PIECE));
+        self.budget.fits(&key("model_batch"), windows, row.saturating_mul(windows).saturating_add(gradients))?;
+        self.budget.fits(&key("batch"), batch, row.saturating_mul(batch))?;
+        Ok(LatentModel::new(*shape, &mut Rng::new(self.seed, "model")))
+    }
+
+    /// Makes `n` action-value functions that read `latents` latent variables in place of the world.
+    pub fn latent_critics(&self, n: usize, latents: usize) -> Vec<Q> {
+        let shape = QShape {
+            view: View::Observation,
+            world: latents,
+            z: 0,
+            a: self.actions(),
+            a_prev: false,
+            features: self.network.critic_features,
+            kind: QKind::Plain { gain: 1.0 },
+        };
+        (0..n).map(|i| Q::new(shape.clone(), &mut Rng::new(self.seed, &format!("critic/{i}")))).collect()
     }
 
     /// Makes an empty buffer of `episodes` whole episodes, of all environments together, without the critic's view. An

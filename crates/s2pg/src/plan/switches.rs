@@ -57,6 +57,8 @@ pub struct Published {
 }
 
 impl Published {
+    /// What is so around algorithms that the published code does not have (SLAC): nothing.
+    pub const NOTHING: Self = Self { keeps_prev_action: When::Never, samples_in_evaluation: When::Never };
     /// What the published code does around on-policy algorithms (PPO, TRPO, REINFORCE, GPOMDP).
     pub const ON_POLICY: Self = Self { keeps_prev_action: When::Stochastic, samples_in_evaluation: When::Memoryless };
     /// What the published code does around off-policy algorithms that draw from their policy (SAC).

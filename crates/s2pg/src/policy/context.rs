@@ -1,4 +1,4 @@
-//! What a policy and a critic are shown, and the extended action.
+//! What a policy, a critic and a latent model are shown, and the extended action.
 
 use std::rc::Rc;
 
@@ -15,7 +15,8 @@ pub struct Context<T: Real = f32> {
     pub o: Tensor<T>,
     /// The critic's views, [B, n_s]; None where the critic sees the observation.
     pub s: Option<Tensor<T>>,
-    /// The previous actions, zero at the start of an episode, [B, n_a] or [L B, n_a].
+    /// The previous actions, zero at the start of an episode, [B, n_a] or [L B, n_a]. A policy with a history is shown
+    /// those of all its observations side by side, [B, len n_a].
     pub a_prev: Option<Tensor<T>>,
     /// The states z of the extended process, [B, n_z]; those before the first step of each segment where segments are
     /// packed.
@@ -65,6 +66,21 @@ impl<T: Real> Context<T> {
             _ => all.clone(),
         }
     }
+}
+
+/// What a latent model is shown of B windows of steps. Windows are packed: the longest stands first, and the rows of
+/// all first steps stand above those of all second steps.
+#[derive(Clone, Debug)]
+pub struct Sequences<T: Real = f32> {
+    /// The number of windows that have an observation t, for each t. A window of n steps has n + 1 observations, so the
+    /// first two numbers are B.
+    pub counts: Vec<usize>,
+    /// The observations before each of the R steps, and after the last step of each window, [R + B, n_o].
+    pub o: Tensor<T>,
+    /// The actions, [R, n_a].
+    pub a: Tensor<T>,
+    /// The rewards, [R, 1].
+    pub r: Tensor<T>,
 }
 
 /// The extended actions u = (a, z') of B samples.

@@ -36,6 +36,11 @@ pub enum Memory {
         /// Number of observations in the window.
         len: usize,
     },
+    /// The policy is shown the last observations of the episode as with a window, and the actions between them.
+    History {
+        /// Number of observations in the window; there is one action less.
+        len: usize,
+    },
     /// Backpropagation through time: the state h is recomputed over the last `len` steps, or over the whole episode
     /// where `len` is [`WHOLE`].
     Bptt {
@@ -58,7 +63,7 @@ impl Memory {
         match self {
             Self::Stochastic { z } => z,
             Self::Segments { drawn, .. } => drawn,
-            Self::None | Self::Window { .. } | Self::Bptt { .. } => 0,
+            Self::None | Self::Window { .. } | Self::History { .. } | Self::Bptt { .. } => 0,
         }
     }
 
@@ -81,7 +86,18 @@ impl Memory {
 
     /// Returns the number of observations that are shown side by side as one; 1 where there is no window.
     pub fn window(self) -> usize {
-        if let Self::Window { len } = self { len } else { 1 }
+        if let Self::Window { len } | Self::History { len } = self { len } else { 1 }
+    }
+
+    /// Returns the number of actions that are shown with the observations of a window.
+    pub fn actions(self) -> usize {
+        if let Self::History { len } = self { len - 1 } else { 0 }
+    }
+
+    /// Tells whether previous actions are shown: to a policy with a state the last one, and with a history one for each
+    /// observation.
+    pub fn shows_a_prev(self) -> bool {
+        self.is_recurrent() || matches!(self, Self::History { .. })
     }
 
     /// Returns the number of steps that are shown for one row of a training batch: the length of a window, or of the
@@ -89,7 +105,7 @@ impl Memory {
     pub fn steps(self) -> usize {
         match self {
             Self::None | Self::Stochastic { .. } | Self::Segments { .. } => 1,
-            Self::Window { len } | Self::Bptt { len, .. } => len,
+            Self::Window { len } | Self::History { len } | Self::Bptt { len, .. } => len,
         }
     }
 
@@ -108,7 +124,7 @@ impl Memory {
     pub fn shows_history(self) -> bool {
         match self {
             Self::None | Self::Stochastic { .. } | Self::Segments { .. } => false,
-            Self::Window { .. } | Self::Bptt { .. } => true,
+            Self::Window { .. } | Self::History { .. } | Self::Bptt { .. } => true,
         }
     }
 

@@ -10,11 +10,11 @@ mod memory;
 
 pub(crate) use bodies::has_amplitudes;
 pub use bodies::{
-    Actor, ActorShape, Clock, Core, CoreKind, CoreShape, Cpg, Discriminator, Dynamics, Head, Hopf, Integrated,
-    Kuramoto, Lru, Make, MakeCore, MakeDynamics, Matsuoka, MinGru, NeuralOde, OwnCore, PolicyKind, Q, QKind, QShape,
-    Solver, Trunk, TrunkShape, Value, ValueShape, View,
+    Actor, ActorShape, Bound, Clock, Core, CoreKind, CoreShape, Cpg, Discriminator, Dynamics, Head, Hopf, Integrated,
+    Kuramoto, LatentModel, LatentShape, Lru, Make, MakeCore, MakeDynamics, Matsuoka, MinGru, NeuralOde, Normal,
+    OwnCore, PolicyKind, Q, QKind, QShape, Solver, Trunk, TrunkShape, Value, ValueShape, View,
 };
-pub use context::{Context, Extended, LogProb};
+pub use context::{Context, Extended, LogProb, Sequences};
 pub use dist::{Bounds, Dist, Gaussian, LOG_STD, Support};
 pub use memory::{Memory, WHOLE};
 

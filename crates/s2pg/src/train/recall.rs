@@ -14,6 +14,8 @@ pub struct Recall {
     state: Vec<f32>,
     /// The last `len` observations of the running episodes, or fewer at their start, the oldest first, [n, len n_o].
     window: Vec<f32>,
+    /// The previous actions of these observations, [n, len n_a]; empty where they are not shown.
+    actions: Vec<f32>,
     /// The number of observations in the window of each environment.
     seen: Vec<u64>,
     /// The previous actions that are stored with a transition, zero at the start of an episode, [n, n_a].
@@ -37,13 +39,18 @@ impl Recall {
     /// segment; the lengths come from a stream of `seed`.
     pub fn new(n: usize, memory: Memory, o: usize, a: usize, keep_prev_action: bool, seed: u64) -> Self {
         let zeros = |size: usize| vec![0.0; n * size];
-        let window = if let Memory::Window { len } = memory { len * o } else { 0 };
+        let (window, actions) = match memory {
+            Memory::Window { len } => (len * o, 0),
+            Memory::History { len } => (len * o, len * a),
+            _ => (0, 0),
+        };
         let segments = if memory.segment().is_some() { n } else { 0 };
         let mut recall = Self {
             n,
             memory,
             state: zeros(memory.state()),
             window: zeros(window),
+            actions: zeros(actions),
             seen: vec![0; if window > 0 { n } else { 0 }],
             a_prev: zeros(a),
             a_acting: zeros(a),
@@ -110,18 +117,20 @@ impl Recall {
     /// the observations are added to the window.
     pub fn context(&mut self, o: &[f32], s: &[f32]) -> Context {
         let n = self.n;
-        if let Memory::Window { len } = self.memory {
-            let width = o.len() / n;
-            for ((window, o), seen) in
-                self.window.chunks_exact_mut(len * width).zip(o.chunks_exact(width)).zip(&mut self.seen)
-            {
-                if *seen as usize == len {
-                    window.copy_within(width.., 0);
-                    *seen -= 1;
+        if let Memory::Window { len } | Memory::History { len } = self.memory {
+            let seen = &self.seen;
+            let add = |windows: &mut [f32], x: &[f32]| {
+                let width = (x.len() / n).max(1);
+                for ((window, x), &seen) in windows.chunks_exact_mut(len * width).zip(x.chunks_exact(width)).zip(seen) {
+                    if seen as usize == len {
+                        window.copy_within(width.., 0);
+                    }
+                    window[len.min(seen as usize + 1) * width - width..][..width].copy_from_slice(x);
                 }
-                window[*seen as usize * width..][..width].copy_from_slice(o);
-                *seen += 1;
-            }
+            };
+            add(&mut self.window, o);
+            add(&mut self.actions, &self.a_acting);
+            self.seen.iter_mut().for_each(|seen| *seen = (*seen + 1).min(len as u64));
         }
         self.closes.iter_mut().zip(&self.left).for_each(|(closes, left)| *closes = *left == 1);
         let tensor = |x: &[f32]| Tensor::new(n, x.len() / n, x);
@@ -129,7 +138,7 @@ impl Recall {
         Context {
             o: tensor(if self.window.is_empty() { o } else { &self.window }),
             s: Some(tensor(s)),
-            a_prev: Some(tensor(&self.a_acting)),
+            a_prev: Some(tensor(if self.actions.is_empty() { &self.a_acting } else { &self.actions })),
             z: some(self.z()),
             h: some(self.h()),
             lengths: None,
@@ -159,9 +168,10 @@ impl Recall {
     /// Clears the memory of environment `e`, which starts a new episode.
     pub fn reset(&mut self, e: usize) {
         let row = |x: &[f32]| e * x.len() / self.n..(e + 1) * x.len() / self.n;
-        let (state, window, a) = (row(&self.state), row(&self.window), row(&self.a_prev));
+        let (state, window, actions, a) = (row(&self.state), row(&self.window), row(&self.actions), row(&self.a_prev));
         self.state[state].fill(0.0);
         self.window[window].fill(0.0);
+        self.actions[actions].fill(0.0);
         if let Some(seen) = self.seen.get_mut(e) {
             *seen = 0;
         }
@@ -175,13 +185,28 @@ impl Recall {
 
 impl State for Recall {
     fn visit(&mut self, v: &mut dyn Visitor) {
-        let Self { n: _, memory, state, window, seen, a_prev, a_acting, keep_acting: _, left, closes: _, lengths } =
-            self;
+        let Self {
+            n: _,
+            memory,
+            state,
+            window,
+            actions,
+            seen,
+            a_prev,
+            a_acting,
+            keep_acting: _,
+            left,
+            closes: _,
+            lengths,
+        } = self;
         v.item("state", Data::F32(state));
         v.item("window", Data::F32(window));
         v.item("seen", Data::U64(seen));
         v.item("a_prev", Data::F32(a_prev));
         v.item("a_acting", Data::F32(a_acting));
+        if !actions.is_empty() {
+            v.item("actions", Data::F32(actions));
+        }
         if memory.segment().is_some() {
             v.item("left", Data::U64(left));
             v.child("segments", lengths);

@@ -10,11 +10,11 @@ use s2pg::env::Registry;
 use s2pg::experiment::{AlgorithmName, Estimator, Experiment, Span, build, player};
 use s2pg::train::{AnyTrainer, record};
 
-/// Every algorithm with every estimator, and with every recurrent cell where there is one.
+/// Every algorithm with every estimator that it takes, and with every recurrent cell where there is one.
 pub fn pairs() -> Vec<(AlgorithmName, Estimator, &'static str)> {
     let mut pairs = Vec::new();
     for algorithm in AlgorithmName::all() {
-        for &estimator in Estimator::ALL {
+        for estimator in algorithm.estimators() {
             // A new estimator does not compile until it is decided here whether it has a recurrent cell.
             let cells: &[&str] = match estimator {
                 // An equation and a linear recurrence stand for all cores that are no cells: `cores` has each, and what
@@ -44,6 +44,11 @@ pub fn assert_lists_are_complete() {
 /// Whether an algorithm learns from whole episodes: once in 200 steps of the pendulum.
 pub fn is_episodic(algorithm: AlgorithmName) -> bool {
     small(algorithm).contains("episodes")
+}
+
+/// The estimator by which tests that are not about memory train an algorithm: `rs`, where the algorithm takes it.
+pub fn usual(algorithm: AlgorithmName) -> Estimator {
+    algorithm.estimators().next().expect("an algorithm takes an estimator")
 }
 
 /// Settings with which an algorithm is quick: a table of TOML, in a file that is named after the algorithm. A new

@@ -17,9 +17,14 @@ pub enum Activation {
     Identity,
     /// y = max(x, 0).
     Relu,
+    /// y = max(x, 0.2 x).
+    LeakyRelu,
     /// y = tanh(x).
     Tanh,
 }
+
+/// The slope of a leaky ReLU below zero.
+const LEAK: f64 = 0.2;
 
 pub(in crate::nn) struct Linear<T: Real> {
     x: [Tensor<T>; 1],
@@ -61,6 +66,10 @@ impl<T: Real> Operation<T> for Linear<T> {
         match act {
             Activation::Identity => {}
             Activation::Relu => update!(&mut g, y.data(), |g, y| if y > T::ZERO { g } else { T::ZERO }),
+            Activation::LeakyRelu => {
+                let leak = T::of(LEAK);
+                update!(&mut g, y.data(), (leak), |g, y| if y > T::ZERO { g } else { g * leak });
+            }
             Activation::Tanh => update!(&mut g, y.data(), |g, y| g * (T::ONE - y * y)),
         }
         let dy = View::new(&g, rows, cols);
@@ -105,6 +114,11 @@ kernel! {
             match act {
                 Activation::Identity => y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b),
                 Activation::Relu => y.iter_mut().zip(bias).for_each(|(y, &b)| *y = (*y + b).maximum(T::ZERO)),
+                Activation::LeakyRelu => {
+                    for (y, &b) in y.iter_mut().zip(bias) {
+                        *y = (*y + b).maximum((*y + b) * T::of(LEAK));
+                    }
+                }
                 Activation::Tanh => {
                     for (y, &b) in y.iter_mut().zip(bias) {
                         *y = (*y + b).tanh();

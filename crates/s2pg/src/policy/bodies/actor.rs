@@ -143,12 +143,12 @@ impl<T: Real> Actor<T> {
             let head = Linear::new(b, "head", inputs, outputs, Activation::Identity, last);
             Body::Recurrent { trunk, hidden, head }
         } else {
-            let windows = matches!(memory, Memory::Window { .. });
+            let windows = matches!(memory, Memory::Window { .. } | Memory::History { .. });
             let inits = match shape.head {
                 Head::Squashed { .. } | Head::Deterministic { .. } if windows => [0.1 * RELU_GAIN; 3].map(Init::Xavier),
                 _ => inits(&shape.head),
             };
-            let sizes = [memory.window() * shape.o, f, f, outputs];
+            let sizes = [memory.window() * shape.o + memory.actions() * a, f, f, outputs];
             Body::Plain(Mlp::new(b, &sizes, Activation::Relu, &inits))
         };
         // What the core has no range for, such as an LSTM's cell state, has none.
@@ -258,7 +258,13 @@ impl<T: Real> StatefulPolicy<T> for Actor<T> {
         let state = || x.z.as_ref().or(x.h.as_ref()).expect("a recurrent policy reads its state");
         match &self.body {
             Body::Plain(mlp) => {
-                let (a, z) = self.distribution(&mlp.forward(p, &x.o), None);
+                // The action before the first observation is not of the window.
+                let between = (self.memory.actions() > 0).then(|| {
+                    let a_prev = x.a_prev.as_ref().expect("a policy with a history is shown its actions");
+                    a_prev.columns(self.actions..a_prev.cols())
+                });
+                let shown = between.map_or_else(|| x.o.clone(), |between| Tensor::concat(&[&x.o, &between]));
+                let (a, z) = self.distribution(&mlp.forward(p, &shown), None);
                 Dist { a, z, h: None }
             }
             Body::Recurrent { trunk, hidden, head } => {

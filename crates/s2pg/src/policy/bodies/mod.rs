@@ -1,5 +1,5 @@
-//! The networks of the paper: a recurrent trunk, the actors and critics that are built on it, and the discriminator of
-//! imitation.
+//! The networks of the paper: a recurrent trunk, the actors and critics that are built on it, the discriminator of
+//! imitation, and the latent model of SLAC.
 
 mod actor;
 mod core;
@@ -8,6 +8,7 @@ mod cores;
 mod discriminator;
 mod dynamics;
 mod emitter;
+mod latent;
 mod q;
 mod shape;
 mod trunk;
@@ -20,6 +21,7 @@ pub use cores::{CoreKind, Cpg, Hopf, Kuramoto, Lru, Matsuoka, MinGru, NeuralOde}
 pub use discriminator::Discriminator;
 pub use dynamics::{Clock, Dynamics, Integrated, Solver};
 pub(crate) use emitter::has_amplitudes;
+pub use latent::{Bound, LatentModel, LatentShape, Normal};
 pub use q::{Q, QKind, QShape};
 pub use shape::{ActorShape, Head, PolicyKind};
 pub use trunk::{Trunk, TrunkShape};
