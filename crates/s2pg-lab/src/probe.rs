@@ -222,8 +222,8 @@ pub fn probe<P: StatefulPolicy>(
 }
 
 /// Returns the entries of s that o lacks by name, for states of `state` entries. One is seen at times where o has an
-/// entry
-/// `shown_<name>`, or an entry that equals it at the first step of every episode although it differs between episodes.
+/// entry `shown_<name>`, or an entry that equals it at the first step of every episode although it differs between
+/// episodes.
 fn entries(names_o: &[String], names_s: &[String], o: &[f32], s: &[f32], state: usize) -> Vec<Entry> {
     let (n_o, n_s) = (names_o.len(), names_s.len());
     let episodes = o.len() / n_o;
