@@ -1,5 +1,6 @@
 //! The keys of an experiment: everything that decides a run, read from a TOML file.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use super::algorithm::AlgorithmName;
@@ -237,6 +238,17 @@ impl Experiment {
     /// Returns every key in dotted form, such as `ppo.clip`, with its value as TOML text.
     pub fn keys(&self) -> Vec<(String, String)> {
         flat("", &self.to_toml().parse().expect("an experiment is TOML"))
+    }
+
+    /// Returns the files that the training reads, each with the key that names it: those of the keys called `demos`, of
+    /// the algorithm and of the environment.
+    pub fn files(&self) -> Vec<(String, PathBuf)> {
+        let text = |value: &str| format!("x = {value}").parse::<toml::Table>().ok()?["x"].as_str().map(PathBuf::from);
+        let named = self.keys().into_iter().filter(|(key, _)| key.ends_with(".demos"));
+        named
+            .filter_map(|(key, value)| Some((key, text(&value)?)))
+            .filter(|(_, file)| !file.as_os_str().is_empty())
+            .collect()
     }
 
     /// Returns what the policy remembers, with a state of `state` entries, in a task whose episodes have at most
