@@ -193,8 +193,7 @@ fn discriminators_tell_states_apart() {
     assert!(weights[0] != weights[1] && weights[1] != weights[2]);
 }
 
-/// A run goes on with the demonstrations with which it began and with no others, unless it starts over; which file is
-/// of no importance, its bytes are.
+/// A run goes on with the demonstrations with which it began and with no others, unless it starts over.
 #[test]
 fn a_run_goes_on_with_the_demonstrations_of_its_start() {
     let good = std::fs::read(demos("TMaze-v0")).unwrap();

@@ -29,13 +29,13 @@ impl Inputs {
 
     /// Writes the hashes into the metadata of a checkpoint.
     pub fn note(&self, metadata: &mut Metadata) {
-        metadata.extend(self.0.iter().map(|(key, _, hash)| (name(key), hash.clone())));
+        metadata.extend(self.0.iter().map(|(_, path, hash)| (name(path), hash.clone())));
     }
 
     /// Refuses files that are not those whose hashes the metadata of a checkpoint hold.
     pub fn check(&self, metadata: &Metadata) -> Result<(), RunError> {
-        let changed = |(key, _, hash): &&(String, PathBuf, String)| metadata.get(&name(key)).is_some_and(|h| h != hash);
-        match self.0.iter().find(changed) {
+        let differs = |path: &Path, hash: &String| metadata.get(&name(path)).is_some_and(|then| then != hash);
+        match self.0.iter().find(|(_, path, hash)| differs(path, hash)) {
             None => Ok(()),
             Some((key, path, _)) => Err(RunError::Directory(format!(
                 "{}: the bytes of this file, which `{key}` names, have changed since the run began; bring back the file \
@@ -46,9 +46,9 @@ impl Inputs {
     }
 }
 
-/// Returns the key under which the metadata hold the hash of the file that `key` names.
-fn name(key: &str) -> String {
-    format!("xxh3 of {key}")
+/// Returns the key under which the metadata hold the hash of the file `path`.
+fn name(path: &Path) -> String {
+    format!("xxh3 of {}", path.display())
 }
 
 /// Returns the XXH3 of the bytes of a file, in hexadecimal digits.
