@@ -11,6 +11,7 @@ use s2pg::data::{DemoShape, Demos, Replay, ReplayShape};
 use s2pg::env::{EnvSpec, Options};
 use s2pg::experiment::{Estimator, build, player};
 use s2pg::policy::StatefulPolicy;
+use s2pg::run::Run;
 use s2pg::train::record;
 use s2pg::{Experiment, Memory, Rng};
 
@@ -190,4 +191,40 @@ fn discriminators_tell_states_apart() {
         weights.push(training.model().parameters.data().to_vec());
     }
     assert!(weights[0] != weights[1] && weights[1] != weights[2]);
+}
+
+/// A run goes on with the demonstrations with which it began and with no others, unless it starts over.
+#[test]
+fn a_run_goes_on_with_the_demonstrations_of_its_start() {
+    let good = std::fs::read(demos("TMaze-v0")).unwrap();
+    let other = {
+        let mut other = read(&demos("TMaze-v0"), &spec("TMaze-v0")).unwrap();
+        other.s[0] += 0.5;
+        other.to_npz()
+    };
+    for algorithm in ["gail", "lsiq"] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("expert.npz");
+        let base = experiment((algorithm.parse().unwrap(), Estimator::Rs(1), "gru"), "TMaze-v0", 2, 120, "");
+        let change = [format!("{algorithm}.demos={file:?}")];
+        let experiment = Experiment::parse("x.toml", &base.to_toml(), &change).unwrap();
+        let open = || Run::open(&dir.path().join("run"), &experiment, registry(), 1, 0.0).map_err(|e| e.to_string());
+        std::fs::write(&file, &good).unwrap();
+        let (mut run, _) = open().unwrap();
+        while run.steps() < 60 {
+            run.advance(0.0, 0.0).unwrap();
+        }
+        run.save().unwrap();
+        drop(run);
+        std::fs::write(&file, &other).unwrap();
+        let refused = open().map(drop).unwrap_err();
+        for part in ["expert.npz", &format!("`{algorithm}.demos`"), "have changed", "bring back", "--restart"] {
+            assert!(refused.contains(part) && !refused.contains('\n'), "{part}: {refused}");
+        }
+        std::fs::write(&file, &good).unwrap();
+        assert_eq!(open().unwrap().0.steps(), 60);
+        std::fs::write(&file, &other).unwrap();
+        let restarted = Run::restart(&dir.path().join("run"), &experiment, registry(), 1, 0.0);
+        assert_eq!(restarted.map_err(|e| e.to_string()).unwrap().0.steps(), 0);
+    }
 }

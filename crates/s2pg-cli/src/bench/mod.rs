@@ -8,6 +8,7 @@
 mod checkpoint;
 mod cores;
 mod flops;
+mod imitation;
 mod parallel;
 mod rows;
 mod sac;
@@ -49,8 +50,9 @@ library, all measured once on another machine of two cores with AVX-512. The bas
 and its ratio is the median of at least 20 interleaved pairs. `share` is the part of the machine's peak that the
 products of the networks reach; the peak is the best matrix product of 256 to 2048 squares in the same run. A row of
 step/ is everything of a training step except evaluation and checkpoints, with the settings of the preset; /no-
-simulation is that step without the simulation. The rows of checkpoint/ are a checkpoint of 16384 environments and its
-size in MB; a save that takes more than 32 MB of memory is an error.
+simulation is that step without the simulation, and /acting that of a step in which nothing is learned. The rows of
+checkpoint/ are a checkpoint of 16384 environments and its size in MB; a save that takes more than 32 MB of memory is an
+error.
 
 The rows that end in parallel-8 and threads-2 are wall clock, and want two idle cores: they compare two threads with
 one thread, the baseline, on eight environments or on one batch. Their speed-up is that of the best of at least five

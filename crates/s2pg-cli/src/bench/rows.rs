@@ -21,7 +21,7 @@ use s2pg_mujoco::Bare;
 
 use super::flops::{self, Flops, encoders, mlp, off_policy_actor, plain_critic, ppo_actor, ppo_critic};
 use super::sac::{Unroll, Update, normal};
-use super::{Budget, Case, Row, Sample, checkpoint, cores, cpu, parallel};
+use super::{Budget, Case, Row, Sample, checkpoint, cores, cpu, imitation, parallel};
 
 /// The name of the row that all shares refer to.
 pub const PEAK: &str = "peak/gemm";
@@ -95,6 +95,9 @@ pub fn all() -> Vec<(String, Make)> {
         step("step/td3-rs/humanoid", 2, Some(22.3), None),
         step("step/td3-vanilla/humanoid", 2, Some(11.8), None),
     ];
+    for row in imitation::ROWS {
+        cases.push(case(row, move |_| imitation::step(row)));
+    }
     for (row, estimator) in SEGMENTS {
         cases.push(case(row, move |_| beside_rs(row, estimator)));
     }
@@ -147,6 +150,8 @@ pub fn seconds(name: &str, rounds: usize) -> (f64, f64) {
         _ if name.contains("bptt-32") => (0.1, 5.0),
         _ if SEGMENTS.iter().any(|(row, _)| *row == name) => (0.1, 0.6),
         _ if name.contains("/slac") => (8.0, 4.0),
+        _ if name.contains("/gail") => (1.0, 4.0),
+        _ if name.contains("/lsiq") => (5.0, 1.5),
         _ if name.contains("/sac") => (1.5, 0.7),
         _ if name.contains("/td3") => (0.5, 0.2),
         _ => (0.1, 0.4),
@@ -204,7 +209,7 @@ impl Row {
 }
 
 /// Milliseconds of `n` times `f`, for one of them.
-fn ms(n: usize, mut f: impl FnMut()) -> f64 {
+pub fn ms(n: usize, mut f: impl FnMut()) -> f64 {
     let start = cpu();
     (0..n).for_each(|_| f());
     (cpu() - start) * 1e3 / n as f64
@@ -321,7 +326,7 @@ fn act() -> Case {
 
 thread_local! {
     /// CPU seconds in simulations, and the number of their steps.
-    static SIMULATION: Shared<(f64, usize)> = const { Shared::new((0.0, 0)) };
+    pub static SIMULATION: Shared<(f64, usize)> = const { Shared::new((0.0, 0)) };
 }
 
 /// An environment that counts the time of its steps and resets in [`SIMULATION`].
@@ -365,7 +370,7 @@ impl Env for Timed {
 }
 
 /// A registry of one environment, the `task` of its options, timed.
-fn timed() -> Arc<Registry> {
+pub fn timed() -> Arc<Registry> {
     let mut registry = Registry::new();
     registry.extend([Entry {
         name: "bench",

@@ -1,5 +1,6 @@
 //! The keys of an experiment: everything that decides a run, read from a TOML file.
 
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use super::algorithm::AlgorithmName;
@@ -239,6 +240,19 @@ impl Experiment {
         flat("", &self.to_toml().parse().expect("an experiment is TOML"))
     }
 
+    /// Returns the files that the training reads, each with the key that names it: those of the keys called `demos`, of
+    /// the algorithm and of the environment, whose value is the name of a file or a list of such names.
+    pub fn files(&self) -> Vec<(String, PathBuf)> {
+        let paths = |value: &toml::Value| match value {
+            toml::Value::Array(names) => names.iter().filter_map(|x| x.as_str()).map(PathBuf::from).collect(),
+            name => name.as_str().map(PathBuf::from).into_iter().collect::<Vec<_>>(),
+        };
+        let text = |value: &str| format!("x = {value}").parse::<toml::Table>().expect("a key's value is TOML");
+        let named = self.keys().into_iter().filter(|(key, _)| key.ends_with(".demos"));
+        let files = named.flat_map(|(key, value)| paths(&text(&value)["x"]).into_iter().map(move |x| (key.clone(), x)));
+        files.filter(|(_, file)| !file.as_os_str().is_empty()).collect()
+    }
+
     /// Returns what the policy remembers, with a state of `state` entries, in a task whose episodes have at most
     /// `limit` steps. A segment that is no shorter than an episode is the whole episode.
     pub(super) fn memory(&self, state: usize, limit: Option<usize>) -> Memory {
@@ -312,6 +326,16 @@ mod tests {
     fn parse(text: &str, overrides: &[&str]) -> Result<Experiment, String> {
         let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
         Experiment::parse("x.toml", text, &overrides).map_err(|e| e.to_string())
+    }
+
+    /// The files of an experiment are those that its keys called `demos` name, one or a list.
+    #[test]
+    fn files_are_those_of_the_keys_called_demos() {
+        let files = |overrides: &[&str]| parse(&TEXT.replace("ppo", "gail"), overrides).unwrap().files();
+        assert_eq!(files(&[]), []);
+        let pairs = [("env.demos", "b.npz"), ("env.demos", "c.npz"), ("gail.demos", "a.npz")];
+        let pairs = pairs.map(|(key, file)| (key.to_string(), PathBuf::from(file)));
+        assert_eq!(files(&["gail.demos=a.npz", "env.demos=[\"b.npz\", \"c.npz\"]"]), pairs);
     }
 
     /// An experiment that is written out is read back as the same experiment.

@@ -25,6 +25,7 @@ use super::checkpoint::{CheckpointError, Checkpoints, LATEST, Metadata, PREVIOUS
 use super::disk::{RealDisk, is_temporary, sweep, write_atomically};
 use super::error::RunError;
 use super::events::EventFile;
+use super::inputs::Inputs;
 use super::kept::{Kept, owe_evaluation, owes_evaluation};
 use super::log::naming;
 use super::model::{ModelError, save_model};
@@ -64,6 +65,7 @@ pub struct Run {
     events: EventFile,
     times: Table,
     checkpoints: Checkpoints,
+    inputs: Inputs,
     /// Seconds of work before this process, and up to the last row of time.csv.
     seconds_before: f64,
     seconds: f64,
@@ -154,6 +156,7 @@ impl Run {
         over: bool,
     ) -> Result<(Self, Option<String>), RunError> {
         Self::check_directory(dir, over)?;
+        let inputs = Inputs::of(experiment)?;
         // The training is built before anything is written, so that an experiment that cannot run leaves no directory
         // behind.
         let mut training = build(experiment, registry, threads)?;
@@ -192,6 +195,9 @@ impl Run {
         if let Some(text) = loaded.as_ref().and_then(|l| l.metadata.get("experiment")) {
             same_experiment(&checkpoints.path(LATEST), text, experiment, over)?;
         }
+        if let Some(loaded) = &loaded {
+            inputs.check(&loaded.metadata)?;
+        }
         // Only now: what is refused changes nothing. A run that goes on has not diverged, or will report the divergence
         // again.
         let _ = std::fs::remove_file(dir.join(rerun::FILE));
@@ -225,6 +231,7 @@ impl Run {
             events,
             times,
             checkpoints,
+            inputs,
             seconds_before,
             seconds: seconds_before,
             failures: 0,
@@ -459,6 +466,7 @@ impl Run {
         if self.owes_evaluation {
             owe_evaluation(&mut metadata);
         }
+        self.inputs.note(&mut metadata);
         let lengths = [self.progress.length(), self.evaluations.length(), self.events.length()];
         let (iterations, best) = (self.iterations, self.best);
         let mut kept = Kept { training: &mut *self.training, iterations, best, lengths };

@@ -8,6 +8,7 @@ mod error;
 pub mod events;
 mod format;
 mod former;
+mod inputs;
 mod kept;
 mod log;
 mod model;

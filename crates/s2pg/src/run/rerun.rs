@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::checkpoint::{Checkpoints, Metadata, differences, load, non_finite, save};
 use super::disk::RealDisk;
 use super::error::RunError;
+use super::inputs::Inputs;
 use super::kept::{Kept, owes_evaluation};
 use super::timetable::Timetable;
 use crate::env::Registry;
@@ -62,9 +63,13 @@ pub fn rerun(
         let what = "this run did not diverge, so there is nothing to replay";
         return Err(RunError::Directory(format!("{}: {what}", path.display())));
     }
+    let inputs = Inputs::of(experiment)?;
     let mut training = build(experiment, registry, threads)?;
     let loaded = Checkpoints::view(dir.join("checkpoints")).load_latest(&mut Kept::fresh(&mut *training))?;
     training.check()?;
+    if let Some(loaded) = &loaded {
+        inputs.check(&loaded.metadata)?;
+    }
     let from = training.steps();
     let timetable = Timetable::new(experiment);
     if timetable.due(from, from, loaded.is_some_and(|l| owes_evaluation(&l.metadata))).cut {
