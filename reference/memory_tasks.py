@@ -36,7 +36,8 @@ def main(figure, arguments):
                 cells = [", ".join(f"{row[key]:.{digits}f}" for row in seeds) for key, digits in (
                     ("eval/mean_reward", 0), ("eval_stochastic/mean_reward", 0), ("eval_stochastic/success", 1))]
                 minutes = ms * seeds[0]["time/total_timesteps"] / 60_000
-                print(f"| {name} | `{estimator}` | " + " | ".join(cells) + f" | {minutes:.1f} |".replace("-", "\u2212"))
+                cells = " | ".join([*cells, f"{minutes:.1f}"]).replace("-0,", "0,").replace("-", "\u2212")
+                print(f"| {name} | `{estimator}` | {cells} |")
 
     panels = [("eval_stochastic/mean_reward", "steps", "return"), ("eval_stochastic/success", "steps", "goal visited"),
               ("eval_stochastic/mean_reward", "minutes", "return")]
@@ -62,7 +63,7 @@ def main(figure, arguments):
             at = lambda x, y: (left + WIDE * x / most, top + HIGH * (1 - max(y, 0.0) / top_value))
             parts.append(f'<rect x="{left}" y="{top}" width="{WIDE}" height="{HIGH}" fill="none" stroke="#d9d9d9"/>')
             parts.append(text(left + WIDE / 2, top - 8, f"{name}: {label} against {'thousand steps' if axis == 'steps' else 'minutes of one core'}"))
-            parts += [text(left - 6, top + 10, f"{top_value:.3g}", 10, "end"), text(left - 6, top + HIGH, "0", 10, "end")]
+            parts += [text(left - 6, top + 10, f"{top_value:.0f}", 10, "end"), text(left - 6, top + HIGH, "0", 10, "end")]
             parts += [text(left + WIDE, top + HIGH + 14, f"{most:.3g}", 10, "end"), text(left, top + HIGH + 14, "0", 10, "start")]
             for estimator, seeds in lines.items():
                 mean = []
