@@ -285,10 +285,10 @@ mod tests {
         env.restore(&start).unwrap();
         let mut run = |from: usize, env: &mut dyn Env| -> Vec<_> {
             let a = |t: usize| if t < 64 { -0.5 } else { (t % 100) as f32 / 50.0 - 1.0 };
-            let mut one = |t: usize| {
+            let one = |t: usize| {
                 (env.step(&[a(t)], &mut rng).unwrap(), env.metrics()[0].1, env.metrics()[1].1, env.snapshot())
             };
-            (from..1000).map(|t| one(t)).collect()
+            (from..1000).map(one).collect()
         };
         let whole = run(0, &mut *env);
         assert!(whole.iter().enumerate().all(|(t, (x, ..))| !x.terminated && x.truncated == (t == 999)), "{whole:?}");
