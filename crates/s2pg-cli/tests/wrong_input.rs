@@ -605,3 +605,21 @@ fn a_full_file_system() {
     assert_same(&reference, &run, "after a full file system");
     assert_eq!(files(&run).len(), files(&reference).len());
 }
+
+/// Options of an environment that are no TOML, given to all, or pictures that cannot be written, are told in one sentence
+/// that says what to do.
+#[test]
+fn environments_to_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    for (line, words) in [
+        (vec!["TMaze-v0", "corridor=3", "corridor=4"], ["duplicate key", "write key=value"]),
+        (vec!["TMaze-v0", "name=foo"], ["`name=foo`", "texts as key='\"text\"'"]),
+        (vec!["all", "corridor=2"], ["options belong to one environment", "in place of `all`"]),
+        (vec!["TMaze-v0", "--pictures", file], ["--pictures", "choose a directory that can be written"]),
+    ] {
+        only_sentence(s2pg([&["check-env"], &line[..]].concat()), USAGE, &words);
+    }
+}
