@@ -606,8 +606,8 @@ fn a_full_file_system() {
     assert_eq!(files(&run).len(), files(&reference).len());
 }
 
-/// Options of an environment that are no TOML, given to all, or pictures that cannot be written, are told in one sentence
-/// that says what to do.
+/// Options of an environment that are no TOML, given to all, or pictures that cannot be written, are told in one
+/// sentence that says what to do.
 #[test]
 fn environments_to_check() {
     let dir = tempfile::tempdir().unwrap();
