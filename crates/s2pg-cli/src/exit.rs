@@ -63,6 +63,7 @@ pub fn code(e: &anyhow::Error) -> u8 {
             LoadError::NoPolicy { .. } => USAGE,
             LoadError::Build(BuildError::Experiment(_)) => USAGE,
             LoadError::Build(BuildError::Env(e)) => of_env(e),
+            LoadError::Changed { .. } => DATA,
             LoadError::Model(e) => of_model(e),
         };
     }

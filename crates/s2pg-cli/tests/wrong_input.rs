@@ -82,7 +82,9 @@ fn mistakes_in_an_experiment() {
         assert!(!run.exists(), "{to}: a directory is left behind");
     }
     let experiment = write(dir.path(), T_MAZE);
-    let overrides: [(&str, &[&str]); 5] = [
+    let overrides: [(&str, &[&str]); 7] = [
+        ("ppo.lr=1e-300", &["`ppo.lr` is 1e-300, which is 0 in single precision", "above 0"]),
+        ("env.corridor=1.5", &["`corridor` is 1.5", "whole number"]),
         ("ppo.clap=0.1", &["override `ppo.clap=0.1`", "clap"]),
         ("ppo.clip", &["override `ppo.clip`", "key=value"]),
         ("ppo.clip=high", &["override `ppo.clip=high`"]),
@@ -96,7 +98,7 @@ fn mistakes_in_an_experiment() {
         assert!(!run.exists(), "{change}: a directory is left behind");
     }
     // Whoever corrects the mistake can go on in the same directory.
-    finish(train(&experiment, &run).arg("steps=100"));
+    finish(train(&experiment, &run).args(["steps=100", "env.corridor=4e0"]));
 }
 
 /// A file of random bytes under the name of an experiment is bad data, and is told so in words without the program's
@@ -486,6 +488,31 @@ fn unreadable_policies() {
     assert_eq!(String::from_utf8_lossy(&fallen_back), String::from_utf8_lossy(&latest));
     fs::write(&best, sound).unwrap();
     assert!(said(&finish(&mut s2pg(["eval", at]))).is_empty());
+}
+
+/// A policy is not shown in another task than the one that it was trained in: an experiment that was changed afterwards
+/// is told with the key and both values. When a run is evaluated may change.
+#[test]
+fn a_changed_experiment() {
+    let (_dir, _, run) = finished();
+    let file = run.join("experiment.toml");
+    let at = run.to_str().unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("episodes = ", "episodes = 1")).unwrap();
+    finish(&mut s2pg(["eval", at]));
+    fs::write(&file, text.replace("corridor = 4", "corridor = 6")).unwrap();
+    for command in ["eval", "play", "probe"] {
+        only_sentence(s2pg([command, at]), DATA, &["best.safetensors", "`env.corridor` was 4", "is 6", "put 4 back"]);
+    }
+}
+
+/// What cannot be written is told with what to do.
+#[test]
+fn nowhere_to_write() {
+    let (dir, _, run) = finished();
+    let at = run.to_str().unwrap();
+    let out = dir.path().join("missing/x.gif");
+    only_sentence(s2pg(["play", at, "--out", out.to_str().unwrap()]), DISK, &["x.gif", "make its directory first"]);
 }
 
 /// A run without a row yet is reported as such; a table that is no table is named with its line.

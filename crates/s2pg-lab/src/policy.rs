@@ -6,7 +6,7 @@ use std::sync::Arc;
 use s2pg::env::{MakeEnv, Registry};
 use s2pg::experiment::{BuildError, Experiment, player};
 use s2pg::results::best_evaluation;
-use s2pg::run::{ModelError, model_metadata, verify_model};
+use s2pg::run::{ModelError, changed_since, model_metadata, verify_model};
 use s2pg::train::Player;
 
 use crate::presets::{FindError, of_run};
@@ -38,6 +38,22 @@ pub enum LoadError {
         dir: String,
         /// The step of its first checkpoint.
         at: usize,
+    },
+    /// The experiment in the run's directory is not the one with which the policy was trained.
+    #[error(
+        "{}: the policy belongs to another experiment than experiment.toml in its run: `{key}` was {before} when it \
+         was saved, and is {now} there; put {before} back, or train with {now} in another directory",
+        .file.display()
+    )]
+    Changed {
+        /// The model file.
+        file: PathBuf,
+        /// The key of the experiment.
+        key: String,
+        /// The value with which the policy was trained.
+        before: String,
+        /// The value in the directory.
+        now: String,
     },
     /// The model file cannot be used.
     #[error(transparent)]
@@ -93,6 +109,11 @@ pub fn load(dir: &Path, which: Which, registry: Arc<Registry>) -> Result<(Player
             every => every.min(experiment.steps),
         };
         return Err(LoadError::NoPolicy { dir: dir.display().to_string(), at });
+    }
+    // What a damaged file says does not count: loading it tells what is wrong.
+    let saved = verify_model(&file).and_then(|()| model_metadata(&file)).unwrap_or_default().remove("experiment");
+    if let Some((key, before, now)) = saved.and_then(|saved| changed_since(&saved, &experiment)) {
+        return Err(LoadError::Changed { file, key, before, now });
     }
     let (mut player, make_env) = player(&experiment, registry)?;
     player.load(&file)?;

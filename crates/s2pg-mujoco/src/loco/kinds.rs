@@ -1,6 +1,6 @@
 //! The kinds of a body: persons of several sizes, or a robot with several weights.
 
-use s2pg::env::{EnvError, Options};
+use s2pg::env::{EnvError, Options, whole_number};
 use s2pg::rng::Rng;
 
 use super::task::{ATLAS, Figure, PEOPLE, SIZES, Task, WEIGHTS};
@@ -33,7 +33,7 @@ impl Kinds {
                     [("all", 0..4)].into_iter().chain(SIZES.iter().enumerate().map(|(i, size)| (size.0, i..i + 1)));
                 let sizes: Vec<_> = sizes.map(|(word, range)| (word, (range.start, range.end))).collect();
                 let (first, end) = choose(task.name, options, "size", &sizes)?;
-                let power = match options.get("torque_scale_exponent").map(|power| power.as_integer()) {
+                let power = match options.get("torque_scale_exponent").map(whole_number) {
                     None | Some(Some(2)) => 0,
                     Some(Some(3)) => 1,
                     Some(_) => {

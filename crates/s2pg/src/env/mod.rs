@@ -20,7 +20,7 @@ pub use check::{Check, check_env};
 pub use entry::Entry;
 pub(crate) use guard::{Guard, caught};
 pub use guard::{is_guarded, make_guarded, of_one_kind};
-pub use options::{Options, check_options};
+pub use options::{Options, check_options, whole_number};
 pub use registry::Registry;
 pub use sensors::Sensors;
 pub use spec::EnvSpec;

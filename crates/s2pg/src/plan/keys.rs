@@ -39,7 +39,10 @@ impl Limit {
 
     /// Refuses the number `x` of the key `key` where it is out of range, in one sentence.
     pub fn check_number(self, key: &str, x: f64) -> Result<(), String> {
+        // Networks compute in single precision, where a number that is too small is 0.
+        let vanishes = x > 0.0 && x as f32 == 0.0;
         let holds = match self {
+            Self::Positive | Self::InnerFraction | Self::PositiveUpTo(_) if vanishes => false,
             Self::Any => true,
             Self::Finite => x.is_finite(),
             Self::AtLeastOne => x >= 1.0,
@@ -51,8 +54,10 @@ impl Limit {
             Self::UpTo(most) => (0.0..=f64::from(most)).contains(&x),
             Self::PositiveUpTo(most) => x > 0.0 && x <= f64::from(most),
         };
-        let shown = if x.abs() < 1e15 { x.to_string() } else { format!("{x:e}") };
-        if holds { Ok(()) } else { Err(format!("`{key}` is {shown}; it must be {}", self.text())) }
+        let plain = x == 0.0 || (1e-5..1e15).contains(&x.abs());
+        let shown = if plain { x.to_string() } else { format!("{x:e}") };
+        let why = if vanishes { ", which is 0 in single precision" } else { "" };
+        if holds { Ok(()) } else { Err(format!("`{key}` is {shown}{why}; it must be {}", self.text())) }
     }
 
     /// Returns the range in words that follow "it must be".

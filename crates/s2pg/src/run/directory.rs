@@ -601,6 +601,29 @@ fn lock(dir: &Path) -> Result<Lock, RunError> {
     }
 }
 
+/// Returns the keys `there` and those of `experiment` that decide how a run trains: all but when it is evaluated and
+/// saved, and the number of steps.
+fn deciding(there: Vec<(String, String)>, experiment: &Experiment) -> [Vec<(String, String)>; 2] {
+    let decides = |key: &str| match key {
+        "steps" | "evaluation.episodes" | "checkpoint.every" => false,
+        // An evaluation that cuts the episodes of the training is a part of the training.
+        "evaluation.every" => experiment.deviations().cut_at_evaluation,
+        _ => true,
+    };
+    [there, experiment.keys()].map(|pairs| pairs.into_iter().filter(|(key, _)| decides(key)).collect())
+}
+
+/// Returns the first key that decides how a run trains whose value in `experiment` is not that of the experiment with
+/// which a model file was saved, [`model_metadata`](super::model_metadata)'s entry `experiment`: the key, its value in
+/// the model file, and its value now. Keys that only one of both has belong to other versions of the program.
+pub fn changed_since(saved: &str, experiment: &Experiment) -> Option<(String, String, String)> {
+    let [there, here] = deciding(flat("", &saved.parse().ok()?), experiment);
+    here.into_iter().find_map(|(key, now)| {
+        let (key, before) = there.iter().find(|(k, _)| *k == key)?;
+        (*before != now).then(|| (key.clone(), before.clone(), now))
+    })
+}
+
 /// Refuses an experiment that differs from the one written in the file `path`. Only what does not decide how the run
 /// trains may differ: when it is evaluated and saved, and the number of steps, which only grows unless the run starts
 /// `over`.
@@ -609,15 +632,7 @@ fn same_experiment(path: &Path, text: &str, experiment: &Experiment, over: bool)
         RunError::Directory(format!("{}: the file holds no experiment; choose another directory", path.display()))
     })?;
     let steps = there.get("steps").and_then(toml::Value::as_integer).unwrap_or(0);
-    let may_differ = |key: &str| match key {
-        "steps" | "evaluation.episodes" | "checkpoint.every" => true,
-        // An evaluation that cuts the episodes of the training is a part of the training.
-        "evaluation.every" => !experiment.deviations().cut_at_evaluation,
-        _ => false,
-    };
-    let (mut there, mut here) = (flat("", &there), experiment.keys());
-    there.retain(|(key, _)| !may_differ(key));
-    here.retain(|(key, _)| !may_differ(key));
+    let [there, here] = deciding(flat("", &there), experiment);
     let Some((key, _)) = there.iter().chain(&here).find(|pair| !(there.contains(pair) && here.contains(pair))) else {
         if over || steps <= experiment.steps as i64 {
             return Ok(());

@@ -92,7 +92,7 @@ impl DiskFile for File {
 
 /// A call to the file system that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {call} {path}: {source}")]
+#[error("cannot {call} {path}: {source}{}", advice(call, source))]
 pub struct DiskError {
     /// The call that failed, as a verb.
     pub call: &'static str,
@@ -100,6 +100,17 @@ pub struct DiskError {
     pub path: PathBuf,
     /// The error of the system.
     pub source: io::Error,
+}
+
+/// What to do about an error of the system, where one can say.
+fn advice(call: &str, source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound if call.starts_with("create") => "; make its directory first, or choose another one",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; choose a place that can be written",
+        io::ErrorKind::NotADirectory => "; choose a place that is no file",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room, and the run goes on from there",
+        _ => "",
+    }
 }
 
 /// Returns a function that adds the call and the file to an error.

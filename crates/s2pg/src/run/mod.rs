@@ -16,7 +16,7 @@ mod rerun;
 mod table;
 mod timetable;
 
-pub use directory::{Progress, Run};
+pub use directory::{Progress, Run, changed_since};
 pub use error::RunError;
 pub use model::{ModelError, load_model, model_metadata, save_model, verify_model};
 pub use rerun::{Rerun, rerun};

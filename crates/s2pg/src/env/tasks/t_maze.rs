@@ -1,6 +1,6 @@
 //! The T-maze, a corridor with a junction: a test of memory.
 
-use crate::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot};
+use crate::env::{Env, EnvError, EnvSpec, Options, Outcome, Shape, check_options, check_snapshot, whole_number};
 use crate::rng::Rng;
 
 const NAME: &str = "TMaze-v0";
@@ -29,7 +29,7 @@ impl TMaze {
         check_options(NAME, options, &["corridor"])?;
         let corridor = match options.get("corridor") {
             None => 10,
-            Some(x) => x.as_integer().filter(|n| (1..=1_000_000).contains(n)).ok_or_else(|| {
+            Some(x) => whole_number(x).filter(|n| (1..=1_000_000).contains(n)).ok_or_else(|| {
                 let what = format!("`corridor` is {x}; it must be a whole number of steps from 1 to 1000000");
                 EnvError::Invalid { env: NAME.into(), what }
             })? as usize,
