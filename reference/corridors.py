@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Draws which corridors of the T-maze were solved, by estimator and seed, from the directories of runs, and prints a
-table in Markdown: `corridors.py FIGURE.svg RUN...`. A run solves its corridor with a last deterministic evaluation of 0.9
-or more. Python 3.11 or newer; nothing else is needed."""
+"""Draws the table of the T-maze on a page of the book, which corridors were solved by estimator and seed, and prints it
+with the results of further runs: `corridors.py FIGURE.svg PAGE.md [RUN...]`. A run solves its corridor with a last
+deterministic evaluation of 0.9 or more. Python 3.11 or newer; nothing else is needed."""
 import csv
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -17,13 +18,25 @@ def read(run):
     return experiment["estimator"], experiment["env"]["corridor"], experiment["seed"], float(last["eval/mean_reward"])
 
 
+def table(page):
+    """The cells of the table whose columns are corridors."""
+    rows = [[cell.strip(" `") for cell in line.strip().strip("|").split("|")] for line in page.splitlines() if "|" in line]
+    head = next(i for i, row in enumerate(rows) if row[-1].startswith("corridor "))
+    for row in rows[head + 2 :]:
+        if not re.fullmatch(r"(rs|t?bptt)(:\w+)?", row[0]) or len(row) != len(rows[head]):
+            return
+        for corridor, cell in zip(rows[head][1:], row[1:]):
+            if cell != "not run":
+                yield (row[0], int(corridor.split()[1])), dict(enumerate(map(float, cell.split(","))))
+
+
 def order(estimator):
     kind, _, length = estimator.partition(":")
     return list(COLOURS).index(kind), float("inf") if length == "full" else int(length or 1)
 
 
-def main(figure, runs):
-    results = {}
+def main(figure, page, runs):
+    results = dict(table(Path(page).read_text()))
     for estimator, corridor, seed, reward in map(read, map(Path, runs)):
         results.setdefault((estimator, corridor), {})[seed] = reward
     estimators = sorted({e for e, _ in results}, key=order)
@@ -64,4 +77,4 @@ def main(figure, runs):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

@@ -75,6 +75,11 @@ pub fn one(found: &Found, arguments: &Arguments, stop: &Stop, registry: Arc<Regi
         say(format!("replay buffer    {} MB when full", run.training().buffer_bytes().div_ceil(1_000_000)));
     }
     warning.into_iter().for_each(|w| say(format!("warning: {w}")));
+    for key in arguments.overrides.iter().filter_map(|change| change.split('=').next()).map(str::trim) {
+        if run.experiment().is_idle(key) {
+            say(format!("note: `{key}` has no effect: {} draws no state", run.experiment().estimator));
+        }
+    }
     bar.set_position(run.steps() as u64);
 
     let clock = Instant::now();

@@ -101,6 +101,25 @@ fn mistakes_in_an_experiment() {
     finish(train(&experiment, &run).args(["steps=100", "env.corridor=4e0"]));
 }
 
+/// A key about the draw of the next state, with an estimator that draws none, is told to do nothing, so that one switch
+/// can swap estimators.
+#[test]
+fn keys_without_effect() {
+    let dir = tempfile::tempdir().unwrap();
+    let experiment = write(dir.path(), T_MAZE);
+    for (estimator, idle) in [("tbptt:3", true), ("vanilla", true), ("rs:3", false)] {
+        let run = dir.path().join(estimator.replace(':', "-"));
+        let mut command = train(&experiment, &run);
+        let changes = ["steps=100", "ppo.clip_state=0.2", "network.state_std=0.1", "ppo.clip=0.1"];
+        let text = said(&finish(command.arg(format!("estimator={estimator}")).args(changes)));
+        for key in ["ppo.clip_state", "network.state_std"] {
+            let note = format!("note: `{key}` has no effect: {estimator} draws no state");
+            assert_eq!(text.contains(&note), idle, "{text}");
+        }
+        assert!(!text.contains("`ppo.clip`"), "{text}");
+    }
+}
+
 /// A file of random bytes under the name of an experiment is bad data, and is told so in words without the program's
 /// own.
 #[test]

@@ -70,6 +70,18 @@ impl Experiment {
         self.switches.decide(self.compat, self.estimator.memory(1), self.algorithm.row().published)
     }
 
+    /// Whether the key `key`, such as `ppo.clip_state`, says something about the draw of a next state z' although the
+    /// estimator of this experiment draws none: then the key has no effect.
+    pub fn is_idle(&self, key: &str) -> bool {
+        let of_the_draw = match key.split_once('.') {
+            Some(("network", key)) => matches!(key, "state_std" | "drawn"),
+            Some((table, "clip_state")) => table == self.algorithm.table(),
+            Some((table, key)) => table == self.algorithm.table() && key.starts_with("state_"),
+            None => false,
+        };
+        of_the_draw && self.estimator.memory(1).drawn() == 0
+    }
+
     fn plan(&self, spec: EnvSpec, registry: &Registry, threads: usize) -> Result<Plan, PlanError> {
         let (core, budget) = (self.network.core(registry, spec.dt)?, Budget::new(&spec.name));
         let has_state = self.estimator.memory(1).is_recurrent();
