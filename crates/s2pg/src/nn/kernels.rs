@@ -154,7 +154,7 @@ pub(super) fn matmul<T: Real>(dst: &mut [T], stride: usize, add: bool, a: View<'
     }
     // Where the columns of b are contiguous, the product library copies all of b into another order. For few rows it is
     // cheaper to compute the transposed product, for which it copies a.
-    if !add && b.rs == 1 && a.cs == 1 && (16..=64).contains(&m) && n >= 128 && k >= 128 {
+    if !add && b.rs == 1 && a.cs == 1 && (MANY..=64).contains(&m) && n >= 128 && k >= 128 {
         let mut product = Buffer::new(m * n);
         matmul(&mut product, m, false, b.t(), a.t());
         return transpose(dst, stride, View::new(&product, n, m));
@@ -198,7 +198,9 @@ kernel! {
 }
 
 /// The most rows that are multiplied without the product library: the steps of a segment have as few.
-pub(super) const FEW: usize = 4;
+const FEW: usize = 4;
+/// Rows from which on the order in which a matrix lies matters less to the product library.
+pub(super) const MANY: usize = 16;
 /// Sides of the other matrix from which on that is worth it.
 pub(super) const WIDE: usize = 128;
 
