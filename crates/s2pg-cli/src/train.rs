@@ -71,6 +71,7 @@ pub fn one(found: &Found, arguments: &Arguments, stop: &Stop, registry: Arc<Regi
     let bar = bar(total, arguments.plain);
     let say = |line: String| if bar.is_hidden() { note(line) } else { bar.println(line) };
     say(heading(&run));
+    run.began().into_iter().for_each(|what| say(what.to_string()));
     if run.experiment().algorithm.is_off_policy() {
         say(format!("replay buffer    {} MB when full", run.training().buffer_bytes().div_ceil(1_000_000)));
     }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use s2pg::data::Demos;
 use s2pg::env::Registry;
 use s2pg::experiment::{Experiment, build};
 
@@ -14,9 +15,13 @@ const MORE_SEEDS: [u64; 5] = [0, 1, 2, 3, 4];
 
 /// The mean return of 100 deterministic episodes after training a preset.
 fn final_return(preset: &str, estimator: &str, seed: u64) -> f64 {
+    final_return_with(preset, estimator, seed, &[])
+}
+
+fn final_return_with(preset: &str, estimator: &str, seed: u64, more: &[String]) -> f64 {
     let file = format!("{}/../../presets/{preset}.toml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&file).unwrap();
-    let overrides = [format!("estimator={estimator}"), format!("seed={seed}")];
+    let overrides = [&[format!("estimator={estimator}"), format!("seed={seed}")], more].concat();
     let experiment = Experiment::parse(&file, &text, &overrides).unwrap();
     let mut training = build(&experiment, Arc::new(Registry::new()), 2).unwrap();
     while training.steps() < experiment.steps {
@@ -110,5 +115,42 @@ fn the_pendulum_without_velocity_needs_memory_off_policy() {
             held += usize::from(with > -400.0);
         }
         assert!(held >= 3, "{preset}: {held} seeds hold the pendulum");
+    }
+}
+
+/// An expert of the T-maze: 100 episodes of each cue, in which it does nothing in the corridor and chooses the side of
+/// the cue at the junction.
+fn maze_expert() -> Demos {
+    let mut demos = Demos { sizes: [3, 4, 1], a: Some(Vec::new()), ..Demos::default() };
+    let view = |cue: f32, t: u8| [if t == 0 { cue } else { 0.0 }, f32::from(t == 10), f32::from(t) / 10.0, cue];
+    for episode in 0..200 {
+        let cue = if episode % 2 == 0 { 1.0 } else { -1.0 };
+        for t in 0..=10 {
+            let (s, next) = (view(cue, t), view(cue, 10.min(t + 1)));
+            demos.o.extend(&s[..3]);
+            demos.s.extend(s);
+            demos.next_o.extend(&next[..3]);
+            demos.next_s.extend(next);
+            demos.a.as_mut().unwrap().push(if t == 10 { cue } else { 0.0 });
+            demos.r.push(if t == 10 { 1.0 } else { 0.0 });
+            demos.absorbing.push(t == 10);
+            demos.last.push(t == 10);
+        }
+    }
+    demos
+}
+
+/// GAIL imitates an expert of the T-maze with memory, and without is at chance: what the expert does at the junction
+/// depends on what was seen at the entry.
+#[test]
+#[ignore = "takes minutes"]
+fn imitation_needs_memory() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("maze-expert.npz");
+    std::fs::write(&file, maze_expert().to_npz()).unwrap();
+    let demos = [format!("gail.demos={}", file.display())];
+    for seed in SEEDS {
+        assert!(final_return_with("gail-rs/t-maze", "rs", seed, &demos) > 0.9);
+        let without = final_return_with("gail-rs/t-maze", "vanilla", seed, &demos);
+        assert!(without.abs() < 0.4, "four deviations of chance in 100 episodes");
     }
 }

@@ -67,6 +67,11 @@ macro_rules! experiment {
                 seed: u64 = 0, Any;
                 /// Environment steps of the whole run, of all environments together.
                 steps: usize, AtLeastOne;
+                /// What a new run starts from: the directory of another run, or a model file. Its policy takes the
+                /// place of an untrained one, and its other networks where they fit. A run starts untrained where not
+                /// given.
+                #[serde(skip_serializing_if = "Option::is_none")]
+                init: Option<String> = None, Any;
                 /// The view of the world that the critic sees.
                 critic: View = View::Observation, Any;
                 /// Whether observations are standardised: as they come, or, in a replay buffer, when they are shown.

@@ -133,6 +133,7 @@ impl Value for Option<usize> {
 impl Value for u64 {}
 impl Value for bool {}
 impl Value for String {}
+impl Value for Option<String> {}
 
 /// What a key of an experiment may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

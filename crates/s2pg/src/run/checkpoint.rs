@@ -368,7 +368,7 @@ impl Visitor for Walk<'_> {
 }
 
 /// Shows every item of `state` to `f`, with its full name.
-fn walk(state: &mut dyn State, f: &mut dyn FnMut(&str, Data<'_>)) {
+pub(super) fn walk(state: &mut dyn State, f: &mut dyn FnMut(&str, Data<'_>)) {
     state.visit(&mut Walk::new(f));
 }
 

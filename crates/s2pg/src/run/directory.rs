@@ -32,6 +32,7 @@ use super::model::{ModelError, save_model};
 use super::rerun;
 use super::table::{Table, whole_rows};
 use super::timetable::Timetable;
+use super::warm;
 use crate::algo::Schedule;
 use crate::env::{EnvError, Registry};
 use crate::experiment::{Experiment, build, flat};
@@ -81,6 +82,8 @@ pub struct Run {
     /// What a user has been told of how the environment is dealt with, and what is to be told after this step.
     told: Vec<String>,
     notes: Vec<String>,
+    /// What a new run began with, where it was not untrained.
+    began: Option<String>,
     /// The lock of the directory, which is held for as long as the run lives.
     _lock: Lock,
 }
@@ -159,7 +162,12 @@ impl Run {
         let inputs = Inputs::of(experiment)?;
         // The training is built before anything is written, so that an experiment that cannot run leaves no directory
         // behind.
-        let mut training = build(experiment, registry, threads)?;
+        let mut training = build(experiment, Arc::clone(&registry), threads)?;
+        let is_new = over || !has_checkpoint(dir);
+        let began = match &experiment.init {
+            Some(from) if is_new => Some(warm::start(&mut *training, Path::new(from), registry)?),
+            _ => None,
+        };
         // One that could not be saved leaves none either.
         let metadata = metadata(experiment, experiment.steps, None);
         Checkpoints::view(dir.join("checkpoints")).check(LATEST, &mut Kept::fresh(&mut *training), &metadata)?;
@@ -241,6 +249,7 @@ impl Run {
             interrupt: Box::new(|| false),
             told: Vec::new(),
             notes: Vec::new(),
+            began,
             _lock: lock,
         };
         if is_renewed {
@@ -273,6 +282,11 @@ impl Run {
     /// Returns the directory of the run.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Returns a sentence that tells what a run that starts now took from another one, by the key `init`.
+    pub fn began(&self) -> Option<&str> {
+        self.began.as_deref()
     }
 
     /// Returns the number of environment steps so far.

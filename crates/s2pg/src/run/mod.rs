@@ -15,6 +15,7 @@ mod model;
 mod rerun;
 mod table;
 mod timetable;
+mod warm;
 
 pub use directory::{Progress, Run, changed_since};
 pub use error::RunError;

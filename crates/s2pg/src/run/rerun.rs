@@ -14,6 +14,7 @@ use super::error::RunError;
 use super::inputs::Inputs;
 use super::kept::{Kept, owes_evaluation};
 use super::timetable::Timetable;
+use super::warm;
 use crate::env::Registry;
 use crate::experiment::{Experiment, build};
 use crate::train::{Batch, TrainError};
@@ -64,11 +65,13 @@ pub fn rerun(
         return Err(RunError::Directory(format!("{}: {what}", path.display())));
     }
     let inputs = Inputs::of(experiment)?;
-    let mut training = build(experiment, registry, threads)?;
+    let mut training = build(experiment, Arc::clone(&registry), threads)?;
     let loaded = Checkpoints::view(dir.join("checkpoints")).load_latest(&mut Kept::fresh(&mut *training))?;
     training.check()?;
     if let Some(loaded) = &loaded {
         inputs.check(&loaded.metadata)?;
+    } else if let Some(from) = &experiment.init {
+        warm::start(&mut *training, Path::new(from), registry)?;
     }
     let from = training.steps();
     let timetable = Timetable::new(experiment);
