@@ -21,8 +21,8 @@ use crate::train::{AnyTrainer, Model};
 /// `from` is the directory of a run or a model file. Of a model file the policy and the statistics of its observations
 /// are taken; of a run, at its last checkpoint, also every other network that the same name stands for and that has the
 /// same size, such as the value function or the critics and their targets. Of the policy every tensor is taken that has
-/// the name and the shape of one here. Moments of optimisers, buffers and random numbers are never taken. It is an error
-/// if no weights of the policy fit.
+/// the name and the shape of one here. Moments of optimisers, buffers and random numbers are never taken. It is an
+/// error if no weights of the policy fit.
 pub(super) fn start(training: &mut dyn AnyTrainer, from: &Path, registry: Arc<Registry>) -> Result<String, RunError> {
     let wrong = |what: String| RunError::Directory(format!("`init`: {}: {what}", from.display()));
     let parse = |text: &str| Experiment::parse(&from.display().to_string(), text, &[]);
