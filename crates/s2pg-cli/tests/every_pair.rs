@@ -76,6 +76,12 @@ fn demos(task: &str, registry: &Arc<Registry>) -> Vec<u8> {
     record(&player, &make_env, 3, false, &mut Rng::new(0, "demos")).unwrap_or_else(|e| panic!("{e}")).to_npz()
 }
 
+/// The experiment of a teacher, which sees the whole state of the task `task`.
+fn oracle(task: &str) -> String {
+    let head = "algorithm = \"ppo\"\nestimator = \"oracle\"\nsteps = 10_000\n";
+    format!("{head}[env]\nname = \"Short-v0\"\ntask = \"{task}\"\n")
+}
+
 fn training(experiment: &Experiment, registry: &Arc<Registry>) -> Box<dyn AnyTrainer> {
     build(experiment, registry.clone(), 1).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -101,10 +107,14 @@ fn every_pair_learns_and_resumes() {
     let path = dir.path().join("state.safetensors");
     let mut pairs = 0;
     let demos_path = dir.path().join("demos.npz");
+    let teacher = dir.path().join("teacher");
+    std::fs::create_dir(&teacher).unwrap();
     for entry in s2pg_lab::registry().entries() {
         std::fs::write(&demos_path, demos(entry.name, &registry)).unwrap();
+        std::fs::write(teacher.join("experiment.toml"), oracle(entry.name)).unwrap();
         for algorithm in AlgorithmName::all() {
-            let settings = small(algorithm).replace("DEMOS", &demos_path.display().to_string());
+            let [demos, teacher] = [&demos_path, &teacher].map(|path| path.display().to_string());
+            let settings = small(algorithm).replace("DEMOS", &demos).replace("TEACHER", &teacher);
             for estimator in algorithm.estimators() {
                 // In a narrower critic all units of a layer may be zero, and the policy then has no gradient.
                 let text = format!(

@@ -106,6 +106,7 @@ pub fn run(steps: usize, seed: u64) -> Result<f64, Box<dyn std::error::Error>> {
         ..RolloutShape::default()
     };
     let mut trainer = Trainer::new(Parts {
+        teacher: None,
         algorithm: Ppo::new(policy, value, settings, 1),
         buffer: Rollout::new(rollout),
         make_env,

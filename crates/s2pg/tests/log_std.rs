@@ -171,6 +171,7 @@ fn a_figure_alone_ends_no_run() {
             ValueShape { view: View::Observation, world: o, z: 0, a_prev: 0, features: 4, gain: 0.01, core: None };
         let value = Value::new(value, &mut Rng::new(0, "value"));
         let mut trainer = Trainer::new(Parts {
+            teacher: None,
             algorithm: Odd { ppo: Ppo::new(policy, value, settings.clone(), 1), figure: (name, f64::INFINITY) },
             buffer: Rollout::new(RolloutShape { steps: 20, envs: 1, o, a: 1, ..RolloutShape::default() }),
             make_env,

@@ -10,6 +10,7 @@ use crate::rng::Rng;
 use crate::state::State;
 
 pub mod adversary;
+pub mod distil;
 pub mod figures;
 pub mod fisher;
 pub mod gae;
@@ -32,6 +33,7 @@ pub mod td3;
 mod temperature;
 pub mod trpo;
 
+pub use distil::Distil;
 pub use gail::Gail;
 pub use lsiq::Lsiq;
 pub use off_policy::{Critics, Noise, PolicyStep};
@@ -49,7 +51,7 @@ pub use trpo::Trpo;
 /// after the module.
 macro_rules! for_each_algorithm {
     ($then:ident) => {
-        $then! { ppo, trpo, reinforce, sac, td3, slac, gail, lsiq }
+        $then! { ppo, trpo, reinforce, sac, td3, slac, gail, lsiq, distil }
     };
 }
 pub(crate) use for_each_algorithm;

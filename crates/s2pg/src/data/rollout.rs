@@ -29,6 +29,8 @@ pub struct RolloutShape {
     pub value_window: Option<usize>,
     /// Whether the policy or the critic reads the previous action.
     pub a_prev: bool,
+    /// Whether the actions that a teacher would take are kept.
+    pub advice: bool,
     /// Whether the window of a next observation is made of next observations alone, so that near the start of an
     /// episode the window misses the first observation (D29).
     pub misalign_next_windows: bool,
@@ -40,7 +42,8 @@ pub struct RolloutShape {
 impl RolloutShape {
     /// Returns the most bytes of memory that a rollout of this shape takes.
     pub fn bytes(&self) -> usize {
-        let numbers = 2 * (self.o + self.s + self.a + self.memory.state());
+        let advice = if self.advice { self.a } else { 0 };
+        let numbers = 2 * (self.o + self.s + self.a + self.memory.state()) + advice;
         self.steps.saturating_mul(self.envs).saturating_mul(numbers * size_of::<f32>() + size_of::<f64>() + 3)
     }
 }
@@ -54,8 +57,11 @@ struct Column {
     of: for<'a> fn(&Transition<'a>) -> &'a [f32],
 }
 
+/// The name of the only column that a state has not where it is not kept.
+const ADVICE: &str = "advice";
+
 /// All columns of single-precision numbers, in the order of a rollout's state.
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     Column { name: "o", width: |s| s.o, of: |t| t.o },
     Column { name: "s", width: |s| s.s, of: |t| t.s },
     Column { name: "a_prev", width: |s| if s.a_prev { s.a } else { 0 }, of: |t| t.a_prev },
@@ -66,6 +72,7 @@ const COLUMNS: [Column; 10] = [
     Column { name: "h_next", width: |s| s.memory.h(), of: |t| t.h_next },
     Column { name: "next_o", width: |s| s.o, of: |t| t.next_o },
     Column { name: "next_s", width: |s| s.s, of: |t| t.next_s },
+    Column { name: ADVICE, width: |s| if s.advice { s.a } else { 0 }, of: |t| t.advice },
 ];
 
 /// The places of the columns in [`COLUMNS`].
@@ -81,6 +88,7 @@ enum At {
     HNext,
     NextO,
     NextS,
+    Advice,
 }
 
 /// At most `steps` transitions of each of `envs` environments; row t · envs + e is step t of environment e.
@@ -165,6 +173,17 @@ impl Rollout {
     /// next o and s.
     pub fn step(&self, k: usize) -> [&[f32]; 5] {
         [At::O, At::S, At::A, At::NextO, At::NextS].map(|at| self.row(at, k))
+    }
+
+    /// Returns the actions that a teacher would have taken in the rows `rows`, [rows, n_a]. Panics where they are not
+    /// kept.
+    pub fn advice(&self, rows: &[usize]) -> Tensor {
+        assert!(self.shape.advice, "the rollout keeps no advice");
+        Tensor::with(rows.len(), self.shape.a, |to| {
+            to.chunks_exact_mut(self.shape.a)
+                .zip(rows)
+                .for_each(|(to, &k)| to.copy_from_slice(self.row(At::Advice, k)));
+        })
     }
 
     /// Puts `r`, a number for each row, in place of the rewards.
@@ -503,7 +522,8 @@ impl State for Rollout {
     fn visit(&mut self, v: &mut dyn Visitor) {
         // The statistics are those of the loop, which passes them before each update.
         let Self { shape: _, columns, r, terminated, truncated, dropped, closes, filled, statistics: _ } = self;
-        for (numbers, column) in columns.iter_mut().zip(&COLUMNS) {
+        let kept = |(numbers, column): &(&mut Vec<f32>, &Column)| column.name != ADVICE || !numbers.is_empty();
+        for (numbers, column) in columns.iter_mut().zip(&COLUMNS).filter(kept) {
             v.item(column.name, Data::F32(numbers));
         }
         v.item("r", Data::F64(r));

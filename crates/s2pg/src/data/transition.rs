@@ -22,6 +22,8 @@ pub struct Transition<'a> {
     pub z_next: &'a [f32],
     /// The next cached states, [n, n_h].
     pub h_next: &'a [f32],
+    /// The actions that a teacher would take, [n, n_a], where there is a teacher.
+    pub advice: &'a [f32],
     /// The rewards, n numbers.
     pub r: &'a [f64],
     /// Whether the task ended with this step, n flags.
@@ -54,6 +56,7 @@ impl<'a> Transition<'a> {
             a: of(self.a, e, n),
             z_next: of(self.z_next, e, n),
             h_next: of(self.h_next, e, n),
+            advice: of(self.advice, e, n),
             r: of(self.r, e, n),
             terminated: of(self.terminated, e, n),
             truncated: of(self.truncated, e, n),

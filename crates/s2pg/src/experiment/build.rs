@@ -1,5 +1,6 @@
 //! Building what an experiment describes: a training, or a player.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::estimator::Estimator;
@@ -9,7 +10,7 @@ use crate::env::{EnvError, EnvSpec, MakeEnv, Oracle, Registry, make_guarded, of_
 use crate::plan::{Budget, Demand, Learning, Plan, PlanError, Switches, resident};
 use crate::policy::{Actor, View};
 use crate::rng::Rng;
-use crate::train::{AnyTrainer, Parts, Player, Trainer};
+use crate::train::{AnyTrainer, Parts, Player, Teacher, Trainer};
 
 /// Why an experiment cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub fn build(
     // Memory is asked for before anything is made: what the system cannot give would end the process.
     experiment.reserve(&mut plan, &make_env)?;
     plan.check_core()?;
-    experiment.training(&plan, make_env)
+    experiment.training(&plan, make_env, registry)
 }
 
 /// Makes the untrained player of an experiment, and a function that makes environments for the player. No training is
@@ -140,12 +141,31 @@ impl Experiment {
         Ok(plan.reserve(&demand)?)
     }
 
+    /// Makes the teacher of a training from the experiment of the run in `dir`. What the teacher has learned is loaded
+    /// by whoever opens the run.
+    fn untrained_teacher(&self, dir: &Path, plan: &Plan, registry: Arc<Registry>) -> Result<Teacher, BuildError> {
+        let file = dir.join("experiment.toml");
+        let text = std::fs::read_to_string(&file).map_err(|e| {
+            let key = format!("`{}.teacher`", self.algorithm.table());
+            PlanError(format!("{key}: {}: {e}; give the directory of a run", file.display()))
+        })?;
+        let experiment = Self::parse(&file.display().to_string(), &text, &[])?;
+        Ok(Teacher::new(&player(&experiment, registry)?.0, &plan.spec, plan.parallel)?)
+    }
+
     /// Makes the training of the algorithm whose settings are `recipe`.
-    fn train<R: Recipe>(&self, recipe: &R, plan: &Plan, make_env: MakeEnv) -> Result<Box<dyn AnyTrainer>, BuildError>
+    fn train<R: Recipe>(
+        &self,
+        recipe: &R,
+        plan: &Plan,
+        make_env: MakeEnv,
+        registry: Arc<Registry>,
+    ) -> Result<Box<dyn AnyTrainer>, BuildError>
     where
         R::Algorithm: 'static,
     {
         let (algorithm, buffer) = recipe.build(self.algorithm.row(), plan)?;
+        let teacher = self.teacher().map(|dir| self.untrained_teacher(&dir, plan, registry)).transpose()?;
         Ok(Box::new(Trainer::new(Parts {
             algorithm,
             buffer,
@@ -153,6 +173,7 @@ impl Experiment {
             steps: self.steps,
             parallel: plan.parallel,
             threads: plan.threads,
+            teacher,
             seed: plan.seed,
             standardise: self.standardise,
             switches: plan.switches,
@@ -181,9 +202,14 @@ fn measured(make_env: &MakeEnv, wanted: usize) -> Result<usize, EnvError> {
 macro_rules! dispatch {
     ($($table:ident),+) => {
         impl Experiment {
-            fn training(&self, plan: &Plan, make_env: MakeEnv) -> Result<Box<dyn AnyTrainer>, BuildError> {
+            fn training(
+                &self,
+                plan: &Plan,
+                make_env: MakeEnv,
+                registry: Arc<Registry>,
+            ) -> Result<Box<dyn AnyTrainer>, BuildError> {
                 match self.algorithm.table() {
-                    $(stringify!($table) => self.train(&self.$table, plan, make_env),)+
+                    $(stringify!($table) => self.train(&self.$table, plan, make_env, registry),)+
                     other => unreachable!("a table {other} of settings is registered"),
                 }
             }

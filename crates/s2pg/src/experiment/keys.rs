@@ -245,8 +245,24 @@ impl Experiment {
         flat("", &self.to_toml().parse().expect("an experiment is TOML"))
     }
 
+    /// Returns the directory of the run whose policy teaches this one, by the key `teacher` of the algorithm.
+    pub fn teacher(&self) -> Option<PathBuf> {
+        let settings: toml::Table = self.to_toml().parse().expect("an experiment is TOML");
+        let dir = settings.get(self.algorithm.table())?.get("teacher")?.as_str()?;
+        (!dir.is_empty()).then(|| dir.into())
+    }
+
+    /// Returns the model file of the teacher: that of the run's best evaluation, or of the last checkpoint of a run
+    /// that was never evaluated.
+    pub fn teacher_model(&self) -> Option<PathBuf> {
+        let dir = self.teacher()?;
+        let best = dir.join("checkpoints/best.safetensors");
+        Some(if best.exists() { best } else { dir.join("policy.safetensors") })
+    }
+
     /// Returns the files that the training reads, each with the key that names it: those of the keys called `demos`, of
-    /// the algorithm and of the environment, whose value is the name of a file or a list of such names.
+    /// the algorithm and of the environment, whose value is the name of a file or a list of such names, and the model
+    /// of a teacher.
     pub fn files(&self) -> Vec<(String, PathBuf)> {
         let paths = |value: &toml::Value| match value {
             toml::Value::Array(names) => names.iter().filter_map(|x| x.as_str()).map(PathBuf::from).collect(),
@@ -255,7 +271,9 @@ impl Experiment {
         let text = |value: &str| format!("x = {value}").parse::<toml::Table>().expect("a key's value is TOML");
         let named = self.keys().into_iter().filter(|(key, _)| key.ends_with(".demos"));
         let files = named.flat_map(|(key, value)| paths(&text(&value)["x"]).into_iter().map(move |x| (key.clone(), x)));
-        files.filter(|(_, file)| !file.as_os_str().is_empty()).collect()
+        let files = files.filter(|(_, file)| !file.as_os_str().is_empty());
+        let teacher = self.teacher_model().map(|model| (format!("{}.teacher", self.algorithm.table()), model));
+        files.chain(teacher).collect()
     }
 
     /// Returns what the policy remembers, with a state of `state` entries, in a task whose episodes have at most

@@ -255,6 +255,7 @@ impl Plan {
             a: self.actions(),
             memory: self.memory,
             a_prev: self.memory.shows_a_prev(),
+            advice: false,
             value_window: self.value_window(),
             misalign_next_windows: self.switches.misalign_next_windows,
             join_first_windows: self.switches.join_first_windows,
@@ -273,6 +274,13 @@ impl Plan {
     /// reads.
     pub fn rollout_with_state(&self, transitions: usize, key: &str) -> Result<Rollout, PlanError> {
         let shape = RolloutShape { s: self.spec.s.len(), ..self.rollout_shape(transitions / self.parallel) };
+        self.budget.fits(key, transitions, shape.bytes())?;
+        Ok(Rollout::new(shape))
+    }
+
+    /// Makes an empty rollout as [`rollout`](Self::rollout) does, which keeps the actions that a teacher would take.
+    pub fn rollout_with_advice(&self, transitions: usize, key: &str) -> Result<Rollout, PlanError> {
+        let shape = RolloutShape { advice: true, ..self.rollout_shape(transitions / self.parallel) };
         self.budget.fits(key, transitions, shape.bytes())?;
         Ok(Rollout::new(shape))
     }

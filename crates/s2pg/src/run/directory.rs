@@ -163,6 +163,7 @@ impl Run {
         // The training is built before anything is written, so that an experiment that cannot run leaves no directory
         // behind.
         let mut training = build(experiment, Arc::clone(&registry), threads)?;
+        warm::teach(&mut *training, experiment)?;
         let is_new = over || !has_checkpoint(dir);
         let began = match &experiment.init {
             Some(from) if is_new => Some(warm::start(&mut *training, Path::new(from), registry)?),

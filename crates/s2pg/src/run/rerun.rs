@@ -66,6 +66,7 @@ pub fn rerun(
     }
     let inputs = Inputs::of(experiment)?;
     let mut training = build(experiment, Arc::clone(&registry), threads)?;
+    warm::teach(&mut *training, experiment)?;
     let loaded = Checkpoints::view(dir.join("checkpoints")).load_latest(&mut Kept::fresh(&mut *training))?;
     training.check()?;
     if let Some(loaded) = &loaded {

@@ -1,4 +1,4 @@
-//! Warm starts: a run that begins with what another run has learned.
+//! What a run takes from other runs: a start from what another one has learned, and a teacher.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::checkpoint::{Checkpoints, walk};
 use super::error::RunError;
 use super::kept::Kept;
 use super::log::naming;
-use super::model::model_metadata;
+use super::model::{load_model, model_metadata};
 use crate::env::Registry;
 use crate::experiment::{Experiment, build, player};
 use crate::nn::Slot;
@@ -49,6 +49,14 @@ pub(super) fn start(training: &mut dyn AnyTrainer, from: &Path, registry: Arc<Re
     }
     let left = if left.is_empty() { String::new() } else { format!("; new here: {}", left.join(", ")) };
     Ok(format!("starts from step {step} of {} with {}{left}", from.display(), taken.join(", ")))
+}
+
+/// Loads what the teacher of a training has learned, where there is a teacher.
+pub(super) fn teach(training: &mut dyn AnyTrainer, experiment: &Experiment) -> Result<(), RunError> {
+    if let (Some(file), Some(model)) = (experiment.teacher_model(), training.teacher()) {
+        load_model(&file, model)?;
+    }
+    Ok(())
 }
 
 /// Takes the tensors of a policy, and the statistics of its observations.

@@ -72,6 +72,8 @@ pub trait AnyTrainer: State + Send {
     fn buffer_bytes(&mut self) -> usize;
     /// Returns the numbers that the policy needs in order to act.
     fn model(&mut self) -> Model<'_>;
+    /// Returns the numbers that the teacher acts with, to be loaded; None where there is no teacher.
+    fn teacher(&mut self) -> Option<Model<'_>>;
     /// Returns the description of the environment as the policy sees it.
     fn spec(&self) -> &EnvSpec;
     /// Returns what a user should know of how the environment is dealt with, a sentence each; the same until there is

@@ -5,6 +5,7 @@ mod evaluation;
 mod player;
 mod recall;
 mod record;
+mod teacher;
 mod trainer;
 
 pub use any_trainer::{AnyTrainer, Batch, TrainError};
@@ -12,4 +13,5 @@ pub use evaluation::{Before, Evaluation, RecentEpisodes, Seen, evaluate, evaluat
 pub use player::{Model, Player};
 pub use recall::Recall;
 pub use record::record;
+pub use teacher::Teacher;
 pub use trainer::{Parts, Trainer};

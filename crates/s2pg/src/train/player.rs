@@ -185,6 +185,11 @@ impl<P: StatefulPolicy> Player<P> {
         self.senses.recall.state_mut()
     }
 
+    /// Returns the memory of the policy.
+    pub(crate) fn recall(&mut self) -> &mut Recall {
+        &mut self.senses.recall
+    }
+
     /// Returns the description of the environment as the policy sees it.
     pub fn spec(&self) -> &EnvSpec {
         &self.spec

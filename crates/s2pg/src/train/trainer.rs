@@ -3,6 +3,7 @@
 use super::any_trainer::{AnyTrainer, Batch, TrainError};
 use super::evaluation::{Evaluation, RecentEpisodes, evaluate_unless};
 use super::player::{Model, Player, Senses};
+use super::teacher::Teacher;
 use crate::algo::{Algorithm, Metrics, Progress, Schedule};
 use crate::data::{Buffer, Transition};
 use crate::env::{EnvError, EnvSpec, MakeEnv, VecEnv};
@@ -26,6 +27,8 @@ pub struct Parts<A: Algorithm> {
     pub parallel: usize,
     /// Number of threads that step the environments.
     pub threads: usize,
+    /// A policy that says what it would do in each step; None where nobody does.
+    pub teacher: Option<Teacher>,
     /// Seed of every random stream.
     pub seed: u64,
     /// Whether observations are standardised.
@@ -88,6 +91,7 @@ pub struct Trainer<A: Algorithm> {
     buffer: A::Buffer,
     env: VecEnv,
     senses: Senses,
+    teacher: Option<Teacher>,
     o: Vec<f32>,
     s: Vec<f32>,
     next_o: Vec<f32>,
@@ -126,6 +130,7 @@ impl<A: Algorithm> Trainer<A> {
             algorithm: parts.algorithm,
             buffer: parts.buffer,
             senses,
+            teacher: parts.teacher,
             finished: RecentEpisodes::new(&env.metrics()?),
             env,
             explore: Rng::new(parts.seed, "exploration"),
@@ -190,6 +195,7 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
         if let Some(x) = u.a.data().iter().chain(z_next).find(|x| !x.is_finite()) {
             return Err(TrainError::Diverged { step: self.steps, what: format!("the policy drew {x}") });
         }
+        let advice = self.teacher.as_mut().map(|teacher| teacher.advise(self.env.o(), self.env.s()));
         let step = self.env.step(u.a.data())?;
 
         // Take in the true next views once. What the policy sees next are the same views, or the first of a new
@@ -225,6 +231,7 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
             a: u.a.data(),
             z_next: if z_next.is_empty() { h_next } else { z_next },
             h_next,
+            advice: advice.as_deref().unwrap_or_default(),
             r: &step.r,
             terminated: &step.terminated,
             truncated: &step.truncated,
@@ -235,7 +242,10 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
         });
         let acting = if self.switches.remember_unclipped_action { &drawn.a } else { &u.a };
         self.senses.recall.remember(&dist, &u, acting);
-        (0..n).filter(|&e| step.terminated[e] || step.truncated[e]).for_each(|e| self.senses.recall.reset(e));
+        for e in (0..n).filter(|&e| step.terminated[e] || step.truncated[e]) {
+            self.senses.recall.reset(e);
+            self.teacher.iter_mut().for_each(|teacher| teacher.reset(e));
+        }
         for episode in &step.episodes {
             self.finished.add(episode);
         }
@@ -288,6 +298,9 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
         self.s.copy_from_slice(self.env.s());
         self.take_first_views();
         self.senses.recall.forget();
+        for e in 0..self.env.len() {
+            self.teacher.iter_mut().for_each(|teacher| teacher.reset(e));
+        }
         self.buffer.cut();
         Ok(())
     }
@@ -317,6 +330,10 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
 
     fn model(&mut self) -> Model<'_> {
         self.senses.model(self.algorithm.policy_mut())
+    }
+
+    fn teacher(&mut self) -> Option<Model<'_>> {
+        self.teacher.as_mut().map(Teacher::model)
     }
 
     fn spec(&self) -> &EnvSpec {
@@ -350,6 +367,7 @@ impl<A: Algorithm> State for Trainer<A> {
             buffer,
             env,
             senses,
+            teacher,
             o,
             s,
             next_o: _,
@@ -371,6 +389,9 @@ impl<A: Algorithm> State for Trainer<A> {
         v.child("buffer", buffer);
         v.child("env", env);
         senses.visit(v);
+        if let Some(teacher) = teacher {
+            v.child("teacher", teacher);
+        }
         // Raw views have names of their own, so that none is taken for a standardised one.
         let [name_o, name_s] = if senses.late().is_some() { ["raw_o", "raw_s"] } else { ["o", "s"] };
         v.item(name_o, Data::F32(o));

@@ -2,12 +2,14 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use s2pg::Rng;
 use s2pg::env::Registry;
 use s2pg::experiment::{AlgorithmName, Estimator, Experiment, Span, build, player};
+use s2pg::run::save_model;
 use s2pg::train::{AnyTrainer, record};
 
 /// Every algorithm with every estimator that it takes, and with every recurrent cell where there is one.
@@ -58,10 +60,36 @@ pub fn small(algorithm: AlgorithmName) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The quick settings of an algorithm on environment `env`: those that imitate are given demonstrations.
+/// The quick settings of an algorithm on environment `env`: those that imitate are given demonstrations or a teacher.
 pub fn settings(algorithm: AlgorithmName, env: &str) -> String {
     let text = small(algorithm);
+    if has_teacher(algorithm) {
+        return text.replace("TEACHER", &teacher(env).display().to_string());
+    }
     if text.contains("DEMOS") { text.replace("DEMOS", &demos(env).display().to_string()) } else { text }
+}
+
+/// Whether an algorithm learns from a teacher.
+pub fn has_teacher(algorithm: AlgorithmName) -> bool {
+    small(algorithm).contains("TEACHER")
+}
+
+/// The directory of a run whose policy sees the whole state of environment `env`, and has learned nothing.
+pub fn teacher(env: &str) -> PathBuf {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("teacher-{env}-{}", std::process::id()));
+    let _making = MAKING.lock().unwrap();
+    if !dir.exists() {
+        let text = format!("algorithm = \"ppo\"\nestimator = \"oracle\"\nsteps = 2000\n[env]\nname = \"{env}\"\n");
+        let experiment = Experiment::parse("teacher.toml", &text, &[]).unwrap();
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("experiment.toml"), text).unwrap();
+        // An environment that is not this library's is known to the test alone, which then loads no policy.
+        if let Ok((mut player, _)) = player(&experiment, registry()) {
+            save_model(&dir.join("policy.safetensors"), player.model(), &BTreeMap::new()).unwrap();
+        }
+    }
+    dir
 }
 
 /// Whether an algorithm imitates demonstrations.
