@@ -65,8 +65,8 @@ pub fn run(steps: usize, seed: u64) -> anyhow::Result<f64> {
     let shape = RolloutShape { steps: length, envs: parallel, o: 3, a: 1, memory, a_prev: true, ..Default::default() };
     let optimiser = Adam::new(&policy, 3e-3);
     let (algorithm, buffer) = (RewardToGo(policy, optimiser, parallel * length), Rollout::new(shape));
-    let (threads, standardise, switches) = (1, false, Default::default());
-    let parts = Parts { algorithm, buffer, make_env, steps, parallel, threads, seed, standardise, switches };
+    let (threads, teacher, standardise, switches) = (1, None, false, Default::default());
+    let parts = Parts { algorithm, buffer, make_env, steps, parallel, threads, teacher, seed, standardise, switches };
     let mut trainer = Trainer::new(parts)?;
     while trainer.steps() < steps {
         trainer.step()?;
