@@ -9,6 +9,7 @@ use s2pg::run::checkpoint::CheckpointError;
 use s2pg::run::disk::DiskError;
 use s2pg::run::{ModelError, RunError};
 use s2pg::train::TrainError;
+use s2pg_lab::campaign::CampaignError;
 use s2pg_lab::policy::LoadError;
 use s2pg_lab::presets::FindError;
 
@@ -75,6 +76,12 @@ pub fn code(e: &anyhow::Error) -> u8 {
             ReadError::File(..) => DISK,
             ReadError::Wrong(..) => DATA,
             ReadError::NoRun(..) | ReadError::Experiment(_) => USAGE,
+        };
+    }
+    if let Some(e) = e.downcast_ref::<CampaignError>() {
+        return match e {
+            CampaignError::File(_, e) if e.kind() != ErrorKind::NotFound => DISK,
+            CampaignError::File(..) | CampaignError::Wrong(_) => USAGE,
         };
     }
     if let Some(e) = e.downcast_ref::<EnvError>() {

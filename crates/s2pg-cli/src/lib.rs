@@ -20,6 +20,7 @@
 
 mod algos;
 mod bench;
+mod campaign;
 mod check;
 mod completion;
 mod demos;
@@ -36,6 +37,7 @@ mod replay;
 mod report;
 mod series;
 mod signals;
+mod slurm;
 mod terminal;
 mod theory;
 mod train;
@@ -68,6 +70,7 @@ const EXAMPLES: &str = concat!(
     "  s2pg probe runs/t-maze                          tell what its policy remembers\n",
     "  s2pg play runs/memoryless                       draw an episode as an animated GIF\n",
     "  s2pg record runs/memoryless --out expert.npz    record episodes, for gail.demos and lsiq.demos\n",
+    "  s2pg campaign mine.toml                         many runs from one file, several at once, and a report\n",
     "  s2pg report runs/a runs/b runs/c                compare runs in one figure and one table\n",
     "  s2pg algos --show ppo-rs/half-cheetah           print every key of an experiment\n",
     "  s2pg keys ppo                                   say what the keys mean, and what they may be\n",
@@ -88,6 +91,8 @@ enum Command {
     Play(play::Arguments),
     /// Record demonstrations of a run's policy, for algorithms that imitate.
     Record(record::Arguments),
+    /// Carry out a campaign: many runs from one file, several at once, and a report.
+    Campaign(campaign::Arguments),
     /// Compare runs: figure and table of returns against steps and time.
     Report(report::Arguments),
     /// Replay a run that diverged: from its last checkpoint to the step at which it diverged.
@@ -157,7 +162,7 @@ pub fn main(registry: Registry) -> ExitCode {
             return ExitCode::from(if e.use_stderr() { exit::USAGE } else { 0 });
         }
     };
-    if !matches!(cli.command, Command::Train(_)) {
+    if !matches!(cli.command, Command::Train(_) | Command::Campaign(_)) {
         // A training has more to lose than its last words.
         signals::end_without_reader();
     }
@@ -168,6 +173,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Probe(arguments) => probe::run(&arguments, registry),
         Command::Play(arguments) => play::run(&arguments, registry),
         Command::Record(arguments) => record::run(&arguments, registry),
+        Command::Campaign(arguments) => campaign::run(&arguments, registry),
         Command::Report(arguments) => report::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments, registry),
         Command::Demos(arguments) => demos::run(&arguments),

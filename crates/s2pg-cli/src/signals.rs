@@ -50,7 +50,7 @@ impl Stop {
     }
 
     /// Returns a function that tells whether a signal asks to stop.
-    pub fn is_asked(&self) -> impl Fn() -> bool + Send + use<> {
+    pub fn is_asked(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let signal = Arc::clone(&self.signal);
         move || signal.load(Ordering::Relaxed) != 0
     }

@@ -180,6 +180,6 @@ fn bar(total: usize, plain: bool) -> ProgressBar {
     bar
 }
 
-fn wall_time() -> f64 {
+pub fn wall_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |t| t.as_secs_f64())
 }

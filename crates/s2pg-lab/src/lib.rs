@@ -3,7 +3,7 @@
 //!
 //! [`presets`] find an experiment, [`registry`] knows every environment of the project, [`policy`] loads what a run has
 //! learned, [`play`](mod@play) and [`curve`](mod@curve) draw it, [`mod@probe`] tells what it remembers, [`report`]
-//! compares runs, [`variance`] compares estimators of the gradient, [`gallery`] shows environments, and [`pictures`]
+//! compares runs, [`campaign`] plans many, [`variance`] compares estimators of the gradient, [`gallery`] shows environments, and [`pictures`]
 //! and [`numbers`] are what all of them draw and write with.
 //!
 //! This crate prints nothing, reads no arguments and no clock, and ends no process: every mistake is an error with a
@@ -22,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod campaign;
 pub mod curve;
 mod environments;
 pub mod gallery;

@@ -306,6 +306,7 @@ fn a_divergence_is_replayed() {
         experiment.sac.critic_lr = 1e38.into();
         (experiment.td3.critic_lr, experiment.lsiq.critic_lr) = (1e38.into(), 1e38.into());
         experiment.slac.model_lr = 1e38.into();
+        (experiment.distil.lr, experiment.distil.imitation_lr) = (1e38.into(), 1e38.into());
         (experiment.gail.lr, experiment.gail.value_lr) = (1e38.into(), 1e38.into());
         (experiment.ppo.lr, experiment.ppo.value_lr) = (1e38.into(), 1e38.into());
         (experiment.trpo.kl, experiment.trpo.value_lr) = (1e38, 1e38.into());

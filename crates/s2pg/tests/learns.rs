@@ -3,11 +3,15 @@
 //! Minutes of work, so it runs when asked: `cargo test --release -p s2pg --test learns -- --ignored --nocapture`. The
 //! seeds are fixed; every one is shown and every one must pass.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use s2pg::Rng;
 use s2pg::data::Demos;
 use s2pg::env::Registry;
-use s2pg::experiment::{Experiment, build};
+use s2pg::experiment::{Experiment, build, player};
+use s2pg::run::Run;
+use s2pg::train::record;
 
 const SEEDS: [u64; 3] = [0, 1, 2];
 /// Off-policy runs are short.
@@ -18,17 +22,21 @@ fn final_return(preset: &str, estimator: &str, seed: u64) -> f64 {
     final_return_with(preset, estimator, seed, &[])
 }
 
-fn final_return_with(preset: &str, estimator: &str, seed: u64, more: &[String]) -> f64 {
-    let file = format!("{}/../../presets/{preset}.toml", env!("CARGO_MANIFEST_DIR"));
+/// The experiment of a preset.
+fn preset(name: &str, overrides: &[String]) -> Experiment {
+    let file = format!("{}/../../presets/{name}.toml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&file).unwrap();
-    let overrides = [&[format!("estimator={estimator}"), format!("seed={seed}")], more].concat();
-    let experiment = Experiment::parse(&file, &text, &overrides).unwrap();
+    Experiment::parse(&file, &text, overrides).unwrap()
+}
+
+fn final_return_with(name: &str, estimator: &str, seed: u64, more: &[String]) -> f64 {
+    let experiment = preset(name, &[&[format!("estimator={estimator}"), format!("seed={seed}")], more].concat());
     let mut training = build(&experiment, Arc::new(Registry::new()), 2).unwrap();
     while training.steps() < experiment.steps {
         training.step().unwrap();
     }
     let result = training.evaluate(100, true, "learns").unwrap().mean_return();
-    println!("{preset} {estimator} seed {seed}: {result:.2}");
+    println!("{name} {estimator} seed {seed}: {result:.2}");
     result
 }
 
@@ -118,26 +126,16 @@ fn the_pendulum_without_velocity_needs_memory_off_policy() {
     }
 }
 
-/// An expert of the T-maze: 100 episodes of each cue, in which it does nothing in the corridor and chooses the side of
-/// the cue at the junction.
-fn maze_expert() -> Demos {
-    let mut demos = Demos { sizes: [3, 4, 1], a: Some(Vec::new()), ..Demos::default() };
-    let view = |cue: f32, t: u8| [if t == 0 { cue } else { 0.0 }, f32::from(t == 10), f32::from(t) / 10.0, cue];
-    for episode in 0..200 {
-        let cue = if episode % 2 == 0 { 1.0 } else { -1.0 };
-        for t in 0..=10 {
-            let (s, next) = (view(cue, t), view(cue, 10.min(t + 1)));
-            demos.o.extend(&s[..3]);
-            demos.s.extend(s);
-            demos.next_o.extend(&next[..3]);
-            demos.next_s.extend(next);
-            demos.a.as_mut().unwrap().push(if t == 10 { cue } else { 0.0 });
-            demos.r.push(if t == 10 { 1.0 } else { 0.0 });
-            demos.absorbing.push(t == 10);
-            demos.last.push(t == 10);
-        }
+/// 200 episodes of an oracle that SAC has trained in the T-maze.
+fn maze_expert(dir: &Path) -> Demos {
+    let experiment = preset("sac-rs/t-maze", &["estimator=oracle".into()]);
+    let (mut run, _) = Run::open(dir, &experiment, Arc::new(Registry::new()), 2, 0.0).unwrap();
+    while !run.is_finished() {
+        run.advance(0.0, 0.0).unwrap();
     }
-    demos
+    let (mut player, make_env) = player(&experiment, Arc::new(Registry::new())).unwrap();
+    player.load(&dir.join("policy.safetensors")).unwrap();
+    record(&player, &make_env, 200, true, &mut Rng::new(0, "record")).unwrap()
 }
 
 /// GAIL imitates an expert of the T-maze with memory, and without is at chance: what the expert does at the junction
@@ -145,8 +143,9 @@ fn maze_expert() -> Demos {
 #[test]
 #[ignore = "takes minutes"]
 fn imitation_needs_memory() {
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("maze-expert.npz");
-    std::fs::write(&file, maze_expert().to_npz()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("expert.npz");
+    std::fs::write(&file, maze_expert(&dir.path().join("expert")).to_npz()).unwrap();
     let demos = [format!("gail.demos={}", file.display())];
     for seed in SEEDS {
         assert!(final_return_with("gail-rs/t-maze", "rs", seed, &demos) > 0.9);

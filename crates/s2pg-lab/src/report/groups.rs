@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use s2pg::experiment::Experiment;
-use s2pg::results::statistics::{Estimate, mean};
+use s2pg::results::statistics::{Estimate, interquartile_mean, mean};
 use s2pg::results::{self, Curve, ReadError};
 
 use super::interval;
@@ -39,6 +39,12 @@ pub struct Summary {
 }
 
 impl Group {
+    /// The interquartile mean over seeds of the last training return; None before an episode has ended.
+    pub fn interquartile_mean(&self) -> Option<f64> {
+        let returns: Vec<f64> = self.curves.iter().filter_map(Curve::last_return).collect();
+        (!returns.is_empty()).then(|| interquartile_mean(&returns))
+    }
+
     /// The final values of the group.
     pub fn summary(&self) -> Summary {
         let last = |f: &dyn Fn(&Curve) -> Option<f64>| self.curves.iter().filter_map(f).collect::<Vec<f64>>();
@@ -211,9 +217,19 @@ mod tests {
         assert!(report.table().contains(row), "{}", report.table());
         let out = dir.path().join("out");
         let paths = report.write(&out).unwrap();
-        let [svg, png, page] = &paths[..] else { panic!("{paths:?}") };
+        let [svg, png, page, html] = &paths[..] else { panic!("{paths:?}") };
         assert_eq!(std::fs::read_to_string(svg).unwrap(), report.figure().svg());
         assert_eq!(std::fs::read(png).unwrap(), report.figure().png());
+        let html = std::fs::read_to_string(html).unwrap();
+        for words in
+            ["<svg", "2 to 4", "prefers-color-scheme:dark", "<summary>PPO-RS on x, seeds 1, 2", "estimator = &quot;rs"]
+        {
+            assert!(html.contains(words), "{words} is not on the page");
+        }
+        assert!(
+            !html.contains("src=") && !html.contains("<script") && !html.contains("href="),
+            "it needs nothing else"
+        );
         assert!(std::fs::read_to_string(page).unwrap().ends_with(&report.table()));
         assert!(matches!(groups(&[dir.path()]), Err(ReadError::NoRun(..))));
         let with_report = Report::of(&[&runs[0], &out], None).unwrap();

@@ -2,6 +2,7 @@
 
 mod figure;
 mod groups;
+mod page;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use s2pg::results::statistics::{Estimate, bootstrap, mean};
 
 pub use groups::{Group, Summary, groups};
 
+use crate::numbers::{count, duration};
 use crate::pictures::Canvas;
 
 /// A comparison of runs.
@@ -74,14 +76,31 @@ impl Report {
         Ok(())
     }
 
-    /// Writes report.svg, report.png and report.md into a directory, which is made where there is none. Returns the
+    /// The report as one page of HTML, which needs no network and no other file.
+    pub fn page(&self) -> String {
+        let seconds: f64 = self.groups.iter().flat_map(|g| &g.curves).filter_map(|c| c.seconds.last()).sum();
+        let runs = self.groups.iter().map(|group| group.curves.len()).sum();
+        let provenance = [
+            ("program", format!("s2pg {}", env!("CARGO_PKG_VERSION"))),
+            ("processor", processor().unwrap_or_else(|| "not told by the system".into())),
+            ("runs", count(runs, "run")),
+            ("time of all runs together", duration(seconds)),
+        ];
+        page::page(self, &provenance.map(|(what, how)| (what.into(), how)))
+    }
+
+    /// Writes report.svg, report.png, report.md and report.html into a directory, which is made where there is none. Returns the
     /// paths; an error comes with the path that could not be written.
     pub fn write(&self, dir: &Path) -> Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
         std::fs::create_dir_all(dir).map_err(|e| (dir.to_path_buf(), e))?;
         let (figure, title) = (self.figure(), &self.title);
         let page = format!("# {title}\n\n![{title}](report.svg)\n\n{}", self.table());
-        let files =
-            [("report.svg", figure.svg().into_bytes()), ("report.png", figure.png()), ("report.md", page.into_bytes())];
+        let files = [
+            ("report.svg", figure.svg().into_bytes()),
+            ("report.png", figure.png()),
+            ("report.md", page.into_bytes()),
+            ("report.html", self.page().into_bytes()),
+        ];
         let write = |(name, bytes): (&str, Vec<u8>)| {
             let path = dir.join(name);
             std::fs::write(&path, bytes).map_err(|e| (path.clone(), e))?;
@@ -89,6 +108,13 @@ impl Report {
         };
         files.into_iter().map(write).collect()
     }
+}
+
+/// The name of the processor, where the system tells it.
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_string())
 }
 
 /// The mean over seeds with its 95 % interval.

@@ -74,22 +74,27 @@ pub fn has_teacher(algorithm: AlgorithmName) -> bool {
     small(algorithm).contains("TEACHER")
 }
 
-/// The directory of a run whose policy sees the whole state of environment `env`, and has learned nothing.
+/// The directory of a run whose policy sees the whole state of environment `env`, and has learned nothing; one that is
+/// not this library's has the views of the pendulum.
 pub fn teacher(env: &str) -> PathBuf {
     static MAKING: Mutex<()> = Mutex::new(());
+    let env = known(env);
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("teacher-{env}-{}", std::process::id()));
     let _making = MAKING.lock().unwrap();
     if !dir.exists() {
         let text = format!("algorithm = \"ppo\"\nestimator = \"oracle\"\nsteps = 2000\n[env]\nname = \"{env}\"\n");
         let experiment = Experiment::parse("teacher.toml", &text, &[]).unwrap();
+        let (mut player, _) = player(&experiment, registry()).unwrap();
         std::fs::create_dir(&dir).unwrap();
         std::fs::write(dir.join("experiment.toml"), text).unwrap();
-        // An environment that is not this library's is known to the test alone, which then loads no policy.
-        if let Ok((mut player, _)) = player(&experiment, registry()) {
-            save_model(&dir.join("policy.safetensors"), player.model(), &BTreeMap::new()).unwrap();
-        }
+        save_model(&dir.join("policy.safetensors"), player.model(), &BTreeMap::new()).unwrap();
     }
     dir
+}
+
+/// The environment `env` of this library, or else the pendulum.
+fn known(env: &str) -> &str {
+    if registry().entries().iter().any(|entry| entry.name == env) { env } else { "PendulumPOMDP-v1" }
 }
 
 /// Whether an algorithm imitates demonstrations.
@@ -101,8 +106,7 @@ pub fn imitates(algorithm: AlgorithmName) -> bool {
 /// of the pendulum.
 pub fn demos(env: &str) -> PathBuf {
     static MAKING: Mutex<()> = Mutex::new(());
-    let known = registry().entries().iter().any(|entry| entry.name == env);
-    let env = if known { env } else { "PendulumPOMDP-v1" };
+    let env = known(env);
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("demos-{env}-{}.npz", std::process::id()));
     let _making = MAKING.lock().unwrap();
     if !path.exists() {
