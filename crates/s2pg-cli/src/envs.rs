@@ -46,6 +46,10 @@ pub fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCod
             entry.name, spec.horizon, spec.dt, entry.about
         ))?;
     }
+    for (prefix, about) in registry.families() {
+        let names = format!("{prefix}...");
+        print(format_args!("{names:<58}  {about}"))?;
+    }
     print(
         "\no: entries of the policy's observation; s: entries of the critic's privileged view; a: entries of the action;\n\
          horizon: steps after which an episode is cut; dt: seconds of a step.",

@@ -43,7 +43,11 @@ mod theory;
 mod train;
 mod variance;
 
-use std::path::PathBuf;
+pub use exit::sentence;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -57,6 +61,13 @@ use s2pg_lab::policy::{Which, damaged_best};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Let this Python, such as python3, run the command: its package s2pg knows environments of Gymnasium
+    /// (env.name=gym:Pendulum-v1) and of one's own (env.name=python:module:function).
+    #[arg(long, global = true, value_name = "PROGRAM")]
+    python: Option<OsString>,
+    /// Processes in which environments of Python live [default: 0, the process that trains].
+    #[arg(long, global = true, value_name = "NUMBER", value_parser = numbers::whole(0..=1024_u32))]
+    workers: Option<u32>,
 }
 
 const EXAMPLES: &str = concat!(
@@ -143,6 +154,17 @@ impl Chosen {
 /// be read or written, 75 where the environment failed too often, 129, 130 and 143 after a signal. A mistake is one
 /// sentence on the standard error.
 pub fn main(registry: Registry) -> ExitCode {
+    let mut args = std::env::args_os();
+    let name = args.next().map(PathBuf::from);
+    let name = name.as_deref().and_then(Path::file_stem).map(terminal::quoted);
+    run(&name.unwrap_or_else(|| "s2pg".into()), args, registry)
+}
+
+/// Runs a command as [`main`] does, with `args` in place of the arguments of this process, without the name of the
+/// program. `program` is what users write to call the program, which messages repeat.
+pub fn run(program: &str, args: impl IntoIterator<Item = OsString>, registry: Registry) -> ExitCode {
+    terminal::call_program(program);
+    let args: Vec<OsString> = args.into_iter().collect();
     // A panic that becomes an error is told once, in the sentence of the error.
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -150,10 +172,10 @@ pub fn main(registry: Registry) -> ExitCode {
             print(panic)
         }
     }));
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from([OsString::from("s2pg")].iter().chain(&args)) {
         Ok(cli) => cli,
         Err(mut e) => {
-            let meant = keys::meant_as_override(&mut e, std::env::args_os().skip(1));
+            let meant = keys::meant_as_override(&mut e, args.iter().cloned());
             if let Some(sentence) = meant.or_else(|| numbers::mistake(&e)) {
                 terminal::note(format_args!("s2pg: {sentence}"));
                 return ExitCode::from(exit::USAGE);
@@ -162,6 +184,13 @@ pub fn main(registry: Registry) -> ExitCode {
             return ExitCode::from(if e.use_stderr() { exit::USAGE } else { 0 });
         }
     };
+    if let Some(python) = cli.python.filter(|_| registry.families().next().is_none()) {
+        return in_python(&python, &args);
+    }
+    if cli.workers.is_some() {
+        terminal::note("s2pg: --workers is for environments of Python; name a Python with --python, or leave it out");
+        return ExitCode::from(exit::USAGE);
+    }
     if !matches!(cli.command, Command::Train(_) | Command::Campaign(_)) {
         // A training has more to lose than its last words.
         signals::end_without_reader();
@@ -193,4 +222,22 @@ pub fn main(registry: Registry) -> ExitCode {
             ExitCode::from(exit::code(&e))
         }
     }
+}
+
+/// Becomes the Python program `python` with the same command, which the package s2pg runs there. Returns only where
+/// that program cannot be started.
+fn in_python(python: &OsStr, args: &[OsString]) -> ExitCode {
+    let mut rest = Vec::new();
+    let mut all = args.iter();
+    while let Some(arg) = all.next() {
+        if arg == "--python" {
+            all.next();
+        } else if !arg.as_encoded_bytes().starts_with(b"--python=") {
+            rest.push(arg);
+        }
+    }
+    let e = std::process::Command::new(python).args(["-m", "s2pg"]).args(rest).exec();
+    let e = exit::sentence(&anyhow::Error::from(e).context(terminal::quoted(python)));
+    terminal::note(format_args!("s2pg: {e}; name a Python that has the package s2pg after --python"));
+    ExitCode::from(exit::USAGE)
 }

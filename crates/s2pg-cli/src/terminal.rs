@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::Context;
 
@@ -30,11 +31,17 @@ pub fn quoted(argument: impl AsRef<Path>) -> String {
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// What this program is called: `s2pg`, or the name of a program with environments of its own.
+static PROGRAM: OnceLock<String> = OnceLock::new();
+
+/// Sets what users write to call this program, once.
+pub fn call_program(name: &str) {
+    // A process that runs several commands calls the program by one name.
+    let _ = PROGRAM.set(name.into());
+}
+
+/// What users write to call this program: `s2pg`, or the name of a program with environments of its own.
 pub fn program() -> String {
-    let name = std::env::args_os().next().map(std::path::PathBuf::from);
-    let name = name.as_deref().and_then(Path::file_stem).map(quoted);
-    name.unwrap_or_else(|| "s2pg".into())
+    PROGRAM.get().cloned().unwrap_or_else(|| "s2pg".into())
 }
 
 /// The number of threads where the user names none: all cores, at most 8.

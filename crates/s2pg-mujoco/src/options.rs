@@ -21,3 +21,13 @@ pub(crate) fn switch(env: &str, options: &Options, key: &str, default: bool) -> 
         what: format!("`{key}` is {given}; it can be true or false"),
     })
 }
+
+/// The value of the option `key`, which is a number that is not negative; `default` where the option is not given.
+pub(crate) fn number(env: &str, options: &Options, key: &str, default: f64) -> Result<f64, EnvError> {
+    let Some(given) = options.get(key) else { return Ok(default) };
+    let number = given.as_float().or(given.as_integer().map(|n| n as f64));
+    number.filter(|x| (0.0..=1e3).contains(x)).ok_or_else(|| EnvError::Invalid {
+        env: env.into(),
+        what: format!("`{key}` is {given}; it can be a number from 0 to 1000"),
+    })
+}

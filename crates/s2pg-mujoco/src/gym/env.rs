@@ -7,7 +7,7 @@ use super::masses::{CHANGE, Masses};
 use super::task::{Block, Control, Place, Root, Task};
 use super::views::{Suite, Views};
 use crate::body::Body;
-use crate::options::{choose, switch};
+use crate::options::{choose, number, switch};
 use crate::sum::sum;
 
 /// Steps after which an episode is cut.
@@ -31,6 +31,8 @@ pub struct Gym {
     /// What the blocks show. MuJoCo's own numbers lag behind the positions, so they are kept here and in snapshots.
     blocks: Vec<f64>,
     contacts: bool,
+    /// How far episodes start from the reference pose.
+    noise: f64,
     masses: Option<Masses>,
     /// The changes of the masses, of their nominal values; empty where they do not vary.
     change: Vec<f64>,
@@ -43,7 +45,7 @@ pub struct Gym {
 impl Gym {
     /// The task of a row, with these options.
     pub(super) fn of(task: &'static Task, options: &Options) -> Result<Self, EnvError> {
-        let mut known = vec!["masses", "stale_inertias", "scale_geoms", "reset_first"];
+        let mut known = vec!["reset_noise_scale", "masses", "stale_inertias", "scale_geoms", "reset_first"];
         if task.partial && task.root != Root::Joint {
             known.push("suite");
         }
@@ -53,6 +55,7 @@ impl Gym {
         }
         check_options(task.name, options, &known)?;
         let masses = Masses::of(task.name, options)?;
+        let noise = number(task.name, options, "reset_noise_scale", task.noise)?;
         let suites = [("ppo", Suite::Ppo), ("ppo-memoryless", Suite::Memoryless), ("privileged", Suite::Privileged)];
         let suite = choose(task.name, options, "suite", &suites)?;
         let contacts = touched && !switch(task.name, options, "zero_contact_forces", task.partial)?;
@@ -66,7 +69,8 @@ impl Gym {
         let Views { s, o, seen, blocks } = views;
         let spec = EnvSpec { name: task.name.into(), o, s, low: bound(0), high: bound(1), horizon: HORIZON, dt };
         let (blocks, place) = (vec![0.0; blocks], 0.0);
-        let mut gym = Self { task, spec, body, seen, blocks, contacts, masses, change, place, start: 0.0, steps: 0 };
+        let mut gym =
+            Self { task, spec, body, seen, blocks, contacts, noise, masses, change, place, start: 0.0, steps: 0 };
         // A model that was scaled by 1 is not to the bit the model that was compiled, so all are scaled.
         gym.scale_masses();
         let (positions, velocities) = (gym.body.reference().to_vec(), vec![0.0; gym.body.velocities().len()]);
@@ -155,10 +159,10 @@ impl Env for Gym {
     }
 
     fn reset(&mut self, rng: &mut Rng) -> Result<(), EnvError> {
-        let Task { noise, normal, .. } = *self.task;
+        let (noise, normal) = (self.noise, self.task.normal);
         let near = |&x: &f64, rng: &mut Rng| x + rng.range(-noise, noise);
         let positions: Vec<_> = self.body.reference().iter().map(|x| near(x, rng)).collect();
-        let start = |rng: &mut Rng| if normal { noise * rng.normal() } else { near(&0.0, rng) };
+        let start = |rng: &mut Rng| if normal { 0.0 + noise * rng.normal() } else { near(&0.0, rng) };
         let velocities: Vec<_> = self.body.velocities().iter().map(|_| start(rng)).collect();
         let reset_first = self.masses.as_ref().is_some_and(|masses| masses.reset_first);
         if reset_first {

@@ -17,6 +17,8 @@ use task::Task;
 impl Gym {
     /// The task called `name`. Unknown options are an error. All tasks have these options:
     ///
+    /// - `reset_noise_scale`: how far an episode starts from the reference pose, as in Gymnasium, whose numbers are the
+    ///   defaults.
     /// - `masses`: `"none"` (the default), masses are nominal; `"discrete"`, the mass of each body is 0.7, 1 or 1.3 of
     ///   its nominal value in an episode; `"uniform"`, the mass of each body is anything between 0.7 and 1.3 of its
     ///   nominal value. The changes (-0.3 to 0.3) are the last entries of `s`, the world's first; inertias change with

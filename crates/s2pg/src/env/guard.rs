@@ -169,6 +169,15 @@ impl Guard {
         Ok(outcome)
     }
 
+    /// Tells the environment the action of its next step, the step number `t` of the episode.
+    pub fn prepare(&mut self, a: &[f32], t: usize) -> Result<(), EnvError> {
+        self.steps = t;
+        self.change("prepare", |env| {
+            env.prepare(a);
+            Ok(())
+        })
+    }
+
     /// Writes the present views. A number that is not finite, or was not written, is an error.
     pub fn observe(&self, o: &mut [f32], s: &mut [f32]) -> Result<(), EnvError> {
         o.fill(UNWRITTEN);

@@ -21,7 +21,7 @@ pub use entry::Entry;
 pub(crate) use guard::{Guard, caught};
 pub use guard::{is_guarded, make_guarded, of_one_kind};
 pub use options::{Options, check_options, whole_number};
-pub use registry::Registry;
+pub use registry::{MakeOfFamily, Registry};
 pub use sensors::Sensors;
 pub use spec::EnvSpec;
 pub use tasks::*;
@@ -137,6 +137,19 @@ pub trait Env: Send {
     fn snapshot(&self) -> Vec<f64>;
     /// Goes back to the snapshot `state`.
     fn restore(&mut self, state: &[f64]) -> Result<(), EnvError>;
+    /// Tells whether snapshots hold the environment. Where they do not, a run that goes on begins with new episodes,
+    /// and is not the run to the bit that it would have been without the stop.
+    fn can_be_saved(&self) -> bool {
+        true
+    }
+    /// Tells whether threads may step copies of the environment side by side. Copies that share something, such as the
+    /// lock of an interpreter, are stepped by one thread, one after the other.
+    fn is_independent(&self) -> bool {
+        true
+    }
+    /// Is told the action of the next step, before a thread asks the first of its environments for a step. Environments
+    /// that compute elsewhere can all begin then; the others have nothing to do.
+    fn prepare(&mut self, _a: &[f32]) {}
     /// Returns the capsules of a picture of the present state; none where there is nothing to see.
     fn shapes(&self) -> Vec<Shape> {
         Vec::new()
@@ -170,6 +183,15 @@ impl Env for Box<dyn Env> {
     }
     fn restore(&mut self, state: &[f64]) -> Result<(), EnvError> {
         (**self).restore(state)
+    }
+    fn can_be_saved(&self) -> bool {
+        (**self).can_be_saved()
+    }
+    fn is_independent(&self) -> bool {
+        (**self).is_independent()
+    }
+    fn prepare(&mut self, a: &[f32]) {
+        (**self).prepare(a)
     }
     fn shapes(&self) -> Vec<Shape> {
         (**self).shapes()

@@ -1,6 +1,7 @@
 //! The registry of environments, which makes them by name.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use super::entry::Entry;
 use super::options::Options;
@@ -10,14 +11,25 @@ use super::{Env, EnvError, Sensors, make_guarded, tasks};
 /// the cores of policies.
 pub struct Registry {
     envs: Vec<Entry>,
+    families: Vec<Family>,
     /// What is named beside environments. What that is, only the modules above this one know.
     others: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+/// What makes an environment of a family: it is given the whole name, and the options.
+pub type MakeOfFamily = Arc<dyn Fn(&str, &Options) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
+
+/// Environments whose names begin alike, and which are made by one function.
+struct Family {
+    prefix: &'static str,
+    about: &'static str,
+    make: MakeOfFamily,
 }
 
 impl Registry {
     /// Makes a registry of the environments of this library.
     pub fn new() -> Self {
-        Self { envs: tasks::entries(), others: Vec::new() }
+        Self { envs: tasks::entries(), families: Vec::new(), others: Vec::new() }
     }
 
     /// Adds the entries of further environments.
@@ -34,6 +46,18 @@ impl Registry {
     ) -> Self {
         self.envs.push(Entry { name, about, make });
         self
+    }
+
+    /// Adds a family of environments: all whose names begin with `prefix`, such as `gym:`. `about` is one line about
+    /// them, and `make` makes the environment of a whole name.
+    pub fn with_family(mut self, prefix: &'static str, about: &'static str, make: MakeOfFamily) -> Self {
+        self.families.push(Family { prefix, about, make });
+        self
+    }
+
+    /// Returns prefix and line of every family of environments, in the order in which they were added.
+    pub fn families(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.families.iter().map(|family| (family.prefix, family.about))
     }
 
     /// Adds something else that experiments can name.
@@ -54,22 +78,37 @@ impl Registry {
     /// Makes the environment called `name`. The option `sensors` is a table for [`Sensors`]; all other options go to
     /// the environment itself. A panic in the environment's own code is an error.
     pub fn make(&self, name: &str, options: &Options) -> Result<Box<dyn Env>, EnvError> {
-        let Some(entry) = self.envs.iter().find(|e| e.name == name) else {
-            let names: Vec<_> = self.envs.iter().map(|e| e.name).collect();
-            let what = format!("there is no such environment; there are {}", names.join(", "));
-            return Err(EnvError::Invalid { env: name.into(), what });
+        let entry = self.envs.iter().find(|e| e.name == name);
+        let family = self.families.iter().find(|family| name.starts_with(family.prefix));
+        let make = |options: &Options| match (entry, family) {
+            (Some(entry), _) => (entry.make)(options),
+            (None, Some(family)) => (family.make)(name, options),
+            (None, None) => Err(EnvError::Invalid { env: name.into(), what: self.unknown(name) }),
         };
         let mut options = options.clone();
         match options.remove("sensors") {
-            None => make_guarded(name, || (entry.make)(&options)),
+            None => make_guarded(name, || make(&options)),
             Some(toml::Value::Table(sensors)) => {
-                make_guarded(name, || Ok(Box::new(Sensors::new((entry.make)(&options)?, &sensors)?)))
+                make_guarded(name, || Ok(Box::new(Sensors::new(make(&options)?, &sensors)?)))
             }
             Some(other) => {
                 let what = format!("`sensors` is {other}; it must be a table, as {{ hide = [\"v_*\"] }}");
                 Err(EnvError::Invalid { env: name.into(), what })
             }
         }
+    }
+
+    /// Says that there is no environment of a name, and which there are.
+    fn unknown(&self, name: &str) -> String {
+        if let Some((prefix @ ("gym" | "python"), _)) = name.split_once(':') {
+            return format!(
+                "environments called `{prefix}:...` live in Python; install the Python package s2pg, and let it run the \
+                 command with the option --python"
+            );
+        }
+        let names: Vec<_> = self.envs.iter().map(|e| e.name).collect();
+        let families = self.families.iter().map(|family| format!(", and {}...", family.prefix)).collect::<String>();
+        format!("there is no such environment; there are {}{families}", names.join(", "))
     }
 }
 

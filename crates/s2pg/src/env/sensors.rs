@@ -179,6 +179,18 @@ impl<E: Env> Env for Sensors<E> {
         Ok(())
     }
 
+    fn can_be_saved(&self) -> bool {
+        self.env.can_be_saved()
+    }
+
+    fn is_independent(&self) -> bool {
+        self.env.is_independent()
+    }
+
+    fn prepare(&mut self, a: &[f32]) {
+        self.env.prepare(a);
+    }
+
     fn shapes(&self) -> Vec<Shape> {
         self.env.shapes()
     }

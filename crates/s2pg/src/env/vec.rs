@@ -174,6 +174,14 @@ impl Chunk {
         let Self { lanes, actions, step, complaint, error } = self;
         let a = actions.len() / lanes.len();
         for (i, lane) in lanes.iter_mut().enumerate() {
+            if let Err(e) = lane.env.prepare(&actions[i * a..(i + 1) * a], lane.length + 1) {
+                error.get_or_insert(e);
+            }
+        }
+        if error.is_some() {
+            return;
+        }
+        for (i, lane) in lanes.iter_mut().enumerate() {
             match lane.step(&actions[i * a..(i + 1) * a], i, step) {
                 Ok(None) => {}
                 Ok(unstable) => *complaint = unstable,
@@ -228,7 +236,7 @@ impl Worker {
 ///
 /// Environment i draws from the stream `env/<i>` of the seed, and is reset as soon as its episode ends. The results do
 /// not depend on the number of threads: one thread steps all environments in place, and k threads step k chunks of
-/// neighbours.
+/// neighbours. Environments that are not independent are stepped by one thread.
 pub struct VecEnv {
     spec: Arc<EnvSpec>,
     chunks: Vec<Chunk>,
@@ -247,9 +255,12 @@ impl VecEnv {
     pub fn new(envs: Vec<Box<dyn Env>>, seed: u64, threads: usize) -> Result<Self, EnvError> {
         assert!(!envs.is_empty(), "a VecEnv of no environments");
         let n = envs.len();
-        let threads = threads.clamp(1, n);
         let guards = Guard::all(envs)?;
         let spec = guards[0].spec().clone();
+        let threads = match guards[0].look("is_independent", |env| env.is_independent())? {
+            true => threads.clamp(1, n),
+            false => 1,
+        };
         let mut lanes = guards.into_iter().enumerate().map(|(index, env)| {
             let rng = Rng::new(seed, &format!("env/{index}"));
             Lane { index, env, rng, r: 0.0, length: 0, streak: 0 }
@@ -297,6 +308,12 @@ impl VecEnv {
     /// Returns the figures of the running episode of the first environment, by name.
     pub fn metrics(&self) -> Result<Vec<(&'static str, f64)>, EnvError> {
         self.chunks[0].lanes[0].env.metrics()
+    }
+
+    /// Tells whether the state holds the environments. Where it does not, they have to be reset after the state was
+    /// loaded.
+    pub fn can_be_saved(&self) -> bool {
+        self.lanes().all(|lane| lane.env.inner().can_be_saved())
     }
 
     /// Truncates episodes after `limit` steps where that is earlier than the horizon.

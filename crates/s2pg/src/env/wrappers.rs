@@ -60,6 +60,18 @@ impl<E: Env> Env for TimeLimit<E> {
         Ok(())
     }
 
+    fn can_be_saved(&self) -> bool {
+        self.env.can_be_saved()
+    }
+
+    fn is_independent(&self) -> bool {
+        self.env.is_independent()
+    }
+
+    fn prepare(&mut self, a: &[f32]) {
+        self.env.prepare(a);
+    }
+
     fn shapes(&self) -> Vec<Shape> {
         self.env.shapes()
     }
@@ -118,6 +130,18 @@ impl<E: Env> Env for Oracle<E> {
 
     fn restore(&mut self, state: &[f64]) -> Result<(), EnvError> {
         self.env.restore(state)
+    }
+
+    fn can_be_saved(&self) -> bool {
+        self.env.can_be_saved()
+    }
+
+    fn is_independent(&self) -> bool {
+        self.env.is_independent()
+    }
+
+    fn prepare(&mut self, a: &[f32]) {
+        self.env.prepare(a);
     }
 
     fn shapes(&self) -> Vec<Shape> {

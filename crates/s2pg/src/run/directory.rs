@@ -207,6 +207,9 @@ impl Run {
         if let Some(loaded) = &loaded {
             inputs.check(&loaded.metadata)?;
         }
+        if loaded.is_some() && !training.can_be_saved() {
+            training.restart()?;
+        }
         // Only now: what is refused changes nothing. A run that goes on has not diverged, or will report the divergence
         // again.
         let _ = std::fs::remove_file(dir.join(rerun::FILE));

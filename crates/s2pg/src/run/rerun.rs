@@ -76,7 +76,8 @@ pub fn rerun(
     }
     let from = training.steps();
     let timetable = Timetable::new(experiment);
-    if timetable.due(from, from, loaded.is_some_and(|l| owes_evaluation(&l.metadata))).cut {
+    let is_renewed = loaded.is_some() && !training.can_be_saved();
+    if is_renewed || timetable.due(from, from, loaded.is_some_and(|l| owes_evaluation(&l.metadata))).cut {
         training.restart()?;
     }
     let metadata = Checkpoints::view(dir).metadata(FILE.trim_end_matches(".safetensors"))?;

@@ -79,6 +79,9 @@ pub trait AnyTrainer: State + Send {
     /// Returns what a user should know of how the environment is dealt with, a sentence each; the same until there is
     /// more.
     fn notes(&self) -> Vec<String>;
+    /// Tells whether the state holds the environments. Where it does not, a training whose state was loaded goes on
+    /// after [`restart`](Self::restart).
+    fn can_be_saved(&self) -> bool;
     /// Returns the first error of an environment that could not be saved or restored when the state was visited.
     fn check(&mut self) -> Result<(), EnvError>;
 }

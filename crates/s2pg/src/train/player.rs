@@ -190,6 +190,25 @@ impl<P: StatefulPolicy> Player<P> {
         &mut self.senses.recall
     }
 
+    /// Returns how many numbers of memory each environment has beside the state: the previous action, and windows.
+    pub fn rest(&self) -> usize {
+        self.senses.recall.rest()
+    }
+
+    /// Returns the memory beside the states, [n, rest]: with [`state`](Self::state) all that next actions depend on.
+    pub fn memory(&self) -> Vec<f32> {
+        let recall = &self.senses.recall;
+        (0..recall.len()).flat_map(|e| recall.row(e)).collect()
+    }
+
+    /// Goes back to the states, [n, state], and to the memory beside them, [n, rest], that [`state`](Self::state) and
+    /// [`memory`](Self::memory) returned, of this player or of another one of the same policy.
+    pub fn remember(&mut self, state: &[f32], memory: &[f32]) {
+        let recall = &mut self.senses.recall;
+        recall.state_mut().copy_from_slice(state);
+        memory.chunks_exact(recall.rest().max(1)).enumerate().for_each(|(e, row)| recall.set_row(e, row));
+    }
+
     /// Returns the description of the environment as the policy sees it.
     pub fn spec(&self) -> &EnvSpec {
         &self.spec

@@ -63,6 +63,12 @@ impl Recall {
         recall
     }
 
+    /// Returns the number of environments.
+    #[expect(clippy::len_without_is_empty, reason = "there is always at least one")]
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
     /// Begins the first segment of an episode of environment `e`. A segment without a limit is the whole episode.
     fn begin(&mut self, e: usize) {
         match self.memory.segment() {
@@ -157,6 +163,42 @@ impl Recall {
         self.a_acting.copy_from_slice(acting.data());
         for left in &mut self.left {
             *left = if *left == 1 { self.memory.segment().map_or(1, |len| len as u64) } else { *left - 1 };
+        }
+    }
+
+    /// Returns how many numbers of memory each environment has beside the state: the previous action, and where they
+    /// are kept the window, its actions and the counters.
+    pub fn rest(&self) -> usize {
+        (self.window.len() + self.actions.len() + 2 * self.a_prev.len() + self.seen.len() + self.left.len()) / self.n
+    }
+
+    /// Returns the memory of environment `e` beside its state, [`rest`](Self::rest) numbers.
+    pub fn row(&self, e: usize) -> Vec<f32> {
+        let of = |x: &[f32]| x[e * x.len() / self.n..(e + 1) * x.len() / self.n].to_vec();
+        let mut row = [of(&self.a_prev), of(&self.a_acting), of(&self.window), of(&self.actions)].concat();
+        row.extend(self.seen.get(e).into_iter().chain(self.left.get(e)).map(|&count| count as f32));
+        row
+    }
+
+    /// Sets the memory of environment `e` beside its state to what [`row`](Self::row) returned.
+    pub fn set_row(&mut self, e: usize, row: &[f32]) {
+        let (n, mut rest) = (self.n, row);
+        for x in [&mut self.a_prev, &mut self.a_acting, &mut self.window, &mut self.actions] {
+            let width = x.len() / n;
+            let (own, others) = rest.split_at(width);
+            x[e * width..(e + 1) * width].copy_from_slice(own);
+            rest = others;
+        }
+        // A count comes back as it was: a segment without a limit has 2^64 - 1 steps, which saturates.
+        for x in [&mut self.seen, &mut self.left] {
+            if let (Some(count), Some((own, others))) = (x.get_mut(e), rest.split_first()) {
+                *count = *own as u64;
+                rest = others;
+            }
+        }
+        if let Some(seen) = self.seen.get_mut(e) {
+            let (Memory::Window { len } | Memory::History { len }) = self.memory else { return };
+            *seen = (*seen).min(len as u64);
         }
     }
 

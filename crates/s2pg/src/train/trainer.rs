@@ -352,7 +352,17 @@ impl<A: Algorithm> AnyTrainer for Trainer<A> {
                 figure.escape_debug()
             )
         });
-        overran.into_iter().chain(left_out).collect()
+        let unsaved = (!self.env.can_be_saved()).then(|| {
+            format!(
+                "{name}: the environment cannot be saved within an episode, so a run that is stopped goes on with new \
+                 episodes, and not to the bit"
+            )
+        });
+        overran.into_iter().chain(left_out).chain(unsaved).collect()
+    }
+
+    fn can_be_saved(&self) -> bool {
+        self.env.can_be_saved()
     }
 
     fn check(&mut self) -> Result<(), EnvError> {
