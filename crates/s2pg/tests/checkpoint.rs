@@ -965,6 +965,7 @@ fn thousands_of_environments_are_saved() {
                 (parallel, parallel, parallel);
             (experiment.ppo.minibatch, experiment.trpo.minibatch) = (parallel, parallel);
             (experiment.gail.steps, experiment.gail.minibatch) = (parallel, parallel);
+            (experiment.distil.steps, experiment.distil.minibatch) = (parallel, parallel);
             (experiment.lsiq.replay, experiment.lsiq.update_ratio) = (4 * MANY, 1e-3);
             (experiment.sac.replay, experiment.td3.replay) = (4 * MANY, 4 * MANY);
             (experiment.slac.replay, experiment.slac.update_ratio) = (4 * MANY, 1e-3);

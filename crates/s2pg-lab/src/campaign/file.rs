@@ -73,7 +73,7 @@ impl File {
         let file: Self = toml::from_str(text).map_err(|e| at(&e))?;
         if file.experiments.is_empty() {
             let what = if table.contains_key("experiments") { "is empty" } else { "is missing" };
-            let how = "name presets or .toml files, as in experiments = [\"ppo-rs/t-maze\"]";
+            let how = "give a list of presets or .toml files; `s2pg algos` lists the presets";
             return Err(CampaignError::Wrong(format!("{name}: `experiments` {what}; {how}")));
         }
         Ok(file)

@@ -89,8 +89,8 @@ impl Report {
         page::page(self, &provenance.map(|(what, how)| (what.into(), how)))
     }
 
-    /// Writes report.svg, report.png, report.md and report.html into a directory, which is made where there is none. Returns the
-    /// paths; an error comes with the path that could not be written.
+    /// Writes report.svg, report.png, report.md and report.html into a directory, which is made where there is none.
+    /// Returns the paths; an error comes with the path that could not be written.
     pub fn write(&self, dir: &Path) -> Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
         std::fs::create_dir_all(dir).map_err(|e| (dir.to_path_buf(), e))?;
         let (figure, title) = (self.figure(), &self.title);
