@@ -208,7 +208,7 @@ fn train(
         }
         Ok(())
     })?;
-    let diverged = states.iter().any(|state| *state == State::Diverged);
+    let diverged = states.contains(&State::Diverged);
     Ok((if diverged && code == 0 { DIVERGED } else { code }, stop.asked()))
 }
 
