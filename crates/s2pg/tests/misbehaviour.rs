@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 
-use runs::{experiment, is_episodic, number, pairs};
+use runs::{experiment, has_teacher, is_episodic, number, pairs};
 use s2pg::env::{Entry, Options, Registry, check_env};
 use s2pg::experiment::{AlgorithmName, Estimator, Experiment, player};
 use s2pg::policy::View;
@@ -341,7 +341,8 @@ fn short(pair: (AlgorithmName, Estimator, &str), parallel: usize, steps: usize) 
 }
 
 fn pair(name: &str, estimator: Estimator) -> (AlgorithmName, Estimator, &'static str) {
-    let all = pairs();
+    // A teacher belongs to one task, and these have views of all sizes.
+    let all: Vec<_> = pairs().into_iter().filter(|pair| !has_teacher(pair.0)).collect();
     *all.iter().find(|p| p.0.name() == name && p.1 == estimator).unwrap_or_else(|| panic!("no {name}"))
 }
 
@@ -580,7 +581,8 @@ fn drive(case: u64, dir: &Path) -> Result<End, String> {
     let mut rng = Rng::new(case, "misbehaviour");
     let faults: Vec<Fault> = (0..1 + rng.below(6).saturating_sub(3)).map(|_| Fault::draw(&mut rng)).collect();
     let is = |of: fn(What) -> bool| faults.iter().any(|f| of(f.what));
-    let all = pairs();
+    // A teacher belongs to one task, and these have views of all sizes.
+    let all: Vec<_> = pairs().into_iter().filter(|pair| !has_teacher(pair.0)).collect();
     let pair = all[rng.below(all.len())];
     let endless = is(|what| matches!(what, Horizon(100..)));
     let (parallel, threads) = (1 + rng.below(3), 1 + usize::from(rng.below(8) == 0));

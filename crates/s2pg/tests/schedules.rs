@@ -11,7 +11,7 @@ use s2pg::run::checkpoint::differences;
 
 /// Gives all step sizes, and the weight of the entropy, the schedule `x`.
 fn set(experiment: &mut Experiment, x: Scheduled) {
-    let Experiment { ppo, trpo, reinforce, sac, td3, slac, gail, lsiq, .. } = experiment;
+    let Experiment { ppo, trpo, reinforce, sac, td3, slac, gail, lsiq, distil, .. } = experiment;
     (ppo.lr, ppo.value_lr, ppo.entropy) = (x, x, x);
     trpo.value_lr = x;
     reinforce.lr = x;
@@ -20,6 +20,7 @@ fn set(experiment: &mut Experiment, x: Scheduled) {
     (slac.lr, slac.critic_lr, slac.alpha_lr, slac.model_lr) = (x, x, x, x);
     (gail.lr, gail.value_lr, gail.entropy, gail.discriminator_lr) = (x, x, x, x);
     (lsiq.lr, lsiq.critic_lr, lsiq.alpha_lr, lsiq.state_alpha_lr) = (x, x, x, x);
+    (distil.lr, distil.value_lr, distil.imitation_lr, distil.likeness, distil.task) = (x, x, x, x, x);
 }
 
 fn line(start: f64, end: f64, warmup: usize) -> Scheduled {
