@@ -26,6 +26,7 @@ mod demos;
 mod envs;
 mod evaluate;
 mod exit;
+mod export;
 mod keys;
 mod numbers;
 mod pace;
@@ -68,6 +69,7 @@ const EXAMPLES: &str = concat!(
     "  s2pg probe runs/t-maze                          tell what its policy remembers\n",
     "  s2pg play runs/memoryless                       draw an episode as an animated GIF\n",
     "  s2pg record runs/memoryless --out expert.npz    record episodes, for gail.demos and lsiq.demos\n",
+    "  s2pg export runs/memoryless --to c              write its policy in C, and hold it against the run's\n",
     "  s2pg report runs/a runs/b runs/c                compare runs in one figure and one table\n",
     "  s2pg algos --show ppo-rs/half-cheetah           print every key of an experiment\n",
     "  s2pg keys ppo                                   say what the keys mean, and what they may be\n",
@@ -88,6 +90,8 @@ enum Command {
     Play(play::Arguments),
     /// Record demonstrations of a run's policy, for algorithms that imitate.
     Record(record::Arguments),
+    /// Write a run's policy in another language, with a proof that it is the same policy.
+    Export(export::Arguments),
     /// Compare runs: figure and table of returns against steps and time.
     Report(report::Arguments),
     /// Replay a run that diverged: from its last checkpoint to the step at which it diverged.
@@ -168,6 +172,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Probe(arguments) => probe::run(&arguments, registry),
         Command::Play(arguments) => play::run(&arguments, registry),
         Command::Record(arguments) => record::run(&arguments, registry),
+        Command::Export(arguments) => export::run(&arguments, registry),
         Command::Report(arguments) => report::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments, registry),
         Command::Demos(arguments) => demos::run(&arguments),
