@@ -33,6 +33,7 @@ pub mod policy;
 pub mod presets;
 pub mod probe;
 pub mod report;
+pub mod reproduce;
 pub mod variance;
 
 pub use environments::registry;
