@@ -71,7 +71,7 @@ impl Frozen {
 }
 
 /// Replaces the observation `o` by its standardised form.
-fn standardise<T: Real>(o: &mut [T], mean: &[f64], std: impl Iterator<Item = f64>) {
+pub(super) fn standardise<T: Real>(o: &mut [T], mean: &[f64], std: impl Iterator<Item = f64>) {
     for ((o, mean), std) in o.iter_mut().zip(mean).zip(std) {
         *o = T::of(((o.f64() - mean) / std).clamp(-10.0, 10.0));
     }

@@ -235,6 +235,22 @@ impl<T: Real> Gaussian<T> {
         self.squash(&self.mean * kept)
     }
 
+    /// Makes the draw that the standard normal numbers `noise`, [B, m], give where all B samples are drawn, squashed and
+    /// clipped where draws are, with its history. Its numbers are those of `draw`, to the bit.
+    fn draw_with_history(&self, noise: &Tensor<T>) -> Tensor<T> {
+        let (m, n) = (self.clamped.cols(), self.mean.cols());
+        let q = self.columns(&self.mean) + self.clamped.exp() * noise;
+        let q = if m < n { Tensor::concat(&[&q, &Tensor::zeros(q.rows(), n - m)]) } else { q };
+        let q = self.squash(q);
+        let Support::Clipped(bounds) = &self.support else {
+            return q;
+        };
+        let k = bounds.len();
+        let row = |x: &[T]| Tensor::new(1, k, x);
+        let clipped = q.columns(0..k).max(&row(&bounds.low)).min(&row(&bounds.high));
+        if k < n { Tensor::concat(&[&clipped, &q.columns(k..n)]) } else { clipped }
+    }
+
     /// Returns `x` with the samples that are drawn clipped to the ranges, where the support says so.
     fn clip(&self, x: &Tensor<T>) -> Tensor<T> {
         match &self.support {
@@ -328,6 +344,13 @@ impl<T: Real> Dist<T> {
         };
         let z = self.z.as_ref().map(|z| draw(z, noise.z.as_ref().expect("a stochastic state takes noise")));
         Extended { a: draw(&self.a, &noise.a), z }
+    }
+
+    /// Makes the draw of (a, z') that the standard normal numbers `noise` give where all samples are drawn, clipped
+    /// where the policy does so, with its history: what leaves the library with its noise as an input.
+    pub(crate) fn draw_with_history(&self, noise: &Extended<T>) -> Extended<T> {
+        let z = |z: &Gaussian<T>| z.draw_with_history(noise.z.as_ref().expect("a stochastic state takes noise"));
+        Extended { a: self.a.draw_with_history(&noise.a), z: self.z.as_ref().map(z) }
     }
 
     /// Clips u = (a, z') to the ranges of a policy that clips its draws; other policies return `u` as it is.

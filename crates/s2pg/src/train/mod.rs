@@ -3,6 +3,7 @@
 mod any_trainer;
 mod evaluation;
 mod player;
+mod policy_program;
 mod recall;
 mod record;
 mod teacher;
@@ -11,6 +12,7 @@ mod trainer;
 pub use any_trainer::{AnyTrainer, Batch, TrainError};
 pub use evaluation::{Before, Evaluation, RecentEpisodes, Seen, evaluate, evaluate_altered, watch};
 pub use player::{Model, Player};
+pub use policy_program::{Kept, PolicyProgram};
 pub use recall::Recall;
 pub use record::record;
 pub use teacher::Teacher;

@@ -214,6 +214,11 @@ impl<P: StatefulPolicy> Player<P> {
         &self.spec
     }
 
+    /// Returns the policy, and the standardiser of its observations; None where they are not standardised.
+    pub(super) fn parts(&self) -> (&P, Option<&Standardiser>) {
+        (&self.policy, self.senses.standardisers.as_ref().map(|x| &x.o))
+    }
+
     /// Returns parameters and statistics, to be read or loaded.
     pub fn model(&mut self) -> Model<'_> {
         self.senses.model(&mut self.policy)

@@ -6,6 +6,7 @@ use super::operation::Operation;
 use crate::nn::graph::{Sink, give, needed};
 use crate::nn::kernels::{self, kernel, update};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Pairwise, Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -56,6 +57,18 @@ impl<T: Real> Tensor<T> {
 impl<T: Real> Operation<T> for Binary<T> {
     fn parents(&self) -> &[Tensor<T>] {
         &self.operands
+    }
+
+    fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        let f = match self.f {
+            Function::Add => Pairwise::Add,
+            Function::Sub => Pairwise::Sub,
+            Function::Mul => Pairwise::Mul,
+            Function::Div => Pairwise::Div,
+            Function::Min => Pairwise::Min,
+            Function::Max => Pairwise::Max,
+        };
+        Ok(program.both(f, from[0], from[1]))
     }
 
     fn backward(self, y: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {

@@ -5,12 +5,14 @@ use std::ops::Range;
 use super::operation::Operation;
 use crate::nn::graph::{Sink, give_part};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
 pub(in crate::nn) struct Columns<T: Real> {
     x: [Tensor<T>; 1],
     from: usize,
+    cols: usize,
 }
 
 impl<T: Real> Tensor<T> {
@@ -24,7 +26,7 @@ impl<T: Real> Tensor<T> {
                 y.copy_from_slice(&x[range.clone()]);
             }
         }
-        Self::node(self.rows(), cols, y, Columns { x: [self.clone()], from })
+        Self::node(self.rows(), cols, y, Columns { x: [self.clone()], from, cols })
     }
 }
 
@@ -33,9 +35,12 @@ impl<T: Real> Operation<T> for Columns<T> {
         &self.x
     }
 
-    fn backward(self, y: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {
-        let Self { x: [x], from } = self;
-        let cols = y.cols();
+    fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        Ok(program.slice(from[0], self.from, self.cols))
+    }
+
+    fn backward(self, _: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {
+        let Self { x: [x], from, cols } = self;
         give_part(&x, |dx| {
             if cols > 0 {
                 for (dx, g) in dx.chunks_exact_mut(x.cols()).zip(g.chunks_exact(cols)) {

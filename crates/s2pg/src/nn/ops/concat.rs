@@ -6,6 +6,7 @@ use super::operation::Operation;
 use crate::nn::graph::{Sink, give, needed};
 use crate::nn::parameters::Store;
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -49,6 +50,10 @@ impl<T: Real> Operation<T> for Concat<T> {
             from += p.cols();
         }
         span
+    }
+
+    fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        Ok(program.concat(from))
     }
 
     fn backward(self, y: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {

@@ -4,6 +4,7 @@ use super::operation::Operation;
 use crate::nn::graph::{Sink, give, needed};
 use crate::nn::kernels::{each, kernel, map, sum_inline};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -34,6 +35,10 @@ impl<T: Real> Tensor<T> {
 impl<T: Real> Operation<T> for Gaussian<T> {
     fn parents(&self) -> &[Tensor<T>] {
         &self.parents
+    }
+
+    fn write(&self, _: &mut Program, _: &[Row]) -> Result<Row, &'static str> {
+        Err("the density of a draw")
     }
 
     fn backward(self, _: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {

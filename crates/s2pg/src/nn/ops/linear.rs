@@ -7,6 +7,7 @@ use crate::nn::graph::{Sink, give_into, needed, needed_columns};
 use crate::nn::kernels::{self, View, kernel, update};
 use crate::nn::parameters::{Parameters, Slot, Store};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Function, Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -58,6 +59,17 @@ impl<T: Real> Operation<T> for Linear<T> {
 
     fn store(&self) -> Option<&Arc<Store<T>>> {
         Some(&self.store)
+    }
+
+    fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        let numbers = |slot: usize| self.store.slice(slot).iter().map(|x| x.f64() as f32).collect::<Vec<_>>();
+        let y = program.linear(from[0], numbers(self.w), self.b.map_or(Vec::new(), numbers));
+        Ok(match self.act {
+            Activation::Identity => y,
+            Activation::Relu => program.each(Function::Relu, y),
+            Activation::LeakyRelu => program.each(Function::LeakyRelu(LEAK as f32), y),
+            Activation::Tanh => program.each(Function::Tanh, y),
+        })
     }
 
     fn backward(self, y: &Tensor<T>, mut g: Buffer<T>, sink: &mut Sink<'_, T>) {

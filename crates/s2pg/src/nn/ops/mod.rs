@@ -27,6 +27,7 @@ use self::operation::Operation;
 use super::graph::Sink;
 use super::parameters::Store;
 use super::pool::Buffer;
+use super::program::{Program, Row};
 use super::real::Real;
 use super::tensor::Tensor;
 
@@ -61,6 +62,14 @@ macro_rules! operations {
                 match self {
                     Self::Leaf | Self::Spent => 0..0,
                     $(Self::$name(op) => op.need(cols, network),)*
+                }
+            }
+
+            /// Writes the operation down behind `program`, as `Operation::write` does.
+            pub fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+                match self {
+                    Self::Leaf | Self::Spent => Err("what was never computed"),
+                    $(Self::$name(op) => op.write(program, from),)*
                 }
             }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::nn::graph::{Sink, needed};
 use crate::nn::parameters::Store;
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -28,6 +29,11 @@ pub(in crate::nn) trait Operation<T: Real>: Sized {
         let own = self.store().is_some_and(|store| store.is(network));
         if own || self.parents().iter().any(needed) { 0..cols } else { 0..0 }
     }
+
+    /// Writes the operation down behind `program`, where its parents are the rows `from`, and returns the row of the
+    /// result. A parent that depends on an input has one row, as the result has. Returns what the operation computes,
+    /// in words, where a program has no step for it.
+    fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str>;
 
     /// Sends the gradient `g` of the result `y` to every parent that is needed, and to the parameters by way of `sink`.
     fn backward(self, y: &Tensor<T>, g: Buffer<T>, sink: &mut Sink<'_, T>);

@@ -7,6 +7,7 @@ use super::operation::Operation;
 use crate::nn::graph::Sink;
 use crate::nn::parameters::{Parameters, Slot, Store};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -30,6 +31,11 @@ impl<T: Real> Operation<T> for Parameter<T> {
 
     fn store(&self) -> Option<&Arc<Store<T>>> {
         Some(&self.store)
+    }
+
+    /// A parameter depends on no input.
+    fn write(&self, _: &mut Program, _: &[Row]) -> Result<Row, &'static str> {
+        Err("a parameter")
     }
 
     fn backward(self, _: &Tensor<T>, g: Buffer<T>, sink: &mut Sink<'_, T>) {

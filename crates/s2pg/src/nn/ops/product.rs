@@ -4,6 +4,7 @@ use super::operation::Operation;
 use crate::nn::graph::{Sink, give_into, needed};
 use crate::nn::kernels::{self, View};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -25,6 +26,11 @@ impl<T: Real> Tensor<T> {
 impl<T: Real> Operation<T> for Product<T> {
     fn parents(&self) -> &[Tensor<T>] {
         &self.operands
+    }
+
+    fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        let weight = program.constant(from[1]).ok_or("a product with what it computes of its inputs")?.to_vec();
+        Ok(program.linear(from[0], weight, Vec::new()))
     }
 
     fn backward(self, y: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {

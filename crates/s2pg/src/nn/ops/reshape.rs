@@ -3,6 +3,7 @@
 use super::operation::Operation;
 use crate::nn::graph::{Sink, give};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -21,6 +22,11 @@ impl<T: Real> Tensor<T> {
 impl<T: Real> Operation<T> for Reshape<T> {
     fn parents(&self) -> &[Tensor<T>] {
         &self.x
+    }
+
+    /// The result is one row, so the numbers are those of the parent.
+    fn write(&self, _: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        Ok(from[0])
     }
 
     fn backward(self, _: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {

@@ -6,6 +6,7 @@ use super::flat;
 use super::operation::Operation;
 use crate::nn::graph::{Sink, give_part};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -27,6 +28,11 @@ impl<T: Real> Tensor<T> {
 impl<T: Real> Operation<T> for Rows<T> {
     fn parents(&self) -> &[Tensor<T>] {
         &self.x
+    }
+
+    /// The result is one row, so the numbers are those of the parent.
+    fn write(&self, _: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        Ok(from[0])
     }
 
     fn backward(self, y: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {

@@ -3,6 +3,7 @@
 use super::operation::Operation;
 use crate::nn::graph::{Sink, give, needed};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -30,6 +31,12 @@ impl<T: Real> Tensor<T> {
 impl<T: Real> Operation<T> for Stack<T> {
     fn parents(&self) -> &[Tensor<T>] {
         &self.parts
+    }
+
+    /// The result is one row, so all parts but one are empty.
+    fn write(&self, _: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        let at = self.parts.iter().position(|x| x.rows() == 1).ok_or("a stack of nothing")?;
+        Ok(from[at])
     }
 
     fn backward(self, _: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {

@@ -4,6 +4,7 @@ use super::operation::Operation;
 use crate::nn::graph::{Sink, give};
 use crate::nn::kernels;
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -23,6 +24,10 @@ impl<T: Real> Tensor<T> {
 impl<T: Real> Operation<T> for SumColumns<T> {
     fn parents(&self) -> &[Tensor<T>] {
         &self.x
+    }
+
+    fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        Ok(program.sum(from[0], 1.0))
     }
 
     fn backward(self, _: &Tensor<T>, g: Buffer<T>, _: &mut Sink<'_, T>) {

@@ -6,6 +6,7 @@ use super::operation::Operation;
 use crate::nn::graph::{Sink, give};
 use crate::nn::kernels::{map, update};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{self, Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -108,6 +109,26 @@ impl<T: Real> Tensor<T> {
 impl<T: Real> Operation<T> for Unary<T> {
     fn parents(&self) -> &[Tensor<T>] {
         &self.x
+    }
+
+    fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        let number = |x: T| x.f64() as f32;
+        let f = match self.f {
+            Function::Exp => program::Function::Exp,
+            Function::Ln => program::Function::Ln,
+            Function::Tanh => program::Function::Tanh,
+            Function::Sigmoid => program::Function::Sigmoid,
+            Function::Relu => program::Function::Relu,
+            Function::Softplus => program::Function::Softplus,
+            Function::Sin => program::Function::Sin,
+            Function::Cos => program::Function::Cos,
+            Function::Square => program::Function::Square,
+            Function::Sqrt => program::Function::Sqrt,
+            Function::Abs => program::Function::Abs,
+            Function::Clip(low, high) => program::Function::Clip(number(low), number(high)),
+            Function::Affine(scale, shift) => program::Function::Affine(number(scale), number(shift)),
+        };
+        Ok(program.each(f, from[0]))
     }
 
     fn backward(self, y: &Tensor<T>, mut g: Buffer<T>, _: &mut Sink<'_, T>) {

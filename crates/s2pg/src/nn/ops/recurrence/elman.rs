@@ -2,6 +2,7 @@
 
 use super::step::Step;
 use crate::nn::kernels::{each, kernel};
+use crate::nn::program::{Function, Pairwise, Program, Row};
 use crate::nn::real::Real;
 
 /// The cell with f = tanh.
@@ -13,6 +14,11 @@ impl Step for Tanh {
 
     fn forward<T: Real>(y: &mut [T], saved: &mut [T], gi: &[T], gh: &[T], _: &[T], bias: &[T], n: usize) {
         elman_step(y, saved, gi, gh, bias, n, false);
+    }
+
+    fn write(p: &mut Program, [gi, gh, _]: [Row; 3], _: usize) -> Row {
+        let sum = p.both(Pairwise::Add, gi, gh);
+        p.each(Function::Tanh, sum)
     }
 
     fn backward<T: Real>(dgi: &mut [T], _: &mut [T], g: &mut [T], saved: &mut [T], _: &[T], _: usize) {
@@ -29,6 +35,11 @@ impl Step for Relu {
 
     fn forward<T: Real>(y: &mut [T], saved: &mut [T], gi: &[T], gh: &[T], _: &[T], bias: &[T], n: usize) {
         elman_step(y, saved, gi, gh, bias, n, true);
+    }
+
+    fn write(p: &mut Program, [gi, gh, _]: [Row; 3], _: usize) -> Row {
+        let sum = p.both(Pairwise::Add, gi, gh);
+        p.each(Function::Relu, sum)
     }
 
     fn backward<T: Real>(dgi: &mut [T], _: &mut [T], g: &mut [T], saved: &mut [T], _: &[T], _: usize) {

@@ -2,6 +2,7 @@
 
 use super::step::{Step, quarters};
 use crate::nn::kernels::{each, kernel};
+use crate::nn::program::{Function, Pairwise, Program, Row};
 use crate::nn::real::Real;
 
 /// The gated recurrent unit, with the gates r (reset) and u (update) and the candidate c.
@@ -15,6 +16,23 @@ impl Step for Gru {
 
     fn forward<T: Real>(y: &mut [T], saved: &mut [T], gi: &[T], gh: &[T], state: &[T], bias: &[T], n: usize) {
         gru_gates(y, saved, gi, gh, state, bias, n);
+    }
+
+    fn write(p: &mut Program, [gi, gh, h]: [Row; 3], n: usize) -> Row {
+        let part = |p: &mut Program, i: usize| (p.slice(gi, i * n, n), p.slice(gh, i * n, n));
+        let gate = |p: &mut Program, i: usize| {
+            let (gi, gh) = part(p, i);
+            let sum = p.both(Pairwise::Add, gi, gh);
+            p.each(Function::Sigmoid, sum)
+        };
+        let (r, u) = (gate(p, 0), gate(p, 1));
+        let (gi, m) = part(p, 2);
+        let rm = p.both(Pairwise::Mul, r, m);
+        let sum = p.both(Pairwise::Add, gi, rm);
+        let c = p.each(Function::Tanh, sum);
+        let rest = p.each(Function::Affine(-1.0, 1.0), u);
+        let (new, old) = (p.both(Pairwise::Mul, rest, c), p.both(Pairwise::Mul, u, h));
+        p.both(Pairwise::Add, new, old)
     }
 
     fn backward<T: Real>(dgi: &mut [T], dgh: &mut [T], g: &mut [T], saved: &mut [T], state: &[T], n: usize) {

@@ -2,6 +2,7 @@
 
 use super::step::{Step, quarters};
 use crate::nn::kernels::{each, kernel};
+use crate::nn::program::{Function, Pairwise, Program, Row};
 use crate::nn::real::Real;
 
 /// Long short-term memory, with the gates i (input), f (forget) and o (output) and the candidate g.
@@ -14,6 +15,22 @@ impl Step for Lstm {
 
     fn forward<T: Real>(y: &mut [T], saved: &mut [T], gi: &[T], gh: &[T], state: &[T], bias: &[T], n: usize) {
         lstm_gates(y, saved, gi, gh, state, bias, n);
+    }
+
+    fn write(p: &mut Program, [gi, gh, state]: [Row; 3], n: usize) -> Row {
+        let gate = |p: &mut Program, f: Function, i: usize| {
+            let (gi, gh) = (p.slice(gi, i * n, n), p.slice(gh, i * n, n));
+            let sum = p.both(Pairwise::Add, gi, gh);
+            p.each(f, sum)
+        };
+        let (i, f) = (gate(p, Function::Sigmoid, 0), gate(p, Function::Sigmoid, 1));
+        let (g, o) = (gate(p, Function::Tanh, 2), gate(p, Function::Sigmoid, 3));
+        let c = p.slice(state, n, n);
+        let (old, new) = (p.both(Pairwise::Mul, f, c), p.both(Pairwise::Mul, i, g));
+        let c = p.both(Pairwise::Add, old, new);
+        let t = p.each(Function::Tanh, c);
+        let h = p.both(Pairwise::Mul, o, t);
+        p.concat(&[h, c])
     }
 
     fn backward<T: Real>(dgi: &mut [T], _: &mut [T], g: &mut [T], saved: &mut [T], state: &[T], n: usize) {

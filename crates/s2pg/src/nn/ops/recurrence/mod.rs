@@ -21,6 +21,7 @@ use crate::nn::graph::{Sink, give, needed};
 use crate::nn::kernels::{self, View};
 use crate::nn::parameters::{Parameters, Store};
 use crate::nn::pool::Buffer;
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 use crate::nn::tensor::Tensor;
 
@@ -80,6 +81,13 @@ macro_rules! cells {
             ) {
                 match self {
                     $(Self::$name => $file::$cell::forward(y, saved, gi, gh, state, bias, n),)*
+                }
+            }
+
+            /// [`Step::write`] of the cell.
+            fn write(self, program: &mut Program, from: [Row; 3], n: usize) -> Row {
+                match self {
+                    $(Self::$name => $file::$cell::write(program, from, n),)*
                 }
             }
 
@@ -243,6 +251,14 @@ impl<T: Real> Operation<T> for Recurrence<T> {
 
     fn store(&self) -> Option<&Arc<Store<T>>> {
         Some(&self.store)
+    }
+
+    fn write(&self, program: &mut Program, from: &[Row]) -> Result<Row, &'static str> {
+        let numbers = |slot: usize| self.store.slice(slot).iter().map(|x| x.f64() as f32).collect::<Vec<_>>();
+        let n = self.parents[1].cols() / self.kind.shape().state;
+        let h = program.slice(from[1], 0, n);
+        let of_h = program.linear(h, numbers(self.w), numbers(self.b));
+        Ok(self.kind.write(program, [from[0], of_h, from[1]], n))
     }
 
     fn backward(self, y: &Tensor<T>, g: Buffer<T>, sink: &mut Sink<'_, T>) {

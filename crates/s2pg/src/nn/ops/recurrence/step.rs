@@ -1,5 +1,6 @@
 //! What a recurrent cell is: one step, both ways, for all rows at once.
 
+use crate::nn::program::{Program, Row};
 use crate::nn::real::Real;
 
 /// A cell of n units. In the flat slices of numbers each row follows the one before, and what there is for each unit
@@ -19,6 +20,10 @@ pub(super) trait Step {
     /// Writes the next state to `y` and what the way back needs to `saved`, from the input half of the gates `gi`, the
     /// product of h and the recurrent weight `gh`, the state, and the recurrent bias.
     fn forward<T: Real>(y: &mut [T], saved: &mut [T], gi: &[T], gh: &[T], state: &[T], bias: &[T], n: usize);
+
+    /// Writes the next state down behind `program`, from the rows of the input half of the gates, of the product of h
+    /// and the recurrent weight with the recurrent bias, and of the state.
+    fn write(program: &mut Program, from: [Row; 3], n: usize) -> Row;
 
     /// Writes the gradient of the input half of the gates to `dgi`, and of the recurrent half to `dgh` where it is
     /// `SEPARATE` (`dgh` is empty elsewhere). `g` holds the gradient of the next state; it becomes the part of the
