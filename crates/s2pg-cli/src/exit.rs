@@ -10,6 +10,7 @@ use s2pg::run::disk::DiskError;
 use s2pg::run::{ModelError, RunError};
 use s2pg::train::TrainError;
 use s2pg_lab::campaign::CampaignError;
+use s2pg_lab::export::ExportError;
 use s2pg_lab::policy::LoadError;
 use s2pg_lab::presets::FindError;
 
@@ -77,6 +78,9 @@ pub fn code(e: &anyhow::Error) -> u8 {
             ReadError::Wrong(..) => DATA,
             ReadError::NoRun(..) | ReadError::Experiment(_) => USAGE,
         };
+    }
+    if let Some(ExportError::Env(e)) = e.downcast_ref::<ExportError>() {
+        return of_env(e);
     }
     if let Some(e) = e.downcast_ref::<CampaignError>() {
         return match e {

@@ -27,6 +27,7 @@ mod demos;
 mod envs;
 mod evaluate;
 mod exit;
+mod export;
 mod keys;
 mod numbers;
 mod pace;
@@ -82,6 +83,7 @@ const EXAMPLES: &str = concat!(
     "  s2pg play runs/memoryless                       draw an episode as an animated GIF\n",
     "  s2pg record runs/memoryless --out expert.npz    record episodes, for gail.demos and lsiq.demos\n",
     "  s2pg campaign mine.toml                         many runs from one file, several at once, and a report\n",
+    "  s2pg export runs/memoryless --to c              write its policy in C, and hold it against the run's\n",
     "  s2pg report runs/a runs/b runs/c                compare runs in one figure and one table\n",
     "  s2pg algos --show ppo-rs/half-cheetah           print every key of an experiment\n",
     "  s2pg keys ppo                                   say what the keys mean, and what they may be\n",
@@ -104,6 +106,8 @@ enum Command {
     Record(record::Arguments),
     /// Carry out a campaign: many runs from one file, several at once, and a report.
     Campaign(campaign::Arguments),
+    /// Write a run's policy in another language, with a proof that it is the same policy.
+    Export(export::Arguments),
     /// Compare runs: figure and table of returns against steps and time.
     Report(report::Arguments),
     /// Replay a run that diverged: from its last checkpoint to the step at which it diverged.
@@ -203,6 +207,7 @@ pub fn run(program: &str, args: impl IntoIterator<Item = OsString>, registry: Re
         Command::Play(arguments) => play::run(&arguments, registry),
         Command::Record(arguments) => record::run(&arguments, registry),
         Command::Campaign(arguments) => campaign::run(&arguments, registry),
+        Command::Export(arguments) => export::run(&arguments, registry),
         Command::Report(arguments) => report::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments, registry),
         Command::Demos(arguments) => demos::run(&arguments),

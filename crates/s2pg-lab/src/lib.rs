@@ -3,8 +3,9 @@
 //!
 //! [`presets`] find an experiment, [`registry`] knows every environment of the project, [`policy`] loads what a run has
 //! learned, [`play`](mod@play) and [`curve`](mod@curve) draw it, [`mod@probe`] tells what it remembers, [`report`]
-//! compares runs, [`campaign`] plans many, [`variance`] compares estimators of the gradient, [`gallery`] shows
-//! environments, and [`pictures`] and [`numbers`] are what all of them draw and write with.
+//! compares runs, [`export`] writes a policy in other languages, [`campaign`] plans many runs, [`variance`] compares
+//! estimators of the gradient, [`gallery`] shows environments, and [`pictures`] and [`numbers`] are what all of them
+//! draw and write with.
 //!
 //! This crate prints nothing, reads no arguments and no clock, and ends no process: every mistake is an error with a
 //! type.
@@ -25,6 +26,7 @@
 pub mod campaign;
 pub mod curve;
 mod environments;
+pub mod export;
 pub mod gallery;
 pub mod numbers;
 pub mod pictures;

@@ -1,5 +1,6 @@
-//! A policy that is written down as a program acts as the policy does, to the bit: of every algorithm with every kind of
-//! memory and with every core, over episodes that are reset at odd moments; with means, and with draws from given noise.
+//! A policy that is written down as a program acts as the policy does, to the bit: of every algorithm with every kind
+//! of memory and with every core, over episodes that are reset at odd moments. What a program cannot say is refused, or
+//! shows beside the policy.
 
 mod runs;
 
@@ -7,9 +8,10 @@ use std::sync::Arc;
 
 use s2pg::Rng;
 use s2pg::experiment::player;
-use s2pg::nn::Untraceable;
-use s2pg::policy::{CoreKind, Solver};
+use s2pg::nn::{Parameters, Tensor};
+use s2pg::policy::{Core, CoreKind, Solver};
 use s2pg::train::Player;
+use s2pg::train::program::Untraceable;
 
 /// A player with parameters and statistics that differ from those of a new one.
 fn changed(experiment: &s2pg::experiment::Experiment, registry: Arc<s2pg::env::Registry>) -> Player {
@@ -89,4 +91,46 @@ fn a_program_has_every_core() {
             }
         }
     }
+}
+
+/// A core that computes outside of tensors, or what a program has no step for, as `N` says.
+#[derive(Debug)]
+struct Odd<const N: usize>(usize);
+
+impl<const N: usize> Core for Odd<N> {
+    fn state_size(&self) -> usize {
+        self.0
+    }
+
+    fn step(&self, _: &Parameters<f32>, inputs: &Tensor, states: &Tensor) -> Tensor {
+        let u = inputs.columns(0..self.0);
+        match N {
+            0 => (states * 0.5 + u).tanh(),
+            1 => (states * 0.5 + u.detach()).tanh(),
+            2 => (states * 0.5 + Tensor::gaussian_log_prob(&u, states, states)).tanh(),
+            _ => {
+                let pair = Tensor::stack(&[&u, states]);
+                (pair.rows_of(0..u.rows()) + pair.rows_of(u.rows()..2 * u.rows())).tanh()
+            }
+        }
+    }
+}
+
+/// What the program of a policy around such a core does in 200 steps.
+fn odd(make: s2pg::policy::MakeCore) -> Result<Option<usize>, Untraceable> {
+    let registry = Arc::new(s2pg::env::Registry::new().with_core("odd", "odd", make));
+    let text = "algorithm = \"ppo\"\nestimator = \"rs\"\nsteps = 100_000\n[env]\nname = \
+                \"PendulumPOMDP-v1\"\n[network]\nfeatures = 4\nhidden = 3\ncell = \"odd\"\n";
+    let experiment = s2pg::experiment::Experiment::parse("odd.toml", text, &[]).unwrap();
+    differs(&mut changed(&experiment, registry))
+}
+
+#[test]
+fn what_a_program_cannot_say_is_found() {
+    assert_eq!(odd(|_, _, n| Arc::new(Odd::<0>(n))), Ok(None));
+    assert!(matches!(odd(|_, _, n| Arc::new(Odd::<1>(n))), Ok(Some(_))), "a constant stands for what it computed");
+    let refused = odd(|_, _, n| Arc::new(Odd::<2>(n))).unwrap_err().to_string();
+    assert_eq!(refused, "it computes the density of a draw, for which an export has no operation");
+    let refused = odd(|_, _, n| Arc::new(Odd::<3>(n))).unwrap_err().to_string();
+    assert_eq!(refused, "it makes a matrix of 2 x 3 of what it is shown, and an export has rows only");
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Program`] is what leaves the library: whoever can carry out these few operations can act as the policy does.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A function of one number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,7 +122,7 @@ impl Step {
         }
     }
 
-    fn renamed(mut self, to: &HashMap<Row, Row>) -> Self {
+    fn renamed(mut self, to: &BTreeMap<Row, Row>) -> Self {
         match &mut self {
             Self::Input(_) | Self::Constant(_) => {}
             Self::Linear { x, .. }
@@ -234,7 +234,7 @@ impl Program {
                 step.reads().into_iter().for_each(|x| needed[x] = true);
             }
         }
-        let (mut to, mut steps) = (HashMap::new(), Vec::new());
+        let (mut to, mut steps) = (BTreeMap::new(), Vec::new());
         for (row, (step, size)) in self.steps.into_iter().enumerate().filter(|(row, _)| needed[*row]) {
             to.insert(row, steps.len());
             steps.push((step.renamed(&to), size));

@@ -1,9 +1,10 @@
-//! From tensors to a [`Program`]: what led from the inputs to the outputs is written down, and a program is carried out.
+//! From tensors to a [`Program`]: what led from the inputs to the outputs is written down, and a program is carried
+//! out.
 //!
 //! A tensor remembers how it was made. So a network that has computed one row needs no description beside its code: the
 //! walk back from the outputs to the inputs finds every operation, and what depends on no input is a constant.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::program::{Function, Pairwise, Program, Row, Step};
 use super::real::Real;
@@ -44,12 +45,12 @@ pub(crate) fn trace(
     inputs: &[(&Tensor, Row)],
     outputs: &[&Tensor],
 ) -> Result<Vec<Row>, Untraceable> {
-    let mut rows: HashMap<u64, Row> = inputs.iter().map(|(x, row)| (x.0.id, *row)).collect();
+    let mut rows: BTreeMap<u64, Row> = inputs.iter().map(|(x, row)| (x.0.id, *row)).collect();
     outputs.iter().map(|x| write(program, &mut rows, x)).collect()
 }
 
 /// Writes the tensor `y` and all that it was made from. The walk keeps a list of its own, because a chain may be long.
-fn write(program: &mut Program, rows: &mut HashMap<u64, Row>, y: &Tensor) -> Result<Row, Untraceable> {
+fn write(program: &mut Program, rows: &mut BTreeMap<u64, Row>, y: &Tensor) -> Result<Row, Untraceable> {
     let mut pending = vec![y.clone()];
     while let Some(tensor) = pending.last().cloned() {
         let op = tensor.0.op.borrow();

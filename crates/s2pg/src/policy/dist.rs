@@ -235,8 +235,8 @@ impl<T: Real> Gaussian<T> {
         self.squash(&self.mean * kept)
     }
 
-    /// Makes the draw that the standard normal numbers `noise`, [B, m], give where all B samples are drawn, squashed and
-    /// clipped where draws are, with its history. Its numbers are those of `draw`, to the bit.
+    /// Makes the draw that the standard normal numbers `noise`, [B, m], give where all B samples are drawn, squashed
+    /// and clipped where draws are, with its history. Its numbers are those of `draw`, to the bit.
     fn draw_with_history(&self, noise: &Tensor<T>) -> Tensor<T> {
         let (m, n) = (self.clamped.cols(), self.mean.cols());
         let q = self.columns(&self.mean) + self.clamped.exp() * noise;

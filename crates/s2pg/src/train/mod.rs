@@ -17,3 +17,8 @@ pub use recall::Recall;
 pub use record::record;
 pub use teacher::Teacher;
 pub use trainer::{Parts, Trainer};
+
+/// The language of a [`PolicyProgram`]: the operations, and why a policy cannot be written in them.
+pub mod program {
+    pub use crate::nn::{Function, Output, Pairwise, Program, Row, Step, Untraceable};
+}
