@@ -329,7 +329,10 @@ mod tests {
             assert!((value - theirs("value")).abs() < 1e-12, "{name}: {value} {}", theirs("value"));
             // The error of a percentile of 20,000 draws, and of 50,000, is a hundredth of the width each.
             let within = 0.03 * (theirs("high") - theirs("low"));
-            assert!((low - theirs("low")).abs() < within && (high - theirs("high")).abs() < within, "{name}: {low} {high}");
+            assert!(
+                (low - theirs("low")).abs() < within && (high - theirs("high")).abs() < within,
+                "{name}: {low} {high}"
+            );
         }
         let profile = profile(&x, &row(&recorded["at"]));
         assert!(profile.iter().zip(row(&recorded["profile"])).all(|(a, b)| (a - b).abs() < 1e-12), "{profile:?}");
