@@ -314,7 +314,8 @@ impl Check {
             _ => Verdict::Undecided,
         };
         if verdict == Verdict::Undecided {
-            let points = says.map_or("the interval holds both", |says| if says { "so far it holds" } else { "so far it fails" });
+            let points =
+                says.map_or("the interval holds both", |says| if says { "so far it holds" } else { "so far it fails" });
             let short = [(few, "too few seeds"), (early, "too few steps"), (is_partial, "not all tasks")];
             let why: Vec<&str> = short.iter().filter(|(is, _)| *is).map(|(_, why)| *why).collect();
             scope += &format!("; {points}{}{}", if why.is_empty() { "" } else { ", with " }, why.join(" and "));
@@ -333,7 +334,8 @@ impl Check {
             Above(a, b, tolerance, _) => (difference(&scores(a), &scores(b), RESAMPLES, &mut rng), -tolerance, true),
             Slower(a, b, least) => (ratio(&seconds(a), &seconds(b), RESAMPLES, &mut rng), *least, true),
             Learns(a, _) => {
-                let rise = of(&|task| cell(a, task).last.iter().zip(&cell(a, task).first).map(|(l, f)| l - f).collect());
+                let rise =
+                    of(&|task| cell(a, task).last.iter().zip(&cell(a, task).first).map(|(l, f)| l - f).collect());
                 (bootstrap(&rise, mean, RESAMPLES, &mut rng), 0.0, true)
             }
             Fails(a, most, _) => (bootstrap(&scores(a), mean, RESAMPLES, &mut rng), *most, false),

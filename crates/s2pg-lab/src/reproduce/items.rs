@@ -107,20 +107,18 @@ const TD3: [Method; 7] = methods_of!("td3");
 const PPO: [Method; 7] = methods_of!("ppo");
 const GAIL: [Method; 4] = imitators_of!("gail");
 const LSIQ: [Method; 4] = imitators_of!("lsiq");
-const SLAC: Method =
-    Method { name: "slac-window-8", preset: "slac-window-8/half-cheetah", changes: &["env.name={}"] };
+const SLAC: Method = Method { name: "slac-window-8", preset: "slac-window-8/half-cheetah", changes: &["env.name={}"] };
 const SAC_BPTT_10: Method = Method { name: "sac-bptt-10", preset: "sac-rs/{}", changes: &["estimator=bptt:10"] };
 const POINT_SAC_BPTT_5: Method = Method { name: "sac-bptt-5", preset: "sac-rs/{}", changes: &["estimator=bptt:5"] };
 
 /// Everything on-policy and off-policy, one method of each algorithm after the other.
 const ALL: [Method; 22] = [
-    SAC[0], TD3[0], PPO[0], SAC[1], TD3[1], PPO[1], SAC[2], TD3[2], PPO[2], SLAC, PPO[6], TD3[6], PPO[4], PPO[5], TD3[4],
-    TD3[5], SAC[4], SAC[5], PPO[3], TD3[3], SAC[3], SAC[6],
+    SAC[0], TD3[0], PPO[0], SAC[1], TD3[1], PPO[1], SAC[2], TD3[2], PPO[2], SLAC, PPO[6], TD3[6], PPO[4], PPO[5],
+    TD3[4], TD3[5], SAC[4], SAC[5], PPO[3], TD3[3], SAC[3], SAC[6],
 ];
 
-const OFF_POLICY: [Method; 14] = [
-    SAC[0], TD3[0], SAC[1], TD3[1], SAC[2], TD3[2], TD3[6], TD3[4], TD3[5], SAC[4], SAC[5], TD3[3], SAC[3], SAC[6],
-];
+const OFF_POLICY: [Method; 14] =
+    [SAC[0], TD3[0], SAC[1], TD3[1], SAC[2], TD3[2], TD3[6], TD3[4], TD3[5], SAC[4], SAC[5], TD3[3], SAC[3], SAC[6]];
 
 const PAIRS: [Method; 6] = [SAC[0], TD3[0], SAC[1], TD3[1], TD3[6], SAC[6]];
 

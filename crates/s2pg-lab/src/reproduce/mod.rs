@@ -6,10 +6,12 @@ mod evidence;
 mod items;
 mod published;
 mod subset;
+mod tables;
 mod timing;
 
 pub use claims::{CLAIMS, Check, Claim, Finding, Verdict};
 pub use evidence::{Cell, Evidence};
 pub use items::{ITEMS, Item, Method, Task};
 pub use subset::{Costs, Subset, changes_of, experiment};
+pub use tables::{Unit, times, verdicts};
 pub use timing::{Timed, TimingError};

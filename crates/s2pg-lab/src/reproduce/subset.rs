@@ -28,7 +28,7 @@ const FEW: u64 = 3;
 /// The part of the published steps from which on more seeds are worth more than more steps.
 const ENOUGH: f64 = 0.5;
 /// The fewest steps that a run of a figure takes: below them nothing has been learned.
-const LEAST: [usize; 2] = [30_000, 40_000];
+const LEAST: [usize; 2] = [30_000, 25_000];
 
 /// The experiment of a method in a task, with the published number of steps.
 pub fn experiment(method: &Method, task: &Task, changes: &[String]) -> Result<Experiment, FindError> {
@@ -95,6 +95,16 @@ impl Costs {
 }
 
 impl Subset {
+    /// The subset as a part of the item: a plan that was changed by hand asks for no more than there is.
+    pub fn limited(self, item: &Item) -> Self {
+        Self {
+            tasks: self.tasks.clamp(1, item.tasks.len()),
+            methods: self.methods.clamp(1, item.methods.len()),
+            seeds: self.seeds.clamp(1, 1000),
+            share: if self.share.is_finite() { self.share.clamp(0.0, 1.0) } else { 0.0 },
+        }
+    }
+
     /// The campaign of the subset: each run with its cell, (task, method), in the order in which they are trained: all
     /// methods of the first seed before the second seed.
     pub fn campaign(&self, item: &Item, changes: &[String]) -> Result<(Campaign, Vec<(usize, usize)>), FindError> {
@@ -102,16 +112,14 @@ impl Subset {
         for seed in 0..self.seeds {
             for (t, task) in item.tasks.iter().take(self.tasks).enumerate() {
                 for (m, method) in item.methods.iter().take(self.methods).enumerate() {
-                    let published = experiment(method, task, &changes_of(method, task, changes))?;
-                    let steps = steps(&published, self.share);
-                    let own = [
-                        format!("seed={seed}"),
-                        format!("steps={steps}"),
-                        "evaluation.every=0".into(),
-                        format!("checkpoint.every={}", (steps / 10).max(1)),
-                    ];
-                    let changes = [&changes_of(method, task, changes)[..], &own].concat();
-                    runs.push(Planned::new(experiment(method, task, &changes)?));
+                    let changes = changes_of(method, task, changes);
+                    let steps = steps(&experiment(method, task, &changes)?, self.share);
+                    let is_given = |key: &str| changes.iter().any(|c| c.split_once('=').is_some_and(|(k, _)| k == key));
+                    let mut own = vec![format!("seed={seed}"), format!("steps={steps}")];
+                    let rest = [("evaluation.every", 0), ("checkpoint.every", (steps / 10).max(1))];
+                    own.extend(rest.iter().filter(|(key, _)| !is_given(key)).map(|(key, x)| format!("{key}={x}")));
+                    own.extend(changes.into_iter().filter(|change| !change.starts_with("steps=")));
+                    runs.push(Planned::new(experiment(method, task, &own)?));
                     cells.push((t, m));
                 }
             }
@@ -119,17 +127,19 @@ impl Subset {
         Ok((Campaign { title: item.title.into(), runs }, cells))
     }
 
-    /// What was left out, in sentences.
-    pub fn told(&self, item: &Item) -> String {
+    /// What is run and what is left out, in sentences, where `runs` are those of its campaign.
+    pub fn told(&self, item: &Item, runs: &Campaign, cells: &[(usize, usize)]) -> Result<String, FindError> {
         let names = |all: Vec<&str>| all.join(", ");
-        let mut text = format!(
-            "{} of {SEEDS}; {} % of the published steps, or {} of an on-policy and {} of an off-policy run where these are \
-             more.",
-            count(self.seeds as usize, "seed"),
-            significant(100.0 * self.share),
-            LEAST[0],
-            LEAST[1]
-        );
+        let mut shares = Vec::new();
+        for (run, (t, m)) in runs.runs.iter().zip(cells) {
+            let published = experiment(&item.methods[*m], &item.tasks[*t], &[])?.steps;
+            shares.push(100.0 * run.experiment.steps as f64 / published as f64);
+        }
+        let [least, most] = [f64::min, f64::max].map(|f| shares.iter().copied().reduce(f).unwrap_or(0.0));
+        let [least, most] = [least, most].map(significant);
+        let share = if least == most { least } else { format!("from {least} to {most}") };
+        let seeds = count(self.seeds as usize, "seed");
+        let mut text = format!("{seeds} of the published {SEEDS}, and {share} % of the published steps.");
         let left: Vec<&str> = item.tasks.iter().skip(self.tasks).map(|task| task.name).collect();
         if !left.is_empty() {
             text += &format!(" Tasks left out: {}.", names(left));
@@ -138,7 +148,7 @@ impl Subset {
         if !left.is_empty() {
             text += &format!(" Methods left out: {}.", names(left));
         }
-        text
+        Ok(text)
     }
 }
 
@@ -146,7 +156,7 @@ impl Subset {
 /// another algorithm's table is left out.
 pub fn changes_of(method: &Method, task: &Task, changes: &[String]) -> Vec<String> {
     let algorithm = method.name.split('-').next().unwrap_or_default();
-    let tables: Vec<&str> = s2pg::experiment::AlgorithmName::all().map(|name| name.table()).collect();
+    let tables: Vec<&str> = s2pg::experiment::AlgorithmName::tables().collect();
     let of_others = |change: &&String| {
         let table = change.split_once('.').map_or("", |(table, _)| table);
         !tables.contains(&table) || table == algorithm
