@@ -52,12 +52,13 @@ pub struct Arguments {
     overrides: Vec<String>,
 }
 
-const HELP: &str = "\
-What fits into the budget is chosen by the time that steps take on this machine: first tasks and then methods are left out
-until three seeds fit, or one; then runs grow to half of the published steps, then seeds are added, up to the published
-ten, and then runs grow further. What was left out is said in the report. The runs are a campaign: the same command goes
-on after any interruption. Figures 14 and 15 imitate: name demonstrations of the three tasks, as in
-gail.demos=demos/{}.npz lsiq.demos=demos/{}.npz, for humanoid-walk, humanoid-run and atlas-carry.";
+const HELP: &str = concat!(
+    "What fits into the budget is chosen by the time that steps take on this machine: first tasks and then methods are left out\n",
+    "until three seeds fit, or one; then runs grow to half of the published steps, then seeds are added, up to the published\n",
+    "ten, and then runs grow further. What was left out is said in the report. The runs are a campaign: the same command goes\n",
+    "on after any interruption. Figures 14 and 15 imitate: name demonstrations of the three tasks, as in\n",
+    "gail.demos=demos/{}.npz lsiq.demos=demos/{}.npz, for humanoid-walk, humanoid-run and atlas-carry.",
+);
 
 /// The part of the budget that is planned with: the rest is for what is slower beside other runs.
 const PLANNED: f64 = 0.8;
@@ -241,8 +242,8 @@ struct Plan {
     subset: Subset,
 }
 
-/// Seconds of a step of each method in each task. All methods are measured in the first task; in the others the first one
-/// of each algorithm is, and tells how much longer the others take there.
+/// Seconds of a step of each method in each task. All methods are measured in the first task; in the others the first
+/// one of each algorithm is, and tells how much longer the others take there.
 fn measured(item: &Item, experiments: &[Vec<Experiment>], registry: &Arc<Registry>) -> anyhow::Result<Vec<Vec<f64>>> {
     let clock = Instant::now();
     let now = || clock.elapsed().as_secs_f64();

@@ -1,5 +1,5 @@
-//! A figure is made again from runs that are a campaign: the report holds curves, times and verdicts, the same command does
-//! nothing twice, and a mistake is one sentence that says what to do.
+//! A figure is made again from runs that are a campaign: the report holds curves, times and verdicts, the same command
+//! does nothing twice, and a mistake is one sentence that says what to do.
 
 mod binary;
 

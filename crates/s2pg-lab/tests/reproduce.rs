@@ -1,5 +1,5 @@
-//! Each table and figure names presets that are there and claims that ask about its methods; what fits into a budget takes
-//! no longer than the budget; and a claim is decided by an interval of enough seeds and steps only.
+//! Each table and figure names presets that are there and claims that ask about its methods; what fits into a budget
+//! takes no longer than the budget; and a claim is decided by an interval of enough seeds and steps only.
 
 use s2pg_lab::reproduce::{CLAIMS, Cell, Costs, Evidence, ITEMS, Item, Subset, Verdict, experiment};
 

@@ -31,7 +31,7 @@ pub struct Report {
     pub tables: Vec<Table>,
 }
 
-/// The last line of a report.md, by which it is known.
+/// A line of a report.md without a picture, by which it is known.
 const MARK: &str = "<!-- a report of s2pg -->";
 
 impl Report {
@@ -105,15 +105,15 @@ impl Report {
         std::fs::create_dir_all(dir).map_err(|e| (dir.to_path_buf(), e))?;
         let title = &self.title;
         let tables: String = self.tables.iter().map(|table| table.markdown() + "\n").collect();
-        let mut files = vec![("report.html", self.page().into_bytes())];
-        let mut picture = String::new();
+        let mut files = Vec::new();
+        let mut picture = format!("{MARK}\n\n");
         if !self.groups.is_empty() {
             let figure = self.figure();
             files.extend([("report.svg", figure.svg().into_bytes()), ("report.png", figure.png())]);
             picture = format!("![{title}](report.svg)\n\n");
         }
-        let page = format!("# {title}\n\n{tables}{picture}{}\n{MARK}\n", self.table());
-        files.push(("report.md", page.into_bytes()));
+        let page = format!("# {title}\n\n{tables}{picture}{}", self.table());
+        files.extend([("report.md", page.into_bytes()), ("report.html", self.page().into_bytes())]);
         let write = |(name, bytes): (&str, Vec<u8>)| {
             let path = dir.join(name);
             std::fs::write(&path, bytes).map_err(|e| (path.clone(), e))?;

@@ -1,4 +1,5 @@
-//! The tables and figures that can be made again: which methods they compare in which tasks, and what is claimed of them.
+//! The tables and figures that can be made again: which methods they compare in which tasks, and what is claimed of
+//! them.
 
 use super::claims::{Claim, claim};
 
@@ -102,31 +103,36 @@ macro_rules! imitators_of {
     };
 }
 
-const SAC: [Method; 7] = methods_of!("sac");
-const TD3: [Method; 7] = methods_of!("td3");
-const PPO: [Method; 7] = methods_of!("ppo");
-const GAIL: [Method; 4] = imitators_of!("gail");
-const LSIQ: [Method; 4] = imitators_of!("lsiq");
-const SLAC: Method = Method { name: "slac-window-8", preset: "slac-window-8/half-cheetah", changes: &["env.name={}"] };
-const SAC_BPTT_10: Method = Method { name: "sac-bptt-10", preset: "sac-rs/{}", changes: &["estimator=bptt:10"] };
-const POINT_SAC_BPTT_5: Method = Method { name: "sac-bptt-5", preset: "sac-rs/{}", changes: &["estimator=bptt:5"] };
+const OF_SAC: [Method; 7] = methods_of!("sac");
+const OF_TD3: [Method; 7] = methods_of!("td3");
+const OF_PPO: [Method; 7] = methods_of!("ppo");
+const OF_GAIL: [Method; 4] = imitators_of!("gail");
+const OF_LSIQ: [Method; 4] = imitators_of!("lsiq");
+const OF_SLAC: Method =
+    Method { name: "slac-window-8", preset: "slac-window-8/half-cheetah", changes: &["env.name={}"] };
+const POINT_BPTT_10: Method = Method { name: "sac-bptt-10", preset: "sac-rs/{}", changes: &["estimator=bptt:10"] };
+const POINT_BPTT_5: Method = Method { name: "sac-bptt-5", preset: "sac-rs/{}", changes: &["estimator=bptt:5"] };
 
 /// Everything on-policy and off-policy, one method of each algorithm after the other.
 const ALL: [Method; 22] = [
-    SAC[0], TD3[0], PPO[0], SAC[1], TD3[1], PPO[1], SAC[2], TD3[2], PPO[2], SLAC, PPO[6], TD3[6], PPO[4], PPO[5],
-    TD3[4], TD3[5], SAC[4], SAC[5], PPO[3], TD3[3], SAC[3], SAC[6],
+    OF_SAC[0], OF_TD3[0], OF_PPO[0], OF_SAC[1], OF_TD3[1], OF_PPO[1], OF_SAC[2], OF_TD3[2], OF_PPO[2], OF_SLAC,
+    OF_PPO[6], OF_TD3[6], OF_PPO[4], OF_PPO[5], OF_TD3[4], OF_TD3[5], OF_SAC[4], OF_SAC[5], OF_PPO[3], OF_TD3[3],
+    OF_SAC[3], OF_SAC[6],
 ];
 
-const OFF_POLICY: [Method; 14] =
-    [SAC[0], TD3[0], SAC[1], TD3[1], SAC[2], TD3[2], TD3[6], TD3[4], TD3[5], SAC[4], SAC[5], TD3[3], SAC[3], SAC[6]];
+const OFF_POLICY: [Method; 14] = [
+    OF_SAC[0], OF_TD3[0], OF_SAC[1], OF_TD3[1], OF_SAC[2], OF_TD3[2], OF_TD3[6], OF_TD3[4], OF_TD3[5], OF_SAC[4],
+    OF_SAC[5], OF_TD3[3], OF_SAC[3], OF_SAC[6],
+];
 
-const PAIRS: [Method; 6] = [SAC[0], TD3[0], SAC[1], TD3[1], TD3[6], SAC[6]];
+const PAIRS: [Method; 6] = [OF_SAC[0], OF_TD3[0], OF_SAC[1], OF_TD3[1], OF_TD3[6], OF_SAC[6]];
 
-const IMITATION: [Method; 8] = [GAIL[0], LSIQ[0], GAIL[1], LSIQ[1], GAIL[2], LSIQ[2], GAIL[3], LSIQ[3]];
+const IMITATION: [Method; 8] =
+    [OF_GAIL[0], OF_LSIQ[0], OF_GAIL[1], OF_LSIQ[1], OF_GAIL[2], OF_LSIQ[2], OF_GAIL[3], OF_LSIQ[3]];
 
-const POINT: [Method; 3] = [SAC[0], POINT_SAC_BPTT_5, SAC_BPTT_10];
+const POINT: [Method; 3] = [OF_SAC[0], POINT_BPTT_5, POINT_BPTT_10];
 
-const BLIND: [Method; 2] = [method("ppo-rs-cpg", "ppo-rs/{}-cpg"), PPO[0]];
+const BLIND: [Method; 2] = [method("ppo-rs-cpg", "ppo-rs/{}-cpg"), OF_PPO[0]];
 
 /// All of them.
 pub const ITEMS: [Item; 11] = [
@@ -171,7 +177,7 @@ pub const ITEMS: [Item; 11] = [
         title: "Figure 10: PPO without privileged information",
         is_timed: false,
         tasks: &BODIES,
-        methods: &PPO,
+        methods: &OF_PPO,
         core: 3,
         claims: &["C7", "C8", "C9", "C10"],
     },
@@ -198,7 +204,7 @@ pub const ITEMS: [Item; 11] = [
         title: "Figure 14: imitation with GAIL",
         is_timed: false,
         tasks: &IMITATED,
-        methods: &GAIL,
+        methods: &OF_GAIL,
         core: 2,
         claims: &["C16", "C17", "C18"],
     },

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use s2pg::algo::Schedule;
 use s2pg::env::Registry;
-use s2pg::experiment::{BuildError, Experiment, build};
+use s2pg::experiment::{BuildError, Experiment, ExperimentError, build};
 use s2pg::train::{AnyTrainer, TrainError};
 
 /// A training whose steps are timed.
@@ -18,6 +17,9 @@ pub struct Timed {
 /// Why a step cannot be timed.
 #[derive(Debug, thiserror::Error)]
 pub enum TimingError {
+    /// The experiment cannot be changed so that it learns at once.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
     /// The experiment cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -39,26 +41,27 @@ impl Timed {
         updates: usize,
         most: Option<usize>,
     ) -> Result<Self, TimingError> {
-        let mut experiment = experiment.clone();
-        (experiment.sac.initial, experiment.sac.warmup) = (STORED, STORED);
-        (experiment.td3.initial, experiment.td3.warmup) = (STORED, 0);
-        (experiment.slac.initial, experiment.slac.pretraining) = (STORED, 0);
-        (experiment.lsiq.initial, experiment.lsiq.warmup) = (STORED, STORED);
-        if let Some(most) = most {
-            experiment.ppo.steps = experiment.ppo.steps.min(most);
-            experiment.gail.steps = experiment.gail.steps.min(most);
-        }
+        let (keys, table) = (experiment.keys(), experiment.algorithm.table());
+        let number = |name: &str| {
+            let key = format!("{table}.{name}");
+            keys.iter().find(|(known, _)| *known == key).and_then(|(_, value)| value.parse::<f64>().ok())
+        };
+        let of_batch = number("steps").map(|steps| most.map_or(steps, |most| steps.min(most as f64)));
+        let stored = STORED as f64;
+        let changed = [("initial", stored), ("warmup", stored), ("pretraining", 0.0)];
+        let changed = changed.into_iter().chain(of_batch.map(|steps| ("steps", steps)));
+        let changed = changed.filter(|(name, _)| number(name).is_some_and(|x| x > 0.0));
+        let changes: Vec<String> = changed.map(|(name, x)| format!("{table}.{name}={x}")).collect();
+        let experiment = Experiment::parse("a timed experiment", &experiment.to_toml(), &changes)?;
         let parallel = experiment.env.parallel;
         let mut training = build(&experiment, registry, 1)?;
-        let steps = match experiment.schedule() {
-            Schedule::OnPolicy { steps } => steps / parallel,
-            Schedule::OffPolicy { ratio, .. } => {
-                while training.steps() <= STORED + 2 * parallel {
-                    training.step()?;
-                }
-                (updates as f64 / ratio).ceil() as usize
+        let steps = if experiment.algorithm.is_off_policy() {
+            while training.steps() <= STORED + 2 * parallel {
+                training.step()?;
             }
-            Schedule::Episodes => updates,
+            (updates as f64 / number("update_ratio").unwrap_or(1.0)).ceil() as usize
+        } else {
+            of_batch.map_or(updates, |steps| steps as usize / parallel)
         };
         Ok(Self { training, steps: steps.max(1), parallel })
     }

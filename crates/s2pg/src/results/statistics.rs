@@ -60,8 +60,8 @@ pub fn bootstrap<S: AsRef<[f64]>>(
     interval(&strata, statistic, resamples, rng, level(&strata))
 }
 
-/// Returns `statistic` with the interval between the plain percentiles 2.5 and 97.5 of the same draws. It is the interval
-/// of rliable and of most papers, to be compared with theirs; with few seeds it holds the truth too seldom.
+/// Returns `statistic` with the interval between the plain percentiles 2.5 and 97.5 of the same draws. It is the
+/// interval of rliable and of most papers, to be compared with theirs; with few seeds it holds the truth too seldom.
 ///
 /// # Panics
 /// Panics where [`bootstrap`] does.
