@@ -62,9 +62,13 @@ const HELP: &str = concat!(
 
 /// The part of the budget that is planned with: the rest is for what is slower beside other runs.
 const PLANNED: f64 = 0.8;
-/// Rounds of a table, and updates from a replay buffer in each.
-const ROUNDS: usize = 3;
-const UPDATES: usize = 100;
+/// Rounds of a table, and the updates from a replay buffer and the steps on-policy in each: 300 updates, or three
+/// batches.
+const ROUNDS: usize = 10;
+const UPDATES: usize = 30;
+const STEPS: usize = 600;
+/// As many rounds as an interval needs, where the budget is over.
+const FEWEST_ROUNDS: usize = 3;
 
 /// Reads a time such as `1h30m`.
 fn seconds(text: &str) -> Result<f64, String> {
@@ -150,12 +154,15 @@ fn table(
             ));
             let mut timed = Vec::new();
             for (method, experiment) in row() {
-                timed.push(Timed::new(experiment, Arc::clone(&registry), UPDATES, None)?);
+                timed.push(Timed::new(experiment, Arc::clone(&registry), UPDATES, Some(STEPS))?);
                 let steps = (experiment.steps, experiment.steps);
                 evidence.cells.push(Cell { method: method.name, task: task.name, steps, ..Cell::default() });
             }
             let first = evidence.cells.len() - timed.len();
-            for _ in 0..ROUNDS {
+            for round in 0..ROUNDS {
+                if round >= FEWEST_ROUNDS && clock.elapsed().as_secs_f64() > arguments.budget {
+                    break;
+                }
                 for (cell, timed) in evidence.cells[first..].iter_mut().zip(&mut timed) {
                     cell.seconds.push(timed.round(&cpu)?);
                 }
@@ -164,8 +171,8 @@ fn table(
     }
     let unit = if item.name == "table-1" { Unit::Hours } else { Unit::Factor };
     let rounds = format!(
-        "CPU time of one thread: {ROUNDS} rounds of {UPDATES} updates from a filled replay buffer, or of a batch on-policy, with \
-         the methods of a row in turns."
+        "CPU time of one thread: {ROUNDS} rounds of {UPDATES} updates from a filled replay buffer, or of {STEPS} steps \
+         on-policy, with the methods of a row in turns; {FEWEST_ROUNDS} where the budget is over."
     );
     let mut notes = vec![rounds];
     if !left.is_empty() {

@@ -99,8 +99,15 @@ fn verdicts_are_honest() {
         findings[0].scope.contains("10 % of the published steps; so far it holds, with too few steps"),
         "{findings:?}"
     );
-    // Times tell at any number of steps, and nothing is said of what was not measured.
-    assert_eq!(judged(&of(&high, &low, 10), "C10"), Verdict::Holds);
+    // Times tell at any number of steps; about the same time is neither much more nor much less. Nothing is said of
+    // what was not measured.
+    let of_times = |times: [f64; 3]| {
+        let cells = ["ppo-rs", "ppo-bptt-5", "ppo-bptt-32"].into_iter().zip(times);
+        Evidence { cells: cells.map(|(m, t)| cell(m, "ant", &[], &[t; 3], 10)).collect(), left_out: Vec::new() }
+    };
+    assert_eq!(judged(&of_times([1.0, 1.3, 3.0]), "C10"), Verdict::Holds);
+    assert_eq!(judged(&of_times([1.0, 5.0, 30.0]), "C10"), Verdict::Fails);
+    assert_eq!(judged(&of_times([1.0, 1.3, 1.1]), "C10"), Verdict::Fails);
     let (verdict, findings) = claim("C1").judge(&of(&high, &low, 100));
     assert!(verdict == Verdict::Undecided && findings.iter().all(|f| f.scope == "not measured"), "{findings:?}");
 }

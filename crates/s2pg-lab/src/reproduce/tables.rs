@@ -71,6 +71,9 @@ fn column_of(cell: &Cell) -> &str {
 
 /// A cell: ours, and what was published.
 fn shown(evidence: &Evidence, (algorithm, task, column): (&str, &str, &str), unit: Unit) -> String {
+    if column == "slac" && algorithm != "sac" {
+        return String::new();
+    }
     let of = |column: &str| {
         let method = if column == "slac" { "slac-window-8".into() } else { format!("{algorithm}-{column}") };
         let seconds = &evidence.cell(&method, task)?.seconds;
