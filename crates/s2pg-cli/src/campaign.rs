@@ -123,7 +123,7 @@ pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<Exi
 }
 
 /// Trains what is left to train. Returns the exit code, and that of a signal that stopped the campaign.
-fn train(
+pub fn train(
     campaign: &Campaign,
     dir: &Path,
     jobs: usize,

@@ -36,6 +36,7 @@ mod probe;
 mod record;
 mod replay;
 mod report;
+mod reproduce;
 mod series;
 mod signals;
 mod slurm;
@@ -84,6 +85,7 @@ const EXAMPLES: &str = concat!(
     "  s2pg record runs/memoryless --out expert.npz    record episodes, for gail.demos and lsiq.demos\n",
     "  s2pg campaign mine.toml                         many runs from one file, several at once, and a report\n",
     "  s2pg export runs/memoryless --to c              write its policy in C, and hold it against the run's\n",
+    "  s2pg reproduce --figure 10 --budget 2h          a figure of the paper, as much of it as two hours allow\n",
     "  s2pg report runs/a runs/b runs/c                compare runs in one figure and one table\n",
     "  s2pg algos --show ppo-rs/half-cheetah           print every key of an experiment\n",
     "  s2pg keys ppo                                   say what the keys mean, and what they may be\n",
@@ -108,6 +110,8 @@ enum Command {
     Campaign(campaign::Arguments),
     /// Write a run's policy in another language, with a proof that it is the same policy.
     Export(export::Arguments),
+    /// Make a table or a figure of the paper again, as much as fits into a budget of time.
+    Reproduce(reproduce::Arguments),
     /// Compare runs: figure and table of returns against steps and time.
     Report(report::Arguments),
     /// Replay a run that diverged: from its last checkpoint to the step at which it diverged.
@@ -195,7 +199,7 @@ pub fn run(program: &str, args: impl IntoIterator<Item = OsString>, registry: Re
         terminal::note("s2pg: --workers is for environments of Python; name a Python with --python, or leave it out");
         return ExitCode::from(exit::USAGE);
     }
-    if !matches!(cli.command, Command::Train(_) | Command::Campaign(_)) {
+    if !matches!(cli.command, Command::Train(_) | Command::Campaign(_) | Command::Reproduce(_)) {
         // A training has more to lose than its last words.
         signals::end_without_reader();
     }
@@ -208,6 +212,7 @@ pub fn run(program: &str, args: impl IntoIterator<Item = OsString>, registry: Re
         Command::Record(arguments) => record::run(&arguments, registry),
         Command::Campaign(arguments) => campaign::run(&arguments, registry),
         Command::Export(arguments) => export::run(&arguments, registry),
+        Command::Reproduce(arguments) => reproduce::run(&arguments, registry),
         Command::Report(arguments) => report::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments, registry),
         Command::Demos(arguments) => demos::run(&arguments),

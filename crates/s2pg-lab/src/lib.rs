@@ -35,6 +35,7 @@ pub mod policy;
 pub mod presets;
 pub mod probe;
 pub mod report;
+pub mod reproduce;
 pub mod variance;
 
 pub use environments::registry;

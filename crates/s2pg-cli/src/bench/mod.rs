@@ -60,7 +60,7 @@ interleaved pairs: the least time of one thread over the least time of two. One 
 bits, else it is an error.";
 
 /// CPU seconds of this thread.
-fn cpu() -> f64 {
+pub fn cpu() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }

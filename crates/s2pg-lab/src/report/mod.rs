@@ -3,6 +3,7 @@
 mod figure;
 mod groups;
 mod page;
+mod sheet;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use s2pg::results::ReadError;
 use s2pg::results::statistics::{Estimate, bootstrap, mean};
 
 pub use groups::{Group, Summary, groups};
+pub use sheet::Table;
 
 use crate::numbers::{count, duration};
 use crate::pictures::Canvas;
@@ -25,13 +27,18 @@ pub struct Report {
     pub notes: Vec<String>,
     /// The title of the figure, beside which the environment stands.
     pub title: String,
+    /// Tables that stand before those of the runs.
+    pub tables: Vec<Table>,
 }
+
+/// A line of a report.md without a picture, by which it is known.
+const MARK: &str = "<!-- a report of s2pg -->";
 
 impl Report {
     /// Reads the runs in these directories. The title is "Training return" unless another one is given.
     pub fn of<P: AsRef<Path>>(runs: &[P], title: Option<&str>) -> Result<Self, ReadError> {
         let (groups, notes) = groups(runs)?;
-        Ok(Self { groups, notes, title: title.unwrap_or("Training return").into() })
+        Ok(Self { groups, notes, title: title.unwrap_or("Training return").into(), tables: Vec::new() })
     }
 
     /// The environments in the order of their first runs, each with its groups.
@@ -66,7 +73,10 @@ impl Report {
             return Err(format!("{} is a file; choose a directory for the report", dir.display()));
         }
         let page = dir.join("report.md");
-        let is_ours = |text: Vec<u8>| String::from_utf8_lossy(&text).contains("](report.svg)");
+        let is_ours = |text: Vec<u8>| {
+            let text = String::from_utf8_lossy(&text);
+            text.contains("](report.svg)") || text.contains(MARK)
+        };
         if page.exists() && !std::fs::read(&page).is_ok_and(is_ours) {
             return Err(format!(
                 "{} is no report of this program, and would be overwritten; choose another directory",
@@ -89,18 +99,21 @@ impl Report {
         page::page(self, &provenance.map(|(what, how)| (what.into(), how)))
     }
 
-    /// Writes report.svg, report.png, report.md and report.html into a directory, which is made where there is none.
-    /// Returns the paths; an error comes with the path that could not be written.
+    /// Writes report.svg, report.png, report.md and report.html into a directory, which is made where there is none; no
+    /// pictures where there are no runs. Returns the paths; an error comes with the path that could not be written.
     pub fn write(&self, dir: &Path) -> Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
         std::fs::create_dir_all(dir).map_err(|e| (dir.to_path_buf(), e))?;
-        let (figure, title) = (self.figure(), &self.title);
-        let page = format!("# {title}\n\n![{title}](report.svg)\n\n{}", self.table());
-        let files = [
-            ("report.svg", figure.svg().into_bytes()),
-            ("report.png", figure.png()),
-            ("report.md", page.into_bytes()),
-            ("report.html", self.page().into_bytes()),
-        ];
+        let title = &self.title;
+        let tables: String = self.tables.iter().map(|table| table.markdown() + "\n").collect();
+        let mut files = Vec::new();
+        let mut picture = format!("{MARK}\n\n");
+        if !self.groups.is_empty() {
+            let figure = self.figure();
+            files.extend([("report.svg", figure.svg().into_bytes()), ("report.png", figure.png())]);
+            picture = format!("![{title}](report.svg)\n\n");
+        }
+        let page = format!("# {title}\n\n{tables}{picture}{}", self.table());
+        files.extend([("report.md", page.into_bytes()), ("report.html", self.page().into_bytes())]);
         let write = |(name, bytes): (&str, Vec<u8>)| {
             let path = dir.join(name);
             std::fs::write(&path, bytes).map_err(|e| (path.clone(), e))?;

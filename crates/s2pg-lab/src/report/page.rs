@@ -29,16 +29,25 @@ pub(super) fn page(report: &Report, provenance: &[(String, String)]) -> String {
         let text = escaped(&group.experiment.to_toml());
         format!("<details><summary>{}</summary><pre>{text}</pre></details>\n", escaped(&name))
     });
+    let before: String = report.tables.iter().map(|table| table.html()).collect();
+    let (figure, explained) = match report.groups.is_empty() {
+        true => (String::new(), String::new()),
+        false => (
+            format!("<figure>{}</figure>\n", inline(&report.figure().svg())),
+            format!(
+                "<p class=soft>The mean over seeds of the last return of the training, the interquartile mean, and 95 % \
+                 intervals of the mean by a bootstrap over seeds. Below {FEW} seeds an interval indicates and does not \
+                 prove.</p>\n"
+            ),
+        ),
+    };
     format!(
         "<!doctype html>\n<html lang=en><meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n\
          <title>{title}</title>\n<style>{STYLE}</style>\n<h1>{title}</h1>\n\
-         <figure>{}</figure>\n{tables}{notes}\
-         <p class=soft>The mean over seeds of the last return of the training, the interquartile mean, and 95 % intervals \
-         of the mean by a bootstrap over seeds. Below {FEW} seeds an interval indicates and does not prove.</p>\n\
+         {before}{figure}{tables}{notes}{explained}\
          <h2>How it was made</h2>\n<div class=wide><table>{}</table></div>\n\
          <h2>Every key of every experiment</h2>\n<p class=soft>Save one as a .toml file, and train it with \
          <code>s2pg train file.toml</code>.</p>\n{}</html>\n",
-        inline(&report.figure().svg()),
         pairs.collect::<String>(),
         experiments.collect::<String>(),
     )
@@ -86,6 +95,6 @@ fn row(group: &Group) -> String {
 }
 
 /// A text in which nothing is markup.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
