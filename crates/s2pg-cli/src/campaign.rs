@@ -81,11 +81,15 @@ pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<Exi
     let mut campaign = Campaign::read(&arguments.file)?;
     let stem = arguments.file.file_stem().unwrap_or_default();
     let dir = arguments.dir.clone().unwrap_or_else(|| Path::new("campaigns").join(stem));
+    if campaign.halving.is_some() && (arguments.slurm || arguments.only.is_some()) {
+        let why = "with [halving] it depends on all runs which of them go on";
+        return Err(Usage(format!("{why}: leave out --slurm and --only, and let one process train all")).into());
+    }
     if arguments.slurm {
         return slurm::write(arguments, &dir, campaign.runs.len());
     }
     if arguments.status {
-        return status(&campaign, &dir, arguments.json);
+        return status(&campaign.now(&dir)?, &dir, arguments.json);
     }
     let of_report = dir.join("report");
     Report::check_directory(&of_report).map_err(Usage)?;
@@ -98,16 +102,32 @@ pub fn run(arguments: &Arguments, registry: Arc<Registry>) -> anyhow::Result<Exi
     }
     let stop = Stop::listen()?;
     let jobs = arguments.jobs.map_or(threads(), |n| n as usize).min(campaign.runs.len());
-    let (code, stopped) = train(&campaign, &dir, jobs, &stop, registry)?;
-    if let Some(code) = stopped {
-        note(format_args!("the campaign goes on with: {}", command(arguments)));
-        return Ok(ExitCode::from(code));
-    }
+    let mut now = campaign.now(&dir)?;
+    let code = loop {
+        let (code, stopped) = train(&now, &dir, jobs, &stop, Arc::clone(&registry))?;
+        if let Some(code) = stopped {
+            note(format_args!("the campaign goes on with: {}", command(arguments)));
+            return Ok(ExitCode::from(code));
+        }
+        let next = campaign.now(&dir)?;
+        if next.runs == now.runs {
+            break code;
+        }
+        let steps = next.runs.iter().map(|run| run.experiment.steps).max().unwrap_or(0);
+        let left = next.runs.iter().filter(|run| run.experiment.steps == steps).count();
+        note(format_args!("{} of {} go on, to step {steps}", left, count(next.runs.len(), "run")));
+        now = next;
+    };
     if arguments.only.is_some() {
         return Ok(ExitCode::from(code));
     }
     if arguments.json {
-        status(&campaign, &dir, true)?;
+        status(&now, &dir, true)?;
+    }
+    let best = campaign.best(&dir)?;
+    for of in best.chunk_by(|a, b| a.0.group == b.0.group) {
+        let (candidate, score) = &of[0];
+        note(format_args!("best in {}: {}, return {}", candidate.group, candidate.point, significant(*score)));
     }
     let made = campaign.runs.iter().map(|run| run.dir(&dir)).filter(|run| run.join("progress.csv").exists());
     let made: Vec<PathBuf> = made.collect();

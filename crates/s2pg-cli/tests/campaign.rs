@@ -112,6 +112,34 @@ fn a_job_array() {
     assert!(models(&whole) == models(&array));
 }
 
+/// With halving the best of three goes on, to the bit as if it had been trained alone, and a killed campaign too.
+#[test]
+fn halving() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, of) = (campaign(dir.path(), 800), dir.path().join("campaign"));
+    let text = fs::read_to_string(&file).unwrap().replace("\"rs\", \"vanilla\"", "\"rs\"");
+    fs::write(&file, text + "[grid]\nppo.lr = [1e-3, 2e-3, 3e-3]\n[halving]\nfirst = 200\n").unwrap();
+    let output = finish(&mut command(&file, &of, &[]));
+    for words in ["2 of 6 runs go on, to step 600", "2 of 6 runs go on, to step 800", "best in ", ": ppo.lr=0.00"] {
+        assert!(said(&output).contains(words), "{words} is not in {}", said(&output));
+    }
+    let status = finish(&mut command(&file, &of, &["--status", "--json"]));
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let steps: Vec<u64> = status["runs"].as_array().unwrap().iter().map(|run| run["steps"].as_u64().unwrap()).collect();
+    assert_eq!((steps.iter().filter(|s| **s == 200).count(), steps.iter().filter(|s| **s == 800).count()), (4, 2));
+    assert_eq!(status["finished"], 6);
+    let best = status["runs"].as_array().unwrap().iter().find(|run| run["steps"] == 800).unwrap();
+    let run = PathBuf::from(best["run"].as_str().unwrap());
+    let lr = |text: &str| text.lines().find(|line| line.starts_with("lr = ")).unwrap().to_owned();
+    let rate = lr(&fs::read_to_string(run.join("experiment.toml")).unwrap());
+    let alone = dir.path().join("alone");
+    let changes = ["steps=800", "estimator=rs", "seed=0", "checkpoint.every=200"];
+    finish(train(&dir.path().join("small.toml"), &alone).args(changes).arg(format!("ppo.{}", rate.replace(' ', ""))));
+    assert!(fs::read(run.join("policy.safetensors")).unwrap() == fs::read(alone.join("policy.safetensors")).unwrap());
+    let output = command(&file, &of, &["--slurm"]).output().unwrap();
+    assert!(code(&output) == 64 && said(&output).contains("halving"), "{}", said(&output));
+}
+
 /// A campaign that cannot be carried out is one sentence, and leaves nothing behind.
 #[test]
 fn mistakes() {

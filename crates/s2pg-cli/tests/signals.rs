@@ -8,7 +8,7 @@ mod binary;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use binary::{KEPT, T_MAZE, assert_no_temporary_files, assert_same, finish, number, train, write};
@@ -20,8 +20,14 @@ fn start(experiment: &Path, run: &Path) -> (Child, BufReader<std::process::Child
     start_command(train(experiment, run))
 }
 
-fn start_command(mut command: Command) -> (Child, BufReader<std::process::ChildStderr>) {
-    let mut child = command.spawn().unwrap();
+fn start_command(command: Command) -> (Child, BufReader<std::process::ChildStderr>) {
+    // Under `nohup` SIGHUP is ignored, by the run too: env of GNU's coreutils undoes that.
+    let mut undone = Command::new("env");
+    if cfg!(target_os = "linux") {
+        undone.arg("--default-signal=HUP");
+    }
+    undone.arg(command.get_program()).args(command.get_args());
+    let mut child = undone.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut heading = String::new();
     stderr.read_line(&mut heading).unwrap();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::halving::Rule;
 use super::points;
 
 /// Why there is no campaign, in one sentence.
@@ -19,8 +20,8 @@ pub enum CampaignError {
 }
 
 /// The keys of the file.
-const KEYS: [&str; 9] =
-    ["title", "experiments", "tasks", "estimators", "seeds", "steps", "overrides", "grid", "random"];
+const KEYS: [&str; 10] =
+    ["title", "experiments", "tasks", "estimators", "seeds", "steps", "overrides", "grid", "random", "halving"];
 
 /// A file as it is written.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,6 +42,8 @@ pub(super) struct File {
     pub overrides: Vec<String>,
     /// Environment steps of all runs; without, those of the experiments.
     pub steps: Option<u64>,
+    /// How runs are left early.
+    pub halving: Option<Rule>,
     seeds: Option<Seeds>,
     #[serde(default)]
     grid: Table,
@@ -76,7 +79,15 @@ impl File {
             let how = "give a list of presets or .toml files; `s2pg algos` lists the presets";
             return Err(CampaignError::Wrong(format!("{name}: `experiments` {what}; {how}")));
         }
-        Ok(file)
+        match file.halving {
+            Some(Rule { first: 0, .. }) => {
+                Err(CampaignError::Wrong(format!("{name}: `halving.first` is 0; take steps")))
+            }
+            Some(Rule { keep: 0 | 1, .. }) => {
+                Err(CampaignError::Wrong(format!("{name}: `halving.keep` must be at least 2: one of so many goes on")))
+            }
+            _ => Ok(file),
+        }
     }
 
     /// The seeds, each once; the seed 0 alone where the file names none.

@@ -2,6 +2,7 @@
 //! twice and every run goes on where it was stopped. Who carries a campaign out is a front end.
 
 mod file;
+mod halving;
 mod points;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use crate::presets::{self, FindError};
 
 pub use file::CampaignError;
 use file::File;
+pub use halving::{Candidate, Halving};
 
 /// The most runs of a campaign.
 pub const MOST: usize = 100_000;
@@ -25,6 +27,8 @@ pub struct Campaign {
     pub title: String,
     /// The runs, in the order of the file: the seeds of one experiment stand side by side.
     pub runs: Vec<Planned>,
+    /// Which runs are left early, where the file says so.
+    pub halving: Option<Halving>,
 }
 
 /// A run of a campaign.
@@ -76,18 +80,18 @@ impl Campaign {
         if all.is_none_or(|all| all > MOST) {
             return Err(wrong(format!("more than {MOST} runs; make several campaigns of it")));
         }
+        let mut candidates = Vec::new();
         for experiment in &file.experiments {
             for task in of_each(&file.tasks, "env.name") {
                 for estimator in of_each(&file.estimators, "estimator") {
+                    let group: Vec<String> = [&task, &estimator].into_iter().flatten().cloned().collect();
                     for point in &points {
+                        let begin = runs.len();
                         for seed in &seeds {
                             let steps = file.steps.map(|steps| format!("steps={steps}"));
-                            let fixed = [task.clone(), estimator.clone(), steps].into_iter().flatten();
-                            let changes: Vec<String> = fixed
-                                .chain(file.overrides.iter().cloned())
-                                .chain(point.iter().cloned())
-                                .chain([format!("seed={seed}")])
-                                .collect();
+                            let (steps, seed) = (Vec::from_iter(steps), vec![format!("seed={seed}")]);
+                            let changes = [&group, &steps, &file.overrides, point, &seed].into_iter().flatten();
+                            let changes: Vec<String> = changes.cloned().collect();
                             let found = presets::find(experiment, &changes, Some(Path::new("")))
                                 .map_err(|e: FindError| wrong(format!("`{experiment}`: {e}")))?;
                             let planned = Planned::new(found.experiment);
@@ -95,11 +99,20 @@ impl Campaign {
                                 runs.push(planned);
                             }
                         }
+                        if begin < runs.len() {
+                            let group = [&[experiment.clone()], &group[..]].concat().join(" ");
+                            candidates.push(Candidate { group, point: point.join(" "), runs: begin..runs.len() });
+                        }
                     }
                 }
             }
         }
-        Ok(Self { title: file.title.unwrap_or_else(|| title.into()), runs })
+        let halving = file.halving.map(|rule| Halving { rule, candidates });
+        if let Some(run) = halving.as_ref().and_then(|_| runs.iter().find(|run| is_scheduled(&run.experiment))) {
+            let what = "follows a schedule over all its steps, so it cannot go on with more; leave out `halving`";
+            return Err(wrong(format!("{} {what}", run.name)));
+        }
+        Ok(Self { title: file.title.unwrap_or_else(|| title.into()), runs, halving })
     }
 }
 
@@ -107,8 +120,7 @@ impl Planned {
     /// Names a run after its experiment. The number of steps is no part of the name, so that a campaign with more steps
     /// goes on with its runs; where a step size or a weight follows a schedule over all steps, it is.
     pub fn new(experiment: Experiment) -> Self {
-        let keys = experiment.keys();
-        let is_scheduled = keys.iter().any(|(key, _)| key.ends_with(".start"));
+        let (keys, is_scheduled) = (experiment.keys(), is_scheduled(&experiment));
         let told = keys.iter().filter(|(key, _)| key != "steps" || is_scheduled);
         // FNV-1a, which never changes.
         let hash = told
@@ -144,6 +156,11 @@ impl Planned {
     pub fn note_finished(&self, of: &Path) -> std::io::Result<()> {
         std::fs::write(self.dir(of).join(FINISHED), format!("{}\n", self.experiment.steps))
     }
+}
+
+/// Whether a step size or a weight falls over all steps.
+fn is_scheduled(experiment: &Experiment) -> bool {
+    experiment.keys().iter().any(|(key, _)| key.ends_with(".start"))
 }
 
 #[cfg(test)]
@@ -229,6 +246,13 @@ mod tests {
             ("experiments = [\"ppo-rs/t-maze\"]\n[grid]\nppo.lr = 3", "`grid`: `ppo.lr` is 3; give a list of values"),
             ("experiments = [\"ppo-rs/t-maze\"]\n[random]\nppo.lr = [1]", "`random.samples` is missing"),
             ("experiments = [\"ppo-rs/t-maze\"]\n[random]\nsamples = 2\nppo.lr = { low = 2 }", "low and high"),
+            ("experiments = [\"ppo-rs/t-maze\"]\n[halving]\nkeep = 2", "x.toml:2: missing field `first`"),
+            ("experiments = [\"ppo-rs/t-maze\"]\n[halving]\nfirst = 0", "`halving.first` is 0"),
+            ("experiments = [\"ppo-rs/t-maze\"]\n[halving]\nfirst = 9\nkeep = 1", "`halving.keep` must be at least 2"),
+            (
+                "experiments = [\"ppo-rs/t-maze\"]\noverrides = [\"ppo.lr={ start = 1e-3, end = 0.0 }\"]\n[halving]\nfirst = 9",
+                "follows a schedule over all its steps",
+            ),
             ("experiments = [", "x.toml:1: "),
         ];
         for (text, words) in cases {

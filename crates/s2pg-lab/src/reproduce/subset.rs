@@ -124,7 +124,7 @@ impl Subset {
                 }
             }
         }
-        Ok((Campaign { title: item.title.into(), runs }, cells))
+        Ok((Campaign { title: item.title.into(), runs, halving: None }, cells))
     }
 
     /// What is run and what is left out, in sentences, where `runs` are those of its campaign.
