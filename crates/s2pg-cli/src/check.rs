@@ -62,7 +62,8 @@ pub fn run(arguments: &Arguments, registry: &Arc<Registry>) -> anyhow::Result<Ex
             };
             match gallery::starts(&make_env, Rng::new(0, "check-env/pictures"))? {
                 Some(png) => {
-                    let path = dir.join(format!("{name}.png"));
+                    // The name of a robot of one's own is the path of a file.
+                    let path = dir.join(format!("{}.png", name.replace(['/', ':'], "-")));
                     write_atomically(&RealDisk, &path, &png)?;
                     print(format_args!("  {}", quoted(&path)))?;
                 }

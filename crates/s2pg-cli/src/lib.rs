@@ -192,7 +192,7 @@ pub fn run(program: &str, args: impl IntoIterator<Item = OsString>, registry: Re
             return ExitCode::from(if e.use_stderr() { exit::USAGE } else { 0 });
         }
     };
-    if let Some(python) = cli.python.filter(|_| registry.families().next().is_none()) {
+    if let Some(python) = cli.python.filter(|_| registry.families().all(|(prefix, _)| prefix != "python:")) {
         return in_python(&python, &args);
     }
     if cli.workers.is_some() {
