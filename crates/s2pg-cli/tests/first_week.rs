@@ -355,6 +355,15 @@ fn shells_complete() {
     assert_eq!(code(&s2pg(["completion", "cobol"]).output().unwrap()), USAGE);
 }
 
+/// The program tells its version, the commit of which it was built, and the version of MuJoCo.
+#[test]
+fn the_version_has_three_parts() {
+    let output = s2pg(["--version"]).output().unwrap();
+    let expected = format!("s2pg {}, commit {}, MuJoCo 3.17.0\n", env!("CARGO_PKG_VERSION"), s2pg_lab::COMMIT);
+    assert_eq!((code(&output), String::from_utf8_lossy(&output.stdout).as_ref()), (0, expected.as_str()));
+    assert!(s2pg_lab::COMMIT == "unknown" || s2pg_lab::COMMIT.len() >= 7, "{}", s2pg_lab::COMMIT);
+}
+
 /// The program looks for MuJoCo's library beside itself first, so that it can be moved with it: what lies there under
 /// that name is what it opens.
 #[test]

@@ -359,6 +359,11 @@ impl Body {
     }
 }
 
+/// The version of MuJoCo's library, such as 3.17.0.
+pub fn mujoco_version() -> &'static str {
+    mujoco_rs::mujoco_version()
+}
+
 fn compile(xml: &str) -> Result<MjModel, String> {
     log_to_recorder();
     MjModel::from_xml_string(xml).map_err(|e| e.to_string())

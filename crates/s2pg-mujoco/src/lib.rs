@@ -28,7 +28,7 @@ mod sum;
 use s2pg::env::{Entry, Env, EnvError, Options};
 
 pub use bare::Bare;
-pub use body::Body;
+pub use body::{Body, mujoco_version};
 pub use gym::Gym;
 pub use loco::{Demonstrations, Loco};
 pub use mjcf::{Mjcf, with_own};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use s2pg::env::{Env, Options, Registry, check_env};
 use s2pg::rng::Rng;
-use s2pg_mujoco::{Mjcf, with_own};
+use s2pg_mujoco::{Gym, Mjcf, with_own};
 use tempfile::TempDir;
 
 /// A box that floats, and an arm on a hinge.
@@ -443,6 +443,62 @@ fn options_change_keys_and_files_are_listed() {
     fs::write(dir.path().join("task.toml"), "nonsense").unwrap();
     assert_eq!(registry.files(&name, &options), files[..1]);
     assert_eq!(registry.files("PendulumPOMDP-v1", &Options::new()), [""; 0].map(PathBuf::from));
+}
+
+/// A file that says what Hopper-v5 is gives the rewards, ends and observations of Hopper-v5 from the same starts, but
+/// for rounding.
+#[test]
+fn a_file_can_say_what_hopper_is() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/hopper.xml");
+    let text = format!(
+        r#"
+model = {model:?}
+frame_skip = 4
+horizon = 1000
+observe = [{{ block = "positions", without = ["rootx"] }}, {{ block = "velocities" }}]
+reward = [
+    {{ term = "velocity", of = "torso", weight = 1.0 }},
+    {{ term = "alive", weight = 1.0 }},
+    {{ term = "control_cost", weight = 1e-3 }},
+]
+[start]
+position_noise = 5e-3
+velocity_noise = 5e-3
+[end]
+height = {{ torso = [0.7, 10.0] }}
+joints = {{ rooty = [-0.2, 0.2] }}
+"#
+    );
+    let (_dir, name) = written(MODEL, &text);
+    let mut ours = Mjcf::new(&name, &Options::new()).unwrap();
+    let mut gym = Gym::new("Hopper-v5", &Options::new()).unwrap();
+    assert_eq!((ours.spec().low.clone(), ours.spec().dt, ours.spec().s.len()), (vec![-1.0; 3], gym.spec().dt, 11));
+    let (mut ends, mut actions) = (0, Rng::new(0, "own/actions"));
+    for episode in 0..10 {
+        let start = &mut Rng::new(episode, "own");
+        ours.reset(&mut start.clone()).unwrap();
+        gym.reset(start).unwrap();
+        for _ in 0..60 {
+            let views = [&ours as &dyn Env, &gym].map(|env| {
+                let (mut o, mut s) = (vec![0.0; env.spec().o.len()], vec![0.0; 11]);
+                env.observe(&mut o, &mut s);
+                s
+            });
+            // Gymnasium clips the velocities that it shows.
+            let clipped = views[0].iter().enumerate().map(|(i, x)| if i < 5 { *x } else { x.clamp(-10.0, 10.0) });
+            clipped.zip(&views[1]).for_each(|(a, b): (f32, &f32)| close(a.into(), (*b).into()));
+            let a: Vec<f32> = (0..3).map(|_| actions.range(-1.0, 1.0) as f32).collect();
+            let [a, b] =
+                [&mut ours as &mut dyn Env, &mut gym].map(|env| env.step(&a, &mut Rng::new(0, "none")).unwrap());
+            close(a.r, b.r);
+            assert_eq!(a.terminated, b.terminated);
+            if a.terminated {
+                ends += 1;
+                break;
+            }
+        }
+    }
+    assert!(ends > 5, "{ends} ends");
 }
 
 /// A mistake is one sentence with the file, the key, and the nearest name that the model has.
