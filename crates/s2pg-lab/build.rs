@@ -45,7 +45,8 @@ fn commit() -> Option<String> {
     if root != package.join("../..").canonicalize().ok()? {
         return None;
     }
-    // Both change where another commit is checked out or made. A file that is not there would run this script each time.
+    // Both change where another commit is checked out or made. A file that is not there would run this script each
+    // time.
     let files = ["HEAD", "logs/HEAD"].map(|file| git(&format!("rev-parse --git-path {file}")));
     for file in files.into_iter().flatten().map(|file| package.join(file)).filter(|file| file.exists()) {
         println!("cargo::rerun-if-changed={}", file.display());

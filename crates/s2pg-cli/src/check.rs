@@ -45,7 +45,16 @@ pub fn run(arguments: &Arguments, registry: &Arc<Registry>) -> anyhow::Result<Ex
     let mut kept = true;
     for name in names {
         print(name)?;
-        for check in check_env(&|| registry.make(name, &options))? {
+        let checks = check_env(&|| registry.make(name, &options))?;
+        if arguments.environment != "all" {
+            let spec = registry.make(name, &options)?.spec().clone();
+            let hidden: Vec<&str> = spec.s.iter().filter(|entry| !spec.o.contains(entry)).map(String::as_str).collect();
+            print(format_args!("  the policy sees {}", spec.o.join(", ")))?;
+            if !hidden.is_empty() {
+                print(format_args!("  hidden from it are {}", hidden.join(", ")))?;
+            }
+        }
+        for check in checks {
             match check.complaint {
                 None => print(format_args!("  ok    {}", check.what))?,
                 Some(complaint) if check.advice => print(format_args!("  note  {}: {complaint}", check.what))?,

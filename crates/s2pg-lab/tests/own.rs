@@ -17,15 +17,14 @@ fn robots() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../robots")
 }
 
-/// A small experiment with PPO and a privileged critic on the task in `file`.
-fn experiment(file: &Path, steps: usize) -> Experiment {
-    let text = format!(
-        "algorithm = \"ppo\"\nestimator = \"rs\"\nsteps = {steps}\ncritic = \"state\"\n[env]\nname = {:?}\nparallel = 3\n\
-         [network]\nfeatures = 8\ncritic_features = 8\nhidden = 8\n[ppo]\nsteps = 90\nminibatch = 30\nepochs = 2\n\
-         value_epochs = 2\n[evaluation]\nevery = 150\nepisodes = 2\n",
-        format!("mjcf:{}", file.display())
-    );
-    Experiment::parse("own.toml", &text, &[]).unwrap()
+/// The experiment of one of our robots, made small, on the task in `file`.
+fn experiment(robot: &str, file: &Path) -> Experiment {
+    let path = robots().join(format!("{robot}.toml"));
+    let mut overrides = vec![format!("env.name={:?}", format!("mjcf:{}", file.display()))];
+    let small = "steps=300 env.parallel=3 network.features=8 network.critic_features=8 network.hidden=8 ppo.steps=90 \
+                 ppo.minibatch=30 ppo.epochs=2 ppo.value_epochs=2 evaluation.every=150 evaluation.episodes=2";
+    overrides.extend(small.split_whitespace().map(String::from));
+    Experiment::parse(robot, &fs::read_to_string(path).unwrap(), &overrides).unwrap()
 }
 
 fn registry() -> Arc<Registry> {
@@ -49,7 +48,7 @@ fn advance(run: &mut Run, steps: usize) {
 #[test]
 fn our_robots_are_trained_and_resumed_to_the_bit() {
     for robot in ["swing-up", "reacher", "quadruped"] {
-        let experiment = experiment(&robots().join(robot).join("task.toml"), 300);
+        let experiment = experiment(robot, &robots().join(robot).join("task.toml"));
         let (whole, halves) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut a = open(whole.path(), &experiment, 1).unwrap();
         advance(&mut a, 100);
@@ -89,7 +88,7 @@ fn a_changed_file_is_told() {
     let xml = fs::read_to_string(at("robot.xml")).unwrap();
     fs::write(at("robot.xml"), xml.replace("</mujoco>", "<include file=\"more.xml\"/></mujoco>")).unwrap();
     fs::write(at("more.xml"), "<mujoco><option gravity=\"0 0 -9\"/></mujoco>").unwrap();
-    let experiment = experiment(&at("task.toml"), 300);
+    let experiment = experiment("swing-up", &at("task.toml"));
     let run = at("run");
     let mut first = open(&run, &experiment, 1).unwrap();
     advance(&mut first, 20);

@@ -522,6 +522,7 @@ fn mistakes_are_sentences() {
         ("[{ term = \"alive\", weight = 1.0 }]", "[]", "`reward` has no terms"),
         ("of = [\"hinge\"] },", "of = [\"hinge\"], hidden = true },", "`observe` shows the policy nothing"),
         ("of = [\"hinge\"] },", "of = [\"hinge\"], without = [\"x\"] },", "to be without `x`, which it has not"),
+        ("of = [\"hinge\"] },", "of = [] },", "block 1 of `observe` shows nothing"),
         ("\"velocities\", of", "\"positions\", of", "block 2 of `observe` shows hinge a second time"),
         (
             "of = [\"hinge\"] },",

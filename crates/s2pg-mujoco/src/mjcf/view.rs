@@ -39,6 +39,12 @@ impl View {
         for (i, block) in blocks.iter().enumerate() {
             let key = format!("block {} of `observe`", i + 1);
             let mut entries = entries(&key, block, names, moved)?;
+            if entries.is_empty() {
+                return Err(format!(
+                    "{key} shows nothing, since {} has nothing of the kind; take it away",
+                    names.model
+                ));
+            }
             for name in &block.without {
                 let at = entries.iter().position(|entry| entry.0 == *name).ok_or_else(|| {
                     let all: Vec<&str> = entries.iter().map(|entry| entry.0.as_str()).collect();
