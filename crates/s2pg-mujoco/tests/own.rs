@@ -572,8 +572,12 @@ fn mistakes_are_sentences() {
     assert!(error().contains("the actuator `motor` of") && error().contains("has no ctrlrange"), "{}", error());
     fs::write(&model, "<mujoco><worldbody><geom size='-1'/></worldbody></mujoco>").unwrap();
     assert!(error().contains("MuJoCo refuses") && error().contains("robot.xml"), "{}", error());
-    for name in ["mjcf:", "mjcf:nowhere.toml"] {
+    for (name, part) in [
+        ("mjcf:", "this is no file"),
+        ("mjcf:nowhere.toml", "cannot be read"),
+        ("mjcf:robot.xml", "this is the model; name the TOML file"),
+    ] {
         let error = Mjcf::new(name, &Options::new()).err().unwrap().to_string();
-        assert!(error.starts_with(name) && (error.contains("this is no file") || error.contains("cannot be read")));
+        assert!(error.starts_with(name) && error.contains(part), "{error}");
     }
 }

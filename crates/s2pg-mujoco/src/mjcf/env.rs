@@ -68,7 +68,12 @@ impl Mjcf {
     /// The task of the file `path`, whose environment is called `name`. Each option takes the place of the file's key.
     pub(super) fn of(name: &str, path: &Path, options: &Options) -> Result<Self, EnvError> {
         let invalid = |what| EnvError::Invalid { env: name.into(), what };
-        let text = std::fs::read_to_string(path).map_err(|e| invalid(format!("the file cannot be read: {e}")))?;
+        if path.extension().is_some_and(|end| end == "xml") {
+            let what = "this is the model; name the TOML file of a task, whose key `model` names it".into();
+            return Err(invalid(what));
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| invalid(format!("the file cannot be read ({e}); its path begins where the command runs")))?;
         File::parse(&text, options).and_then(|file| Self::build(name, path, &file)).map_err(invalid)
     }
 
