@@ -40,6 +40,9 @@ impl Motors {
             return Err("`actuators.scale` belongs to `action = \"offset\"`; take it away, or ask for that".into());
         }
         let scale = file.scale.unwrap_or(1.0);
+        if !(scale.is_finite() && scale != 0.0) {
+            return Err(format!("`actuators.scale` is {scale}; it can be a finite number that is not 0"));
+        }
         let motor = |name: &String| {
             let control = names.actuator("`actuators.names`", name)?;
             let actuator = &names.actuators[control];

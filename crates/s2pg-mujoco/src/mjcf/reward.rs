@@ -57,8 +57,9 @@ impl Reward {
         let weigh = |(i, term): (usize, &Term)| {
             let key = format!("term {} of `reward`", i + 1);
             check_keys(&key, term)?;
-            if !(term.weight.is_finite() && term.width.is_none_or(|width| width > 0.0)) {
-                return Err(format!("{key} needs a finite `weight`, and a `width` above 0 where it has one"));
+            let finite = term.weight.is_finite() && term.target.is_none_or(f64::is_finite);
+            if !(finite && term.width.is_none_or(|width| width > 0.0)) {
+                return Err(format!("{key} needs a finite `weight` and `target`, and a `width` above 0"));
             }
             let is_cost = term.term.word().ends_with("_cost");
             let always = matches!(term.term, Kind::Pose | Kind::Near);
