@@ -405,6 +405,49 @@ reward = [{ term = "alive", weight = 1.0 }]
     assert!(env.restore(&state[1..]).unwrap_err().to_string().contains("a snapshot has"));
 }
 
+/// A file whose words, numbers and lines were exchanged at random is refused in a sentence, or is an environment that
+/// takes steps: nothing panics.
+#[test]
+fn mutated_files_are_refused_or_run() {
+    let mut rng = Rng::new(0, "own/mutations");
+    let (mut refused, mut ran) = (0, 0);
+    for robot in ["swing-up", "reacher", "quadruped"] {
+        let text = fs::read_to_string(robots().join(robot).join("task.toml")).unwrap();
+        let (dir, name) = written(&fs::read_to_string(robots().join(robot).join("robot.xml")).unwrap(), &text);
+        let words: Vec<&str> = text.split_inclusive([' ', '\n', ',']).collect();
+        let odd = ["-1", "0", "1e308", "nan", "inf", "\"\"", "[]", "{}", "true", "\n", "\"world\"", "99999999999"];
+        for _ in 0..150 {
+            let mut mutated: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+            for _ in 0..1 + rng.below(3) {
+                let at = rng.below(mutated.len());
+                match rng.below(3) {
+                    0 => mutated[at] = words[rng.below(words.len())].into(),
+                    1 => drop(mutated.remove(at)),
+                    _ => {
+                        let end: String = mutated[at].chars().filter(|c| " ,]}\n".contains(*c)).collect();
+                        mutated[at] = odd[rng.below(odd.len())].to_string() + &end;
+                    }
+                }
+            }
+            fs::write(dir.path().join("task.toml"), mutated.concat()).unwrap();
+            match Mjcf::new(&name, &Options::new()) {
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(error.starts_with(&name) && !error.contains('\n'), "{error}");
+                    refused += 1;
+                }
+                Ok(mut env) => {
+                    let a = vec![0.5; env.spec().low.len()];
+                    env.reset(&mut rng).unwrap();
+                    let _ = (0..5).try_for_each(|_| env.step(&a, &mut rng).map(drop));
+                    ran += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 50 && ran > 50, "{refused} refused, {ran} ran");
+}
+
 /// Starts are where the file says, around it by the noise of each joint, and quaternions keep their length.
 #[test]
 fn starts_are_around_the_pose() {

@@ -82,11 +82,11 @@ impl Vary {
     }
 
     /// What a critic sees of what was drawn, in the order of [`Vary::names`].
-    pub fn shown<'a>(&self, drawn: &'a Drawn) -> impl Iterator<Item = f64> + 'a {
+    pub fn shown<'a>(&'a self, drawn: &'a Drawn) -> impl Iterator<Item = f64> + 'a {
         let friction = self.friction.map(|_| drawn.friction);
         let delay = self.delay.map(|_| drawn.delay);
         let pushes = self.pushes.iter().flat_map(|_| drawn.push[1..].iter().copied());
-        drawn.masses.iter().copied().chain(friction).chain(delay).chain(pushes.collect::<Vec<_>>())
+        drawn.masses.iter().copied().chain(friction).chain(delay).chain(pushes)
     }
 
     /// An episode in which nothing varies.
