@@ -1,8 +1,10 @@
 //! What is seen of a body: the blocks of a file as single numbers, each with a name.
 
+use std::ops::Range;
+
 use super::file::{Block, Seen};
 use super::names::Names;
-use crate::body::{Body, Point};
+use crate::body::{Body, Joint, Point};
 
 /// A number that can be read off a body.
 #[derive(Clone, Copy)]
@@ -92,6 +94,9 @@ impl View {
 
 const XYZ: [&str; 3] = ["x", "y", "z"];
 const WXYZ: [&str; 4] = ["w", "x", "y", "z"];
+/// Positions and velocities of a free joint.
+const POSE: [&str; 7] = ["_x", "_y", "_z", "_qw", "_qx", "_qy", "_qz"];
+const MOTION: [&str; 6] = ["_x", "_y", "_z", "_wx", "_wy", "_wz"];
 
 /// The entries of a block.
 fn entries(key: &str, block: &Block, names: &Names, moved: &[String]) -> Result<Vec<(String, Number)>, String> {
@@ -104,7 +109,17 @@ fn entries(key: &str, block: &Block, names: &Names, moved: &[String]) -> Result<
     if let Some(wrong) = wrong {
         return Err(format!("{key} is a block without {wrong}; take that away"));
     }
-    let of_joints = || names.joints(key, &block.of);
+    type Of = fn(&Joint) -> Range<usize>;
+    let of_joints = |word: &str, parts: &[&str], range: Of, number: fn(usize) -> Number| {
+        let each = |joint: &Joint| {
+            let range = range(joint);
+            // A ball has the rotation of a free joint, which comes last.
+            let parts = if range.len() == 1 { &[""][..] } else { &parts[parts.len() - range.len()..] };
+            let entry = |(part, i)| (format!("{word}{}{part}", joint.name), number(i));
+            parts.iter().zip(range).map(entry).collect::<Vec<_>>()
+        };
+        Ok(names.joints(key, &block.of)?.into_iter().flat_map(each).collect())
+    };
     let of_bodies = |word: &str, parts: &[&str], number: fn(usize, usize) -> Number| {
         let each = |body: usize| {
             let name = &names.bodies[body];
@@ -122,33 +137,9 @@ fn entries(key: &str, block: &Block, names: &Names, moved: &[String]) -> Result<
         }
     };
     match block.block {
-        Seen::Positions => Ok(of_joints()?
-            .into_iter()
-            .flat_map(|joint| {
-                let parts: &[&str] = match joint.positions.len() {
-                    7 => &["_x", "_y", "_z", "_qw", "_qx", "_qy", "_qz"],
-                    4 => &["_qw", "_qx", "_qy", "_qz"],
-                    _ => &[""],
-                };
-                let place = |(part, i)| (format!("{}{part}", joint.name), Number::Position(i));
-                parts.iter().zip(joint.positions.clone()).map(place).collect::<Vec<_>>()
-            })
-            .collect()),
-        Seen::Velocities | Seen::ActuatorForces => Ok(of_joints()?
-            .into_iter()
-            .flat_map(|joint| {
-                let parts: &[&str] = match joint.velocities.len() {
-                    6 => &["_x", "_y", "_z", "_wx", "_wy", "_wz"],
-                    3 => &["_wx", "_wy", "_wz"],
-                    _ => &[""],
-                };
-                let one = |(part, i)| match block.block {
-                    Seen::Velocities => (format!("v_{}{part}", joint.name), Number::Velocity(i)),
-                    _ => (format!("force_{}{part}", joint.name), Number::Force(i)),
-                };
-                parts.iter().zip(joint.velocities.clone()).map(one).collect::<Vec<_>>()
-            })
-            .collect()),
+        Seen::Positions => of_joints("", &POSE, |joint| joint.positions.clone(), Number::Position),
+        Seen::Velocities => of_joints("v_", &MOTION, |joint| joint.velocities.clone(), Number::Velocity),
+        Seen::ActuatorForces => of_joints("force_", &MOTION, |joint| joint.velocities.clone(), Number::Force),
         Seen::Sincos => {
             let of = block.of.as_ref().map_or_else(
                 || names.joints.iter().filter(|joint| joint.is_hinge).map(|joint| joint.name.clone()).collect(),
