@@ -1,6 +1,7 @@
-//! Compiles the presets in, and tells the tests of this crate where MuJoCo's library is.
+//! Compiles the presets in, with the commit that is built, and tells the tests of this crate where MuJoCo's library is.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -8,6 +9,8 @@ fn main() {
     if let Ok(dir) = std::env::var("DEP_S2PG_MUJOCO_DIR") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{dir}");
     }
+
+    println!("cargo::rustc-env=S2PG_COMMIT={}", commit().unwrap_or_else(|| "unknown".into()));
 
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../presets");
     let mut code = String::from("const PRESETS: &[Preset] = &[\n");
@@ -20,6 +23,35 @@ fn main() {
     code += "];\n";
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("presets.rs");
     std::fs::write(out, code).expect("OUT_DIR can be written");
+}
+
+/// The commit that is built: what the variable S2PG_COMMIT says, or else git. A build for development does not ask git,
+/// since each commit would then be a reason to compile this crate again.
+fn commit() -> Option<String> {
+    println!("cargo::rerun-if-env-changed=S2PG_COMMIT");
+    if let Some(commit) = std::env::var("S2PG_COMMIT").ok().filter(|commit| !commit.is_empty()) {
+        return Some(commit);
+    }
+    if std::env::var("PROFILE").as_deref() != Ok("release") {
+        return None;
+    }
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let git = |arguments: &str| {
+        let output = Command::new("git").current_dir(package).args(arguments.split(' ')).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
+    };
+    // Sources that were copied into another repository are of none of its commits.
+    let root = Path::new(&git("rev-parse --show-toplevel")?).canonicalize().ok()?;
+    if root != package.join("../..").canonicalize().ok()? {
+        return None;
+    }
+    // Both change where another commit is checked out or made. A file that is not there would run this script each
+    // time.
+    let files = ["HEAD", "logs/HEAD"].map(|file| git(&format!("rev-parse --git-path {file}")));
+    for file in files.into_iter().flatten().map(|file| package.join(file)).filter(|file| file.exists()) {
+        println!("cargo::rerun-if-changed={}", file.display());
+    }
+    git("rev-parse --short=12 HEAD")
 }
 
 /// What a directory holds, in order; a change of it runs this script again.

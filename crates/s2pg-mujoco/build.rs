@@ -42,12 +42,16 @@ const PLATFORMS: [Platform; 3] = [
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=S2PG_MUJOCO_DIR");
+    println!("cargo::rerun-if-env-changed=S2PG_RELEASE");
     match library() {
         Ok(dir) => {
             let dir = dir.display();
             println!("cargo::rustc-link-search=native={dir}");
             println!("cargo::rustc-link-arg=-Wl,-rpath,{dir}");
-            println!("cargo::metadata=dir={dir}");
+            // A program that leaves this machine has the library beside itself, and knows no place on this machine.
+            if env::var_os("S2PG_RELEASE").is_none() {
+                println!("cargo::metadata=dir={dir}");
+            }
         }
         Err(sentence) => println!("cargo::error={sentence}"),
     }

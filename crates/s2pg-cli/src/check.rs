@@ -45,7 +45,16 @@ pub fn run(arguments: &Arguments, registry: &Arc<Registry>) -> anyhow::Result<Ex
     let mut kept = true;
     for name in names {
         print(name)?;
-        for check in check_env(&|| registry.make(name, &options))? {
+        let checks = check_env(&|| registry.make(name, &options))?;
+        if arguments.environment != "all" {
+            let spec = registry.make(name, &options)?.spec().clone();
+            let hidden: Vec<&str> = spec.s.iter().filter(|entry| !spec.o.contains(entry)).map(String::as_str).collect();
+            print(format_args!("  the policy sees {}", spec.o.join(", ")))?;
+            if !hidden.is_empty() {
+                print(format_args!("  hidden from it are {}", hidden.join(", ")))?;
+            }
+        }
+        for check in checks {
             match check.complaint {
                 None => print(format_args!("  ok    {}", check.what))?,
                 Some(complaint) if check.advice => print(format_args!("  note  {}: {complaint}", check.what))?,
@@ -62,7 +71,8 @@ pub fn run(arguments: &Arguments, registry: &Arc<Registry>) -> anyhow::Result<Ex
             };
             match gallery::starts(&make_env, Rng::new(0, "check-env/pictures"))? {
                 Some(png) => {
-                    let path = dir.join(format!("{name}.png"));
+                    // The name of a robot of one's own is the path of a file.
+                    let path = dir.join(format!("{}.png", name.replace(['/', ':'], "-")));
                     write_atomically(&RealDisk, &path, &png)?;
                     print(format_args!("  {}", quoted(&path)))?;
                 }

@@ -51,7 +51,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use clap::{Args, Parser, Subcommand};
 use s2pg::env::Registry;
@@ -59,7 +59,7 @@ use s2pg_lab::policy::{Which, damaged_best};
 
 /// Train policies with memory, in the time that others need for policies without.
 #[derive(Parser)]
-#[command(name = "s2pg", version, after_help = EXAMPLES)]
+#[command(name = "s2pg", version = VERSION.as_str(), after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -71,6 +71,12 @@ struct Cli {
     #[arg(long, global = true, value_name = "NUMBER", value_parser = numbers::whole(0..=1024_u32))]
     workers: Option<u32>,
 }
+
+/// The version of this program, the commit of which it was built, and the version of MuJoCo at work.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let mujoco = s2pg_mujoco::mujoco_version();
+    format!("{}, commit {}, MuJoCo {mujoco}", env!("CARGO_PKG_VERSION"), s2pg_lab::COMMIT)
+});
 
 const EXAMPLES: &str = concat!(
     "Examples:\n",
@@ -192,7 +198,7 @@ pub fn run(program: &str, args: impl IntoIterator<Item = OsString>, registry: Re
             return ExitCode::from(if e.use_stderr() { exit::USAGE } else { 0 });
         }
     };
-    if let Some(python) = cli.python.filter(|_| registry.families().next().is_none()) {
+    if let Some(python) = cli.python.filter(|_| registry.families().all(|(prefix, _)| prefix != "python:")) {
         return in_python(&python, &args);
     }
     if cli.workers.is_some() {

@@ -355,6 +355,49 @@ fn shells_complete() {
     assert_eq!(code(&s2pg(["completion", "cobol"]).output().unwrap()), USAGE);
 }
 
+/// A robot of one's own is checked: what is seen and what is hidden are told, and a picture is written under a name
+/// without directories. A mistake in its file is a sentence.
+#[test]
+fn a_robot_of_ones_own_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let robot = concat!(env!("CARGO_MANIFEST_DIR"), "/../../robots/swing-up");
+    for file in ["task.toml", "robot.xml"] {
+        fs::copy(format!("{robot}/{file}"), dir.path().join(file)).unwrap();
+    }
+    let check = |more: &[&str]| {
+        let arguments = [&["check-env", "mjcf:./task.toml"], more].concat();
+        s2pg(arguments).current_dir(&dir).output().unwrap()
+    };
+    let output = check(&["--pictures", "."]);
+    let said_to_users = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(code(&output), 0, "{said_to_users}");
+    for words in ["the policy sees slider, sin_hinge, cos_hinge\n", "hidden from it are v_slider, v_hinge\n"] {
+        assert!(said_to_users.contains(words), "{said_to_users}");
+    }
+    assert!(!said_to_users.contains("FAIL") && dir.path().join("mjcf-.-task.toml.png").exists(), "{said_to_users}");
+    let output = check(&["start.positions.hing=3.0"]);
+    assert_eq!(code(&output), USAGE);
+    assert!(said(&output).contains("`start.positions` names the joint `hing`, which ./robot.xml does not have"));
+    assert!(said(&output).contains("the nearest is hinge"), "{}", said(&output));
+}
+
+/// The program knows robots of one's own, and still hands a command over to the Python that `--python` names.
+#[test]
+fn python_is_asked() {
+    let output = s2pg(["--python", "/no/such/python", "envs"]).output().unwrap();
+    assert_eq!(code(&output), USAGE);
+    assert!(said(&output).contains("name a Python that has the package s2pg after --python"), "{}", said(&output));
+}
+
+/// The program tells its version, the commit of which it was built, and the version of MuJoCo.
+#[test]
+fn the_version_has_three_parts() {
+    let output = s2pg(["--version"]).output().unwrap();
+    let expected = format!("s2pg {}, commit {}, MuJoCo 3.17.0\n", env!("CARGO_PKG_VERSION"), s2pg_lab::COMMIT);
+    assert_eq!((code(&output), String::from_utf8_lossy(&output.stdout).as_ref()), (0, expected.as_str()));
+    assert!(s2pg_lab::COMMIT == "unknown" || s2pg_lab::COMMIT.len() >= 7, "{}", s2pg_lab::COMMIT);
+}
+
 /// The program looks for MuJoCo's library beside itself first, so that it can be moved with it: what lies there under
 /// that name is what it opens.
 #[test]

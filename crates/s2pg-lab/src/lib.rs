@@ -39,3 +39,7 @@ pub mod reproduce;
 pub mod variance;
 
 pub use environments::registry;
+
+/// The commit of which this crate was built: what `S2PG_COMMIT` said then, or git, in a build for release; or
+/// `unknown`.
+pub const COMMIT: &str = env!("S2PG_COMMIT");

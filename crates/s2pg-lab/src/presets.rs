@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use s2pg::env::letters_between;
 use s2pg::experiment::{Experiment, ExperimentError};
 
 /// An experiment that comes with the project: a file in the folder `presets`.
@@ -134,19 +135,6 @@ fn near(what: &str) -> Vec<&'static str> {
     near.sort();
     near.truncate(4);
     near.into_iter().map(|(.., name)| name).collect()
-}
-
-/// How many letters have to be put in, taken out or changed to make one word the other (Levenshtein's distance).
-fn letters_between(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.chars().enumerate() {
-            let least = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], least);
-        }
-    }
-    row[b.chars().count()]
 }
 
 /// The directory of a new run: `runs/<name>[-<override>...]-<seed>`. Every override but those of `seed` and `steps` is

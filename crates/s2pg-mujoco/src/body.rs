@@ -1,10 +1,12 @@
 //! A model and its simulation. The only module that names MuJoCo's bindings.
 
+mod parts;
 mod render;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::sync::{Arc, Once, OnceLock};
 
 use mujoco_rs::mujoco_c::{mjtDisableBit, mjtState};
@@ -13,6 +15,8 @@ use mujoco_rs::wrappers::{
     MjData, MjLogMessage, MjModel, MjtGeomBase, MjtLogLevel, MjtObjBase, log_config, set_log_config,
 };
 use s2pg::env::Shape;
+
+pub(crate) use parts::{Actuator, Joint, Point};
 
 use crate::sum::sum;
 
@@ -85,11 +89,13 @@ unsafe impl ModelType for Model {}
 #[allow(unsafe_code)]
 unsafe impl ModelTypeMut for Model {}
 
-/// The masses (kg), inertias (kg m^2) and sizes (m) of a model as it was compiled.
+/// The masses (kg), inertias (kg m^2), sizes (m) and frictions of a model as it was compiled.
 struct Nominal {
     mass: Vec<f64>,
     inertia: Vec<[f64; 3]>,
     size: Vec<[f64; 3]>,
+    /// Friction of the geoms: sliding, spinning, rolling.
+    friction: Vec<[f64; 3]>,
 }
 
 /// A compiled model with its simulation, and the guard around it.
@@ -100,13 +106,28 @@ pub struct Body {
     data: MjData<Model>,
     /// Where the masses may be changed.
     nominal: Option<Nominal>,
+    /// Distance of the camera, in m.
+    distance: f64,
 }
+
+/// Distance of the camera from bodies of this crate, in m.
+const DISTANCE: f64 = 3.5;
 
 impl Body {
     /// Compiles a model from the text of an MJCF file, which may not refer to other files. An error is the sentence
     /// with which MuJoCo refuses the text.
     pub fn new(xml: &str) -> Result<Self, String> {
         Self::of(Model::Own(Box::new(guarded(xml)?)))
+    }
+
+    /// Compiles the model in an MJCF file, with all files to which it refers. It keeps its own colours and lamps, and
+    /// is seen as a whole. An error is the sentence with which MuJoCo refuses the file.
+    pub(crate) fn read(file: &Path) -> Result<Self, String> {
+        log_to_recorder();
+        let mut model = MjModel::from_xml(file).map_err(|e| e.to_string())?;
+        model.opt_mut().disableflags |= mjtDisableBit::mjDSBL_AUTORESET as i32;
+        let distance = 1.5 * model.stat().extent;
+        Ok(Self { distance, ..Self::of(Model::Own(Box::new(model)))? })
     }
 
     /// A body with the model of `source`: the common one, or a copy whose masses may be changed.
@@ -120,8 +141,9 @@ impl Body {
             mass: model.body_mass().to_vec(),
             inertia: model.body_inertia().to_vec(),
             size: model.geom_size().to_vec(),
+            friction: model.geom_friction().to_vec(),
         });
-        Ok(Self { data: MjData::try_new(model).map_err(|e| e.to_string())?, nominal })
+        Ok(Self { data: MjData::try_new(model).map_err(|e| e.to_string())?, nominal, distance: DISTANCE })
     }
 
     /// Names of the bodies in the order of the model, the world's first.
@@ -136,12 +158,19 @@ impl Body {
     /// changed the masses alone. `geoms` scales the first size of each geom as well, as that code did. A reset or a
     /// restore must follow. Panics on a body without a model of its own.
     pub(crate) fn scale_masses(&mut self, change: &[f64], stale: bool, geoms: bool) {
+        // SAFETY: colours change, and nothing else.
+        #[allow(unsafe_code)]
+        render::colour_by_mass(unsafe { self.data.model_mut() }, change);
+        self.set_masses(change, stale, geoms);
+    }
+
+    /// [`Body::scale_masses`], and colours stay.
+    pub(crate) fn set_masses(&mut self, change: &[f64], stale: bool, geoms: bool) {
         let nominal = self.nominal.as_ref().expect("only a model of one's own is changed");
         assert_eq!(change.len(), nominal.mass.len(), "{} changes for {} masses", change.len(), nominal.mass.len());
-        // SAFETY: masses, inertias, sizes and colours change; no count, index or address does.
+        // SAFETY: masses, inertias and sizes change; no count, index or address does.
         #[allow(unsafe_code)]
         let model = unsafe { self.data.model_mut() };
-        render::colour_by_mass(model, change);
         model.body_mass_mut().iter_mut().zip(&nominal.mass).zip(change).for_each(|((x, m), c)| *x = m * (1.0 + c));
         if geoms {
             for (geom, size) in nominal.size.iter().enumerate() {
@@ -245,8 +274,14 @@ impl Body {
 
     /// [`Body::step`] with the controls `factor` times `a`.
     pub(crate) fn step_scaled(&mut self, a: &[f32], factor: f64, n: usize) -> Result<(), String> {
+        self.set_controls(a.iter().map(|&a| factor * a as f64));
+        self.run(n)
+    }
+
+    /// Takes `n` simulation steps with the present controls, as [`Body::step`] does.
+    pub(crate) fn run(&mut self, n: usize) -> Result<(), String> {
         MESSAGE.with_borrow_mut(String::clear);
-        self.advance(a, factor, n);
+        (0..n).for_each(|_| self.data.step());
         if self.data.warning().iter().any(|warning| warning.number > 0) {
             let what = MESSAGE.with_borrow(String::clone);
             return Err(if what.is_empty() { "it was unstable before, and was not reset".into() } else { what });
@@ -260,10 +295,14 @@ impl Body {
 
     /// [`Body::step_scaled`] without the guard.
     pub(crate) fn advance(&mut self, a: &[f32], factor: f64, n: usize) {
+        self.set_controls(a.iter().map(|&a| factor * a as f64));
+        (0..n).for_each(|_| self.data.step());
+    }
+
+    fn set_controls(&mut self, a: impl ExactSizeIterator<Item = f64>) {
         let ctrl = self.data.ctrl_mut();
         assert_eq!(a.len(), ctrl.len(), "an action of {} numbers for {} motors", a.len(), ctrl.len());
-        ctrl.iter_mut().zip(a).for_each(|(ctrl, &a)| *ctrl = factor * a as f64);
-        (0..n).for_each(|_| self.data.step());
+        ctrl.iter_mut().zip(a).for_each(|(ctrl, a)| *ctrl = a);
     }
 
     /// Computes [`Body::contact_forces`].
@@ -318,6 +357,11 @@ impl Body {
         };
         (0..model.geom_type().len()).filter_map(draw).collect()
     }
+}
+
+/// The version of MuJoCo's library, such as 3.17.0.
+pub fn mujoco_version() -> &'static str {
+    mujoco_rs::mujoco_version()
 }
 
 fn compile(xml: &str) -> Result<MjModel, String> {

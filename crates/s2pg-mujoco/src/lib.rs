@@ -2,8 +2,8 @@
 //! library, and it knows no algorithms.
 //!
 //! [`entries`] are all tasks, for a [`Registry`](s2pg::env::Registry); [`Gym`] and [`Loco`] are two families of them,
-//! and [`Body`] the simulation below. Each family of tasks is a folder of its own beside `body.rs` and `sum.rs`, which
-//! all of them share.
+//! [`with_own`] adds the tasks that files describe ([`Mjcf`]), and [`Body`] is the simulation below. Each family of
+//! tasks is a folder of its own beside `body.rs` and `sum.rs`, which all of them share.
 //!
 //! # Linking
 //!
@@ -21,15 +21,17 @@ mod bare;
 mod body;
 mod gym;
 mod loco;
+mod mjcf;
 mod options;
 mod sum;
 
 use s2pg::env::{Entry, Env, EnvError, Options};
 
 pub use bare::Bare;
-pub use body::Body;
+pub use body::{Body, mujoco_version};
 pub use gym::Gym;
 pub use loco::{Demonstrations, Loco};
+pub use mjcf::{Mjcf, with_own};
 
 /// All tasks, for [`s2pg::env::Registry::extend`], each with its time limit. [`Gym::new`] and [`Loco::new`] describe
 /// their options.

@@ -81,7 +81,7 @@ impl Body {
         }
         let model = self.data.model();
         let mut camera = MjvCamera::new_tracking(1);
-        (camera.azimuth, camera.elevation, camera.distance) = (75.0, -12.0, 3.5);
+        (camera.azimuth, camera.elevation, camera.distance) = (75.0, -12.0, self.distance);
         let renderer = MjRenderer::builder().width(width).height(height).camera(camera).build(model);
         renderer.map_err(|e| format!("no picture can be rendered here ({e})"))
     }

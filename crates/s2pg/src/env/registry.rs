@@ -1,6 +1,7 @@
 //! The registry of environments, which makes them by name.
 
 use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::entry::Entry;
@@ -19,11 +20,15 @@ pub struct Registry {
 /// What makes an environment of a family: it is given the whole name, and the options.
 pub type MakeOfFamily = Arc<dyn Fn(&str, &Options) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
 
+/// What lists the files of which an environment of a family is made: it is given the whole name, and the options.
+pub type FilesOfFamily = Arc<dyn Fn(&str, &Options) -> Vec<PathBuf> + Send + Sync>;
+
 /// Environments whose names begin alike, and which are made by one function.
 struct Family {
     prefix: &'static str,
     about: &'static str,
     make: MakeOfFamily,
+    files: FilesOfFamily,
 }
 
 impl Registry {
@@ -50,9 +55,30 @@ impl Registry {
 
     /// Adds a family of environments: all whose names begin with `prefix`, such as `gym:`. `about` is one line about
     /// them, and `make` makes the environment of a whole name.
-    pub fn with_family(mut self, prefix: &'static str, about: &'static str, make: MakeOfFamily) -> Self {
-        self.families.push(Family { prefix, about, make });
+    pub fn with_family(self, prefix: &'static str, about: &'static str, make: MakeOfFamily) -> Self {
+        self.with_family_of_files(prefix, about, make, Arc::new(|_, _| Vec::new()))
+    }
+
+    /// Adds a family of environments as [`with_family`](Self::with_family) does, each of which is made of the files
+    /// that `files` lists. A run goes on with those bytes alone.
+    pub fn with_family_of_files(
+        mut self,
+        prefix: &'static str,
+        about: &'static str,
+        make: MakeOfFamily,
+        files: FilesOfFamily,
+    ) -> Self {
+        self.families.push(Family { prefix, about, make, files });
         self
+    }
+
+    /// Returns the files of which the environment called `name` is made.
+    pub fn files(&self, name: &str, options: &Options) -> Vec<PathBuf> {
+        self.family(name).map_or_else(Vec::new, |family| (family.files)(name, options))
+    }
+
+    fn family(&self, name: &str) -> Option<&Family> {
+        self.families.iter().find(|family| name.starts_with(family.prefix))
     }
 
     /// Returns prefix and line of every family of environments, in the order in which they were added.
@@ -79,7 +105,7 @@ impl Registry {
     /// the environment itself. A panic in the environment's own code is an error.
     pub fn make(&self, name: &str, options: &Options) -> Result<Box<dyn Env>, EnvError> {
         let entry = self.envs.iter().find(|e| e.name == name);
-        let family = self.families.iter().find(|family| name.starts_with(family.prefix));
+        let family = self.family(name);
         let make = |options: &Options| match (entry, family) {
             (Some(entry), _) => (entry.make)(options),
             (None, Some(family)) => (family.make)(name, options),

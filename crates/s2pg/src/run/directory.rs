@@ -159,7 +159,7 @@ impl Run {
         over: bool,
     ) -> Result<(Self, Option<String>), RunError> {
         Self::check_directory(dir, over)?;
-        let inputs = Inputs::of(experiment)?;
+        let inputs = Inputs::of(experiment, &registry)?;
         // The training is built before anything is written, so that an experiment that cannot run leaves no directory
         // behind.
         let mut training = build(experiment, Arc::clone(&registry), threads)?;

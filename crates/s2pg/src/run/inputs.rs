@@ -10,16 +10,20 @@ use xxhash_rust::xxh3::Xxh3;
 use super::checkpoint::Metadata;
 use super::error::RunError;
 use super::log::naming;
-use crate::experiment::Experiment;
+use crate::env::Registry;
+use crate::experiment::{EnvSettings, Experiment};
 
 /// The files that an experiment names: the key of each, its path, and the XXH3 of its bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Inputs(Vec<(String, PathBuf, String)>);
 
 impl Inputs {
-    /// Reads the files that the experiment names. One that is missing is left to whoever needs it.
-    pub fn of(experiment: &Experiment) -> Result<Self, RunError> {
-        let hashed = experiment.files().into_iter().filter_map(|(key, path)| match hash(&path) {
+    /// Reads the files that the experiment names, and those of which its environment is made. One that is missing is
+    /// left to whoever needs it.
+    pub fn of(experiment: &Experiment, registry: &Registry) -> Result<Self, RunError> {
+        let EnvSettings { name, options, .. } = &experiment.env;
+        let of_env = registry.files(name, options).into_iter().map(|file| ("env.name".into(), file));
+        let hashed = experiment.files().into_iter().chain(of_env).filter_map(|(key, path)| match hash(&path) {
             Ok(hash) => Some(Ok((key, path, hash))),
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             Err(e) => Some(Err(naming(&path)(e).into())),

@@ -64,7 +64,7 @@ pub fn rerun(
         let what = "this run did not diverge, so there is nothing to replay";
         return Err(RunError::Directory(format!("{}: {what}", path.display())));
     }
-    let inputs = Inputs::of(experiment)?;
+    let inputs = Inputs::of(experiment, &registry)?;
     let mut training = build(experiment, Arc::clone(&registry), threads)?;
     warm::teach(&mut *training, experiment)?;
     let loaded = Checkpoints::view(dir.join("checkpoints")).load_latest(&mut Kept::fresh(&mut *training))?;
