@@ -79,8 +79,13 @@ pub fn code(e: &anyhow::Error) -> u8 {
             ReadError::NoRun(..) | ReadError::Experiment(_) => USAGE,
         };
     }
-    if let Some(ExportError::Env(e)) = e.downcast_ref::<ExportError>() {
-        return of_env(e);
+    if let Some(e) = e.downcast_ref::<ExportError>() {
+        return match e {
+            ExportError::Policy(_) => USAGE,
+            ExportError::Env(e) => of_env(e),
+            ExportError::File(..) => DISK,
+            ExportError::Wrong(_) => DATA,
+        };
     }
     if let Some(e) = e.downcast_ref::<CampaignError>() {
         return match e {

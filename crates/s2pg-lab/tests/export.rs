@@ -1,16 +1,15 @@
-//! What is exported of a policy acts as the policy: of PPO, SAC, TD3 and GAIL with every kind of memory, compiled
-//! strictly and run over 1,000 steps with resets; and what cannot leave is refused with a reason.
+//! What is exported of a policy acts as the policy: of PPO, SAC, TD3 and GAIL with every kind of memory, in C, Rust and
+//! ONNX, compiled strictly and run over 1,000 steps with resets; and what cannot leave is refused with a reason.
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use s2pg::Rng;
 use s2pg::experiment::{Experiment, player};
 use s2pg::run::Run;
 use s2pg::train::record;
-use s2pg_lab::export::check::{self, Checked};
-use s2pg_lab::export::{About, Export, File, Vectors, c, prepare};
+use s2pg_lab::export::{About, Checked, Export, Target, Vectors, prepare};
 use s2pg_lab::policy::{Which, load};
 
 /// A run of 400 steps, finished; `memory` holds lines of its table `network`.
@@ -39,16 +38,8 @@ fn demos(dir: &Path) -> String {
 /// The export of such a run.
 fn export(dir: &Path, drawn: bool) -> Result<Export, String> {
     let (player, make_env, experiment) = load(dir, Which::Latest, Arc::new(s2pg_lab::registry())).unwrap();
-    let about = About {
-        run: "runs/test".into(),
-        algorithm: format!("{} {}", experiment.algorithm, experiment.estimator),
-        steps: 400,
-    };
+    let about = About::new(Path::new("runs/test"), &experiment, 400);
     prepare(&player, &make_env, about, drawn).map_err(|e| e.to_string())
-}
-
-fn put(dir: &Path, files: &[File]) {
-    files.iter().for_each(|file| fs::write(dir.join(file.name), &file.bytes).unwrap());
 }
 
 /// Runs of each algorithm with memories that cover all: the settings of each, and whether draws leave as well.
@@ -73,34 +64,65 @@ fn runs() -> Vec<(&'static str, &'static str, &'static str, String)> {
     ]
 }
 
-#[test]
-fn c_acts_as_the_policy() {
-    let mut worst = 0.0f64;
+/// The exports of every run, with means and with draws, each with words about it.
+static EXPORTS: LazyLock<Vec<(String, Export)>> = LazyLock::new(|| {
     let elsewhere = tempfile::tempdir().unwrap();
     let demos = demos(elsewhere.path());
+    let mut exports = Vec::new();
     for (algorithm, estimator, memory, settings) in runs() {
         let dir = tempfile::tempdir().unwrap();
-        let settings = settings.replace("DEMOS", &demos);
-        finished(dir.path(), algorithm, estimator, memory, &settings);
+        finished(dir.path(), algorithm, estimator, memory, &settings.replace("DEMOS", &demos));
         for drawn in [false, true] {
-            let export = export(dir.path(), drawn).unwrap_or_else(|e| panic!("{algorithm} {estimator} {memory}: {e}"));
+            let what = format!("{algorithm} {estimator} {} {drawn}", memory.replace('\n', " "));
+            let export = export(dir.path(), drawn).unwrap_or_else(|e| panic!("{what}: {e}"));
             assert_eq!(export.vectors.steps.len(), Vectors::STEPS);
-            put(dir.path(), &c::write(&export));
-            fs::write(dir.path().join("vectors.csv"), export.vectors.to_csv()).unwrap();
-            match check::c(dir.path(), "cc") {
+            exports.push((what, export));
+        }
+    }
+    exports
+});
+
+/// Writes each of those exports to `target` for which `tried` says so, and holds it against its vectors.
+fn acts_as_the_policy(target: Target, tried: impl Fn(usize) -> bool) {
+    let mut worst = 0.0f64;
+    for (_, (what, export)) in EXPORTS.iter().enumerate().filter(|(i, _)| tried(*i)) {
+        let dir = tempfile::tempdir().unwrap();
+        // A model with draws takes many rows.
+        for file in target.write(export, export.program.noise > 0) {
+            fs::write(dir.path().join(file.name), &file.bytes).unwrap();
+        }
+        for (by, checked) in target.check(dir.path()) {
+            let what = format!("{what} by {by}: {checked:?}");
+            match checked {
                 Checked::Ran(comparison) => {
-                    let what = format!("{algorithm} {estimator} {memory} {drawn}: {comparison:?}");
                     assert_eq!(comparison.steps, Vectors::STEPS, "{what}");
                     assert!(comparison.largest < 1e-4, "{what}");
                     println!("{what}");
                     worst = worst.max(comparison.largest);
                 }
-                Checked::Missing(cc) => return println!("skipped: there is no {cc}"),
-                Checked::Failed(what) => panic!("{algorithm} {estimator} {memory}: {what}"),
+                Checked::Missing(program) => return println!("skipped: there is no {program}"),
+                Checked::Failed(_) => panic!("{what}"),
             }
         }
     }
     println!("largest difference of an action: {worst:.1e}");
+}
+
+/// Each run is tried with means or with draws.
+#[test]
+fn c_acts_as_the_policy() {
+    acts_as_the_policy(Target::C, |i| i % 4 == 0 || i % 4 == 3);
+}
+
+/// The compiler of Rust is slow, so that it compiles a third, of which half draw.
+#[test]
+fn rust_acts_as_the_policy() {
+    acts_as_the_policy(Target::Rust, |i| i % 3 == 0);
+}
+
+#[test]
+fn onnx_acts_as_the_policy() {
+    acts_as_the_policy(Target::Onnx, |i| i % 4 == 0 || i % 4 == 3);
 }
 
 /// A state that is squashed at the ends of segments alone does not leave, and the words say how else to train.

@@ -16,6 +16,11 @@ pub struct Comparison {
     pub microseconds: f64,
 }
 
+impl Comparison {
+    /// The largest difference that sums in another order explain.
+    pub const LIMIT: f64 = 1e-3;
+}
+
 /// What came of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Checked {
@@ -32,23 +37,55 @@ pub fn c(dir: &Path, cc: &str) -> Checked {
     let flags = ["-std=c99", "-O3", "-Wall", "-Wextra", "-Werror", "-pedantic"];
     // The policy alone has to compile without a C library as well.
     let mut bare = Command::new(cc);
-    bare.current_dir(dir).args(flags).args(["-ffreestanding", "-c", "policy.c", "-o", "policy.o"]);
+    bare.args(flags).args(["-ffreestanding", "-c", "policy.c", "-o", "policy.o"]);
     let mut build = Command::new(cc);
-    build.current_dir(dir).args(flags).args(["policy.c", "policy_check.c", "-o", "policy_check"]);
-    for command in [&mut bare, &mut build] {
-        if let Err(other) = finished(command, cc) {
-            return other;
+    build.args(flags).args(["policy.c", "policy_check.c", "-o", "policy_check"]);
+    built(dir, cc, [bare, build], &["policy.o", "policy_check"])
+}
+
+/// Compiles the Rust module in `dir` with the compiler `rustc`, also without a standard library, and runs it against
+/// the vectors there.
+pub fn rust(dir: &Path, rustc: &str) -> Checked {
+    let text = "#![no_std]\n#![deny(warnings)]\npub mod policy;\n";
+    if let Err(e) = std::fs::write(dir.join("policy_bare.rs"), text) {
+        return Checked::Failed(e.to_string());
+    }
+    let mut bare = Command::new(rustc);
+    bare.args(["--edition", "2021", "--crate-type", "lib", "--emit", "metadata", "policy_bare.rs", "-o", "policy.o"]);
+    let mut build = Command::new(rustc);
+    build.args(["--edition", "2021", "-C", "opt-level=3", "policy_check.rs", "-o", "policy_check"]);
+    built(dir, rustc, [bare, build], &["policy_bare.rs", "policy.o", "policy_check"])
+}
+
+/// Runs the ONNX model in `dir` against the vectors there, with a runtime of the Python `python`: `onnxruntime`, or
+/// `reference`, the evaluator of the package onnx.
+pub fn onnx(dir: &Path, python: &str, runtime: &str) -> Checked {
+    let package = if runtime == "reference" { "onnx" } else { "onnxruntime" };
+    match finished(Command::new(python).current_dir(dir).args(["-B", "policy_check.py", runtime]), python) {
+        Err(Checked::Failed(words)) if words.contains("No module named") => {
+            Checked::Missing(format!("{package} for {python}"))
         }
+        // The last line of Python's words tells what is wrong.
+        Err(Checked::Failed(words)) => Checked::Failed(words.lines().last().unwrap_or_default().into()),
+        Err(other) => other,
+        Ok(line) => read(&line),
     }
-    let checked = run(dir);
-    for made in ["policy.o", "policy_check"] {
-        let _ = std::fs::remove_file(dir.join(made));
-    }
+}
+
+/// Runs compilers in `dir` and then what they made, and removes it.
+fn built(dir: &Path, compiler: &str, commands: [Command; 2], made: &[&str]) -> Checked {
+    let mut outcomes = commands.into_iter().map(|mut command| finished(command.current_dir(dir), compiler));
+    let checked = match outcomes.find_map(Result::err) {
+        Some(Checked::Failed(words)) => Checked::Failed(words.lines().take(5).collect::<Vec<_>>().join(" ")),
+        Some(other) => other,
+        None => run(dir),
+    };
+    made.iter().for_each(|made| _ = std::fs::remove_file(dir.join(made)));
     checked
 }
 
 /// Runs a command to its end, and returns what it printed.
-pub(super) fn finished(command: &mut Command, program: &str) -> Result<String, Checked> {
+fn finished(command: &mut Command, program: &str) -> Result<String, Checked> {
     let output = match command.stdin(Stdio::null()).output() {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(Checked::Missing(program.into())),
         Err(e) => return Err(Checked::Failed(e.to_string())),
@@ -57,12 +94,11 @@ pub(super) fn finished(command: &mut Command, program: &str) -> Result<String, C
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let words = String::from_utf8_lossy(&output.stderr);
-    Err(Checked::Failed(words.lines().take(5).collect::<Vec<_>>().join(" ")))
+    Err(Checked::Failed(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 /// Runs the program `policy_check` in `dir`.
-pub(super) fn run(dir: &Path) -> Checked {
+fn run(dir: &Path) -> Checked {
     // A relative path would be looked for in another directory on some systems.
     let path = match dir.canonicalize() {
         Ok(dir) => dir.join("policy_check"),
@@ -70,18 +106,26 @@ pub(super) fn run(dir: &Path) -> Checked {
     };
     match finished(Command::new(&path).current_dir(dir).arg("vectors.csv"), "policy_check") {
         Err(other) => other,
-        Ok(line) => read(&line).map_or_else(|| Checked::Failed(line.clone()), Checked::Ran),
+        Ok(line) => read(&line),
     }
 }
 
-/// Reads the line that a check prints: names and numbers in turn.
-fn read(line: &str) -> Option<Comparison> {
+/// Reads the line that a check prints: names and numbers in turn. A difference above the limit is a failure.
+fn read(line: &str) -> Checked {
     let words: Vec<&str> = line.split_whitespace().collect();
     let value = |name: &str| words.iter().position(|word| *word == name).and_then(|i| words.get(i + 1));
-    Some(Comparison {
-        steps: value("steps")?.parse().ok()?,
-        largest: value("largest")?.parse().ok()?,
-        ulps: value("ulps")?.parse().ok()?,
-        microseconds: value("microseconds")?.parse().ok()?,
-    })
+    let comparison = || {
+        Some(Comparison {
+            steps: value("steps")?.parse().ok()?,
+            largest: value("largest")?.parse().ok()?,
+            ulps: value("ulps")?.parse().ok()?,
+            microseconds: value("microseconds")?.parse().ok()?,
+        })
+    };
+    match comparison() {
+        None => Checked::Failed(format!("the check printed {line:?}")),
+        // A NaN is no difference within the limit.
+        Some(c) if c.largest <= Comparison::LIMIT => Checked::Ran(c),
+        Some(c) => Checked::Failed(format!("an action differs by {}", c.largest)),
+    }
 }

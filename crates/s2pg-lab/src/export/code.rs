@@ -5,6 +5,35 @@ use std::collections::BTreeSet;
 use s2pg::train::PolicyProgram;
 use s2pg::train::program::{Function, Pairwise, Row, Step};
 
+/// The functions of each entry: the name, what it needs, the arguments behind the number of entries, and the formula,
+/// which is the same in C and, but for the letter behind numbers of single precision, in Rust.
+pub(super) const EACH: &[(&str, &str, &[&str], &str)] = &[
+    ("exps", "exponential", &[], "exponential(x)"),
+    ("lns", "logarithm", &[], "logarithm(x)"),
+    ("tanhs", "hyperbolic_tangent", &[], "hyperbolic_tangent(x)"),
+    ("sigmoids", "sigmoid", &[], "sigmoid(x)"),
+    ("relus", "larger", &[], "larger(x, 0.0f)"),
+    ("leaky_relus", "larger", &["a"], "larger(x, x * a)"),
+    ("softpluses", "softplus", &[], "softplus(x)"),
+    ("sines", "wave", &[], "wave(x, 0)"),
+    ("cosines", "wave", &[], "wave(x, 1)"),
+    ("squares", "", &[], "x * x"),
+    ("square_roots", "square_root", &[], "square_root(x)"),
+    ("magnitudes", "magnitude", &[], "magnitude(x)"),
+    ("clips", "larger smaller", &["a", "b"], "smaller(larger(x, a), b)"),
+    ("affines", "", &["a", "b"], "x * a + b"),
+];
+
+/// The functions of two entries: the name, what it needs, and the formula.
+pub(super) const BOTH: &[(&str, &str, &str)] = &[
+    ("add", "", "a + b"),
+    ("sub", "", "a - b"),
+    ("mul", "", "a * b"),
+    ("div", "", "a / b"),
+    ("min", "smaller", "smaller(a, b)"),
+    ("max", "larger", "larger(a, b)"),
+];
+
 /// An argument of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Arg {

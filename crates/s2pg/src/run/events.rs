@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use super::log::Log;
+use super::protobuf::Message;
 
 /// An event file that grows at its end.
 ///
@@ -95,7 +96,8 @@ impl EventFile {
         self.append(&event)
     }
 
-    fn append(&mut self, Message(event): &Message) -> io::Result<()> {
+    fn append(&mut self, event: &Message) -> io::Result<()> {
+        let event = event.as_bytes();
         let length = (event.len() as u64).to_le_bytes();
         let mut record = Vec::with_capacity(event.len() + 16);
         record.extend(length);
@@ -119,45 +121,6 @@ fn whole(bytes: &[u8]) -> usize {
         at += 8 + 4 + event.len() + 4;
     }
     at
-}
-
-/// The bytes of a protobuf message: for each field its number and kind, then its content.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(&mut self, mut x: u64) {
-        while x >= 0x80 {
-            self.0.push(x as u8 | 0x80);
-            x >>= 7;
-        }
-        self.0.push(x as u8);
-    }
-
-    fn number(&mut self, field: u64, x: u64) {
-        self.varint(field << 3);
-        self.varint(x);
-    }
-
-    fn double(&mut self, field: u64, x: f64) {
-        self.varint(field << 3 | 1);
-        self.0.extend(x.to_le_bytes());
-    }
-
-    fn float(&mut self, field: u64, x: f32) {
-        self.varint(field << 3 | 5);
-        self.0.extend(x.to_le_bytes());
-    }
-
-    fn bytes(&mut self, field: u64, bytes: &[u8]) {
-        self.varint(field << 3 | 2);
-        self.varint(bytes.len() as u64);
-        self.0.extend(bytes);
-    }
-
-    fn message(&mut self, field: u64, message: &Message) {
-        self.bytes(field, &message.0);
-    }
 }
 
 /// Returns the checksum CRC-32C (Castagnoli), rotated and shifted as the record format wants it.

@@ -56,7 +56,7 @@ fn name(path: &Path) -> String {
 }
 
 /// Returns the XXH3 of the bytes of a file, in hexadecimal digits.
-fn hash(path: &Path) -> io::Result<String> {
+pub fn hash(path: &Path) -> io::Result<String> {
     struct Hash(Xxh3);
     impl Write for Hash {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -12,6 +12,7 @@ mod inputs;
 mod kept;
 mod log;
 mod model;
+pub mod protobuf;
 mod rerun;
 mod table;
 mod timetable;
@@ -19,6 +20,7 @@ mod warm;
 
 pub use directory::{Progress, Run, changed_since};
 pub use error::RunError;
+pub use inputs::hash;
 pub use model::{ModelError, load_model, model_metadata, save_model, verify_model};
 pub use rerun::{Rerun, rerun};
 pub use table::Table;
