@@ -125,6 +125,50 @@ fn onnx_acts_as_the_policy() {
     acts_as_the_policy(Target::Onnx, |i| i % 4 == 0 || i % 4 == 3);
 }
 
+/// The fields of a protobuf message that hold bytes, each with its number; panics where the message is not whole.
+fn fields(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
+    fn varint(bytes: &mut &[u8]) -> u64 {
+        let length = 1 + bytes.iter().position(|byte| byte & 0x80 == 0).unwrap();
+        let (digits, rest) = bytes.split_at(length);
+        *bytes = rest;
+        digits.iter().rev().fold(0, |x, byte| x << 7 | u64::from(byte & 0x7f))
+    }
+    let mut fields = Vec::new();
+    while !bytes.is_empty() {
+        let key = varint(&mut bytes);
+        let size = match key & 7 {
+            0 => {
+                varint(&mut bytes);
+                0
+            }
+            5 => 4,
+            _ => varint(&mut bytes) as usize,
+        };
+        let (content, rest) = bytes.split_at(size);
+        fields.push((key >> 3, content));
+        bytes = rest;
+    }
+    fields
+}
+
+/// Without a runtime too: the messages are whole, and inputs and outputs have the names of the page.
+#[test]
+fn a_model_names_its_state() {
+    let name = |x: &[u8]| String::from_utf8(fields(x)[0].1.into()).unwrap();
+    let named = |what: &str| {
+        let (_, export) = EXPORTS.iter().find(|(x, _)| x.starts_with(what) && x.ends_with("true")).unwrap();
+        let model = Target::Onnx.write(export, false).remove(0).bytes;
+        let graph = fields(&model).into_iter().find(|(field, _)| *field == 7).unwrap().1;
+        let of = |field: u64| fields(graph).into_iter().filter(move |x| x.0 == field).map(|x| name(x.1));
+        (of(11).collect::<Vec<_>>().join(" "), of(12).collect::<Vec<_>>().join(" "))
+    };
+    let (inputs, outputs) = named("sac rs cell = \"lstm\"");
+    assert_eq!(inputs, "obs h_in c_in previous_action_in noise");
+    assert_eq!(outputs, "actions h_out c_out previous_action_out");
+    let (inputs, outputs) = named("td3 window:3");
+    assert_eq!((&*inputs, &*outputs), ("obs window_in seen_in noise", "actions window_out seen_out"));
+}
+
 /// A state that is squashed at the ends of segments alone does not leave, and the words say how else to train.
 #[test]
 fn what_cannot_leave_is_refused() {
