@@ -100,7 +100,7 @@ impl Campaign {
                             }
                         }
                         if begin < runs.len() {
-                            let group = [&[experiment.clone()], &group[..]].concat().join(" ");
+                            let group = [std::slice::from_ref(experiment), &group[..]].concat().join(" ");
                             candidates.push(Candidate { group, point: point.join(" "), runs: begin..runs.len() });
                         }
                     }
