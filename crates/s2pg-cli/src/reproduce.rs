@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use s2pg::env::Registry;
 use s2pg::experiment::Experiment;
 use s2pg::run::disk::{RealDisk, write_atomically};
@@ -25,10 +25,10 @@ use crate::terminal::{duration, note, print, print_json, program, quoted, thread
 
 /// Arguments of `s2pg reproduce`.
 #[derive(Args)]
-#[command(after_help = HELP)]
+#[command(after_help = HELP, group = ArgGroup::new("what").required(true).args(["figure", "table"]))]
 pub struct Arguments {
     /// The figure: 3, 4, 8, 9, 10, 12, 13, 14 or 15.
-    #[arg(long, required_unless_present = "table", conflicts_with = "table")]
+    #[arg(long)]
     figure: Option<u32>,
     /// The table: 1 or 2.
     #[arg(long)]

@@ -17,7 +17,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// The largest difference that sums in another order explain.
+    /// The largest difference that sums in another order explain, in the unit of the largest action of the vectors, or
+    /// as it is where no action is above 1.
     pub const LIMIT: f64 = 1e-3;
 }
 
@@ -68,7 +69,7 @@ pub fn onnx(dir: &Path, python: &str, runtime: &str) -> Checked {
         // The last line of Python's words tells what is wrong.
         Err(Checked::Failed(words)) => Checked::Failed(words.lines().last().unwrap_or_default().into()),
         Err(other) => other,
-        Ok(line) => read(&line),
+        Ok(line) => read(&line, largest_action(dir)),
     }
 }
 
@@ -106,12 +107,21 @@ fn run(dir: &Path) -> Checked {
     };
     match finished(Command::new(&path).current_dir(dir).arg("vectors.csv"), "policy_check") {
         Err(other) => other,
-        Ok(line) => read(&line),
+        Ok(line) => read(&line, largest_action(&path.with_file_name(""))),
     }
 }
 
+/// The magnitude of the largest action in the vectors of `dir`.
+fn largest_action(dir: &Path) -> f64 {
+    let text = std::fs::read_to_string(dir.join("vectors.csv")).unwrap_or_default();
+    let mut lines = text.lines().map(|line| line.split(','));
+    let is_action: Vec<bool> = lines.next().into_iter().flatten().map(|name| name.starts_with("action_")).collect();
+    let actions = lines.flat_map(|row| row.zip(&is_action).filter(|(_, is)| **is).map(|(x, _)| x));
+    actions.filter_map(|x| x.parse().ok()).map(f64::abs).fold(0.0, f64::max)
+}
+
 /// Reads the line that a check prints: names and numbers in turn. A difference above the limit is a failure.
-fn read(line: &str) -> Checked {
+fn read(line: &str, largest_action: f64) -> Checked {
     let words: Vec<&str> = line.split_whitespace().collect();
     let value = |name: &str| words.iter().position(|word| *word == name).and_then(|i| words.get(i + 1));
     let comparison = || {
@@ -125,7 +135,25 @@ fn read(line: &str) -> Checked {
     match comparison() {
         None => Checked::Failed(format!("the check printed {line:?}")),
         // A NaN is no difference within the limit.
-        Some(c) if c.largest <= Comparison::LIMIT => Checked::Ran(c),
+        Some(c) if c.largest <= Comparison::LIMIT * largest_action.max(1.0) => Checked::Ran(c),
         Some(c) => Checked::Failed(format!("an action differs by {}", c.largest)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A difference is measured by the actions: 0.01 N of 50 N is rounding, 0.01 of 0.5 is another policy.
+    #[test]
+    fn the_limit_follows_the_actions() {
+        let dir = tempfile::tempdir().unwrap();
+        for (action, passes) in [("-5e1", true), ("5e-1", false)] {
+            let text = format!("resets,obs_0,action_0\n1,9e3,{action}\n0,9e3,1e-1\n");
+            std::fs::write(dir.path().join("vectors.csv"), text).unwrap();
+            let checked = read("steps 2 largest 0.01 ulps 9 microseconds 1", largest_action(dir.path()));
+            assert_eq!(matches!(checked, Checked::Ran(_)), passes, "{action}");
+        }
+        assert!(matches!(read("steps 2 largest NaN ulps 9 microseconds 1", 50.0), Checked::Failed(_)));
     }
 }

@@ -87,6 +87,7 @@ fn metadata(export: &Export) -> Vec<(&'static str, String)> {
         ("action_scale", "1.0".into()),
         ("step_dt", format!("{:?}", spec.dt)),
         ("initial_state", "zeros".into()),
+        ("commit", crate::COMMIT.into()),
     ]
 }
 
